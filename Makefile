@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all the set-up there is: both create .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+HOME_OF_DEMO := .demo
+DEPLOYER := DEPLOYER_HOME=$(CURDIR)/$(HOME_OF_DEMO) $(BIN)/deployer
+
+.PHONY: help demo test lint check format bench clean
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[llama-cpp]' --group dev
+	touch $@
+
+examples/tiny/tiny.gguf: examples/tiny/generate.py $(READY)
+	$(BIN)/python examples/tiny/generate.py $@
+
+demo: $(READY) examples/tiny/tiny.gguf  ## Price an 8B model on a rented GPU, then serve a tiny one here
+	$(DEPLOYER) plan -f examples/qwen3-8b.yaml --target cloud-gpu
+	$(DEPLOYER) plan -f examples/tiny.yaml --target local
+	$(DEPLOYER) up -f examples/tiny.yaml --target local --yes
+	$(DEPLOYER) chat tiny-local 'Who are you?' || { $(DEPLOYER) down tiny-local; exit 1; }
+	$(DEPLOYER) down tiny-local
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: $(READY)  ## Format, lint, types and architecture, without the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## Everything that must be green at every commit
+
+bench: $(READY)  ## Measure what the README claims
+	$(BIN)/python -m benchmarks.startup
+
+clean:  ## Remove the environment and everything made
+	rm -rf $(VENV) $(HOME_OF_DEMO) build dist examples/tiny/tiny.gguf .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,177 @@
+"""Which engine, format and hardware: every combination is sized, and the best one is taken. Pure.
+
+The order, first to last: within the budget, fits before tight, the least lossy format, the lowest
+monthly cost, the engine that the provider prefers. An unpriced offer is only taken when it was asked for
+by name or is one's own hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from deployer.engines import Engine, engine
+from deployer.quantization import FORMATS
+from deployer.sizing import Hardware, Load, context_for, size
+from deployer.spec import Spec
+from deployer.spec.plain import to_plain
+from deployer.target import Host, Provider, Want, provider, providers
+from deployer.throughput import estimate
+from deployer.words import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+
+
+class Catalog(Protocol):
+    """The part of `deployer.catalog.Catalog` that choosing needs."""
+
+    def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
+        """Every offer of a provider, in one region or in all."""
+        ...
+
+    def gpu(self, name: str) -> Gpu | None:
+        """A GPU by any spelling of its name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to serve the model: who, on what, with which engine, in which format."""
+
+    provider: Provider
+    offer: Offer
+    gpu: Gpu | None
+    sizing: Sizing
+
+    @property
+    def monthly_usd(self) -> Decimal | None:
+        """Hardware for a month of 730 h, without disks and traffic: enough to rank by."""
+        price = self.offer.usd_per_hour
+        return None if price is None else price * HOURS_PER_MONTH
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that a choice depends on."""
+
+    spec: Spec
+    target: str
+    info: ModelInfo
+    catalog: Catalog
+    host: Host
+
+    @property
+    def options(self) -> Any:
+        """The spec's section for this target."""
+        return getattr(self.spec.targets, self.target.replace("-", "_"))
+
+    @property
+    def load(self) -> Load:
+        """What is asked of the hardware."""
+        return Load(
+            context_for(self.spec.model.context, self.info),
+            self.spec.serve.concurrency,
+            self.spec.traffic.input_tokens,
+            self.spec.traffic.output_tokens,
+        )
+
+
+def candidates(question: Question) -> tuple[Candidate, ...]:
+    """Every combination of provider, offer, engine and format, sized, in no order."""
+    return tuple(
+        _candidate(question, where, offer, served, form)
+        for where in _providers(question)
+        for offer in _offers(question, where)
+        for served in _engines(question, where)
+        for form in _formats(question, served, _gpu(question, offer))
+    )
+
+
+def ranked(found: Iterable[Candidate], spec: Spec) -> tuple[Candidate, ...]:
+    """Sort the candidates, best first."""
+    return tuple(sorted(found, key=lambda c: _rank(c, spec.policy.budget)))
+
+
+def _rank(
+    candidate: Candidate, budget: Decimal | None
+) -> tuple[bool, bool, int, int, Decimal, int]:
+    cost = candidate.monthly_usd
+    if cost is None:
+        cost = Decimal(0) if candidate.offer.billing == "owned" else Decimal("Infinity")
+    lossy = FORMATS[candidate.sizing.quantization].loss_rank
+    fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
+    preferred = (*candidate.provider.ENGINES, candidate.sizing.engine).index(
+        candidate.sizing.engine
+    )
+    over = budget is not None and cost > budget
+    return fits > 1, over, fits, lossy, cost, preferred
+
+
+def _providers(question: Question) -> Iterator[Provider]:
+    asked = question.options.provider
+    names = providers(question.target) if asked == "auto" else (asked,)
+    for name in names:
+        yield provider(question.target, name)
+
+
+def want_of(question: Question) -> Want:
+    """What the providers of the question's target are asked for."""
+    options: Mapping[str, Any] = to_plain(question.options)
+    return Want(options.get("region"), options, question.host)
+
+
+def _offers(question: Question, where: Provider) -> Iterable[Offer]:
+    named = getattr(question.options, "instance", "auto") != "auto"
+    for offer in where.offers(want_of(question), question.catalog):
+        if named or offer.usd_per_hour is not None or offer.billing == "owned":
+            yield offer
+
+
+def _engines(question: Question, where: Provider) -> Iterator[Engine]:
+    asked = question.spec.serve.engine
+    for name in where.ENGINES if asked == "auto" else (asked,):
+        served = engine(name)
+        if question.info.file_format in (None, *served.families):
+            yield served
+
+
+def _gpu(question: Question, offer: Offer) -> Gpu | None:
+    return question.catalog.gpu(offer.gpu) if offer.gpu else None
+
+
+def _formats(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
+    if (gpu.vendor if gpu else "cpu") not in served.vendors:
+        return
+    for name in dict.fromkeys(_wanted(question, served)):
+        if served.refuses(gpu, name) is None:
+            yield name
+
+
+def _wanted(question: Question, served: Engine) -> Iterator[str]:
+    """The formats that were asked for, or those that can be had without another checkpoint."""
+    native = question.info.native_dtype or "bf16"
+    asked = question.spec.model.quantization
+    if asked not in ("auto", "none"):
+        yield asked
+        return
+    yield native
+    if asked == "auto" and FORMATS[native].bits >= 16:
+        yield from served.online
+
+
+def _candidate(
+    question: Question, where: Provider, offer: Offer, served: Engine, form: str
+) -> Candidate:
+    gpu = _gpu(question, offer)
+    hardware = Hardware(gpu, offer.gpu_count, _memory(offer, gpu))
+    sized = size(question.info, served, form, hardware, question.load)
+    return Candidate(
+        where, offer, gpu, estimate(sized, question.info, served, hardware, question.load)
+    )
+
+
+def _memory(offer: Offer, gpu: Gpu | None) -> float | None:
+    if gpu is None:
+        return offer.memory_gib
+    mib = offer.vram_mib or gpu.vram_mib_reported
+    return mib * MIB / 2**30 if mib else gpu.vram_gb

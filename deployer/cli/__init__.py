@@ -1,0 +1,143 @@
+"""The command line: one file per command, loaded when it is called, and the only error boundary.
+
+A user's mistake is a few lines on stderr (or, with `--json`, a document on stdout) and an exit code;
+anything else is a bug, keeps its traceback and exits 70.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from deployer import __version__
+from deployer.errors import DeployerError, Exit, UsageError
+
+COMMANDS = {
+    "init": "Write a commented spec.",
+    "plan": "Show what would exist and what it would cost. Applies nothing.",
+    "up": "Apply a plan: start the model and wait until it answers.",
+    "status": "Show deployments: state, endpoint, use and cost so far.",
+    "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
+    "chat": "Talk to a deployment.",
+    "logs": "Show a deployment's log.",
+    "down": "Remove a deployment and prove that nothing is left.",
+    "schema": "Print the JSON Schema of the spec, for editors.",
+}
+"""Every command with its one line of help, so that `--help` need not import them."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's file when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name the commands in the order of a deployment's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import `deployer/cli/<name>.py` and return its `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"deployer.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - a command file without `command` is a bug
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when there is none of that name."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            mend = f" Did you mean '{near[0]}'?" if near else " See 'deployer --help'."
+            raise click.UsageError(f"there is no command '{args[0]}'.{mend}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="deployer")
+def cli() -> None:
+    """Decide where a model lives: your own GPU, a rented one, or a serverless endpoint.
+
+    One spec is planned for the three, priced before anything exists, applied, watched and removed.
+
+    \b
+      deployer init            write deployer.yaml
+      deployer plan            what would exist, and what it costs
+      deployer up --target local
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        cli.main(args, prog_name="deployer", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        _forget_stdout()
+        return Exit.FAILED
+    except (DeployerError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
+        return _report(args, _as_user_error(error))
+    except Exception as error:  # noqa: BLE001 - the one boundary: what reaches it is a bug
+        return _bug(args, error)
+    return Exit.DONE
+
+
+def run() -> None:
+    """Run as a program: the entry point of the `deployer` script."""
+    sys.exit(main())
+
+
+def _as_user_error(error: BaseException) -> DeployerError:
+    if isinstance(error, DeployerError):
+        return error
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        place = context.command_path if context else "deployer"
+        return UsageError(error.format_message(), hint=f"see '{place} --help'", where=place)
+    return _InterruptedError("interrupted")
+
+
+class _InterruptedError(DeployerError):
+    exit_code = Exit.INTERRUPTED
+
+
+class _BugError(DeployerError):
+    exit_code = Exit.BUG
+
+
+def _report(args: Sequence[str], error: DeployerError) -> Exit:
+    from deployer.cli import view
+
+    if "--json" in args:
+        document = {"message": error.message, "hint": error.hint, "where": error.where}
+        view.emit({"error": document | {"exit_code": int(error.exit_code)}})
+    else:
+        view.error(error.message, error.hint, error.where)
+    return error.exit_code
+
+
+def _bug(args: Sequence[str], error: Exception) -> Exit:
+    import traceback
+
+    traceback.print_exception(error)
+    said = f"internal error: {type(error).__name__}: {error}"
+    return _report(
+        args, _BugError(said, hint="this is a bug in deployer: report it with the traceback")
+    )
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from flushing into a closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,101 @@
+"""`deployer chat`: talk to a deployment, from a terminal or a script."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.openai_http import Endpoint
+
+
+@click.command("chat", help="Talk to a deployment.")
+@click.argument("words", nargs=-1, metavar="[NAME] [MESSAGE]")
+@options.spec_file_option
+@options.target_option
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="The longest answer.",
+)
+@options.json_option
+def command(
+    words: tuple[str, ...],
+    spec_file: Path | None,
+    target: str | None,
+    max_tokens: int,
+    as_json: bool,
+) -> None:
+    """Send one message, or, in a terminal and without one, go on asking."""
+    from deployer.home import home
+    from deployer.openai_http import Endpoint
+    from deployer.state import Store
+
+    name, message = _parse(words, named=bool(spec_file or target))
+    store = Store(home())
+    record = store.get(options.deployment_name(name, spec_file, target))
+    if record.endpoint is None:
+        raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
+    talk = _Talk(Endpoint(record.endpoint, store.key(record.name)), record.model, max_tokens)
+    if message is None and view.interactive() and not as_json:
+        talk.go_on()
+        return
+    answer = talk.ask(sys.stdin.read() if message is None else message, show=not as_json)
+    if as_json:
+        said = {"role": "assistant", "content": answer}
+        view.emit({"deployment": record.name, "model": record.model, "message": said})
+
+
+def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | None]:
+    """Tell the deployment's name from the message: with -f SPEC there is no name."""
+    name, rest = (None, words) if named else (words[0] if words else None, words[1:])
+    if len(rest) > 1:
+        raise UsageError("the message is several words", hint=f"quote it: '{' '.join(rest)}'")
+    return name, rest[0] if rest else None
+
+
+class _Talk:
+    """A conversation: each question is asked with all that was said before."""
+
+    def __init__(self, endpoint: Endpoint, model: str, max_tokens: int) -> None:
+        self.endpoint, self.model, self.max_tokens = endpoint, model, max_tokens
+        self.said: list[dict[str, str]] = []
+
+    def ask(self, message: str, *, show: bool) -> str:
+        """Ask, print the answer as it comes, and return it."""
+        from deployer.openai_http import chat
+
+        self.said.append({"role": "user", "content": message})
+        answer = ""
+        for piece in chat(self.endpoint, self.model, self.said, self.max_tokens):
+            answer += piece
+            if show:
+                view.write(_printable(piece))
+        if show:
+            view.out()
+        self.said.append({"role": "assistant", "content": answer})
+        return answer
+
+    def go_on(self) -> None:
+        """Ask what is typed until Ctrl-D."""
+        view.say("Ctrl-D ends it.")
+        while True:
+            try:
+                message = click.prompt("you", prompt_suffix="> ", err=True)
+            except click.Abort:
+                view.say("")
+                return
+            self.ask(message, show=True)
+
+
+def _printable(text: str) -> str:
+    """Drop control characters: a model's answer must not steer the terminal."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")

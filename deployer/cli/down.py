@@ -1,0 +1,38 @@
+"""`deployer down`: remove a deployment and prove that nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import Exit
+
+
+@click.command("down", help="Remove a deployment and prove that nothing is left.")
+@click.argument("name", required=False)
+@options.spec_file_option
+@options.target_option
+@options.json_option
+def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
+    """Remove what belongs to one deployment; exit 1 when something of it is left."""
+    from deployer import observe
+    from deployer.home import home
+
+    document = observe.down(home(), options.deployment_name(name, spec_file, target))
+    if as_json:
+        view.emit(document)
+    else:
+        _show(document["deployment"], document["removed"], document["remaining"])
+    if document["remaining"]:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+def _show(name: str, removed: list[dict[str, str]], remaining: list[dict[str, str]]) -> None:
+    for one in removed:
+        view.out(f"removed {one['type']} {one['id']}")
+    for one in remaining:
+        view.out(f"left    {one['type']} {one['id']}: {one['why']}")
+    if not remaining:
+        view.say(f"Nothing of {name} is left." if removed else f"There was nothing of {name}.")

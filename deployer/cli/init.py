@@ -1,0 +1,71 @@
+"""`deployer init`: write a commented spec, from flags or by asking."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import PrerequisiteError, UsageError
+
+
+@click.command("init", help="Write a commented spec.")
+@click.option("-f", "--file", "spec_file", type=click.Path(path_type=Path), default=None)
+@click.option("--model", "source", help="hf:<repo>, s3://bucket/prefix, ./folder or ./file.gguf.")
+@click.option("--name", help="Names the deployments.  [default: from the model]")
+@click.option("--concurrency", type=click.IntRange(1), help="Requests at the same time.")
+@click.option("--requests-per-day", type=click.IntRange(0), help="Expected traffic.")
+@click.option("--privacy", help="local-only, region:<prefix> or cloud-ok.")
+@click.option("--budget", help="The most it may cost, such as '400 USD/month'.")
+@click.option("--force", is_flag=True, help="Write over a spec that is there.")
+@options.yes_option
+def command(
+    spec_file: Path | None,
+    force: bool,
+    yes: bool,
+    **flags: str | int | None,
+) -> None:
+    """Write a spec; ask for what no flag says, where somebody is there to answer."""
+    from deployer.spec.load import check
+    from deployer.templates import render
+
+    file = spec_file or options.DEFAULT_SPEC
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already", hint="pass --force to write over it")
+    text = render("spec.yaml.j2", **_answers(flags, ask=view.interactive() and not yes))
+    check(text, file)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+    view.say(f"Wrote {file}. Next: deployer plan{'' if spec_file is None else f' -f {file}'}")
+
+
+def _answers(flags: dict[str, str | int | None], *, ask: bool) -> dict[str, str | int | None]:
+    source = flags["source"]
+    if source is None and not ask:
+        raise UsageError("which model?", hint="pass --model hf:<repo>, ./folder or ./file.gguf")
+    if source is None:
+        source = click.prompt("Model (hf:<repo>, s3://..., ./folder, ./file.gguf)", err=True)
+    answers: dict[str, str | int | None] = {"source": source, "budget": flags["budget"]}
+    questions = (
+        ("name", "Name", _name_from(str(source))),
+        ("requests_per_day", "Requests a day", 1000),
+        ("concurrency", "Requests at the same time", 8),
+        ("privacy", "Where may the data go (local-only, region:eu, cloud-ok)", "cloud-ok"),
+    )
+    for key, question, default in questions:
+        given = flags[key]
+        if given is None:
+            given = click.prompt(question, default=default, err=True) if ask else default
+        answers[key] = given
+    return answers
+
+
+def _name_from(source: str) -> str:
+    """Make a valid name of the model's: `hf:Qwen/Qwen3-8B` becomes `qwen3-8b`."""
+    last = source.split("@", maxsplit=1)[0].rstrip("/").split("/")[-1].removesuffix(".gguf").lower()
+    name = re.sub(r"[^a-z0-9]+", "-", last).strip("-").lstrip("0123456789-")
+    return name[:40].rstrip("-") or "model"

@@ -1,0 +1,65 @@
+"""`deployer plan`: what would exist and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import PrerequisiteError
+from deployer.words import Plan
+
+
+@click.command("plan", help="Show what would exist and what it would cost. Applies nothing.")
+@options.spec_file_option
+@options.target_option
+@options.offline_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the plan in a file for 'deployer up --plan'.",
+)
+@options.json_option
+def command(
+    spec_file: Path | None,
+    target: str | None,
+    offline: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Plan one target, or all three, and exit 3 or 4 when none of them can be applied."""
+    from deployer import pipeline
+    from deployer.clock import now
+    from deployer.document import document
+
+    setting = pipeline.Setting.here(offline=offline)
+    file = spec_file or options.DEFAULT_SPEC
+    plans = pipeline.make_plans(file, [target] if target else [], setting)
+    made = document(plans, now())
+    if out:
+        _keep(out, made)
+    if as_json:
+        view.emit(made)
+    else:
+        _show(plans)
+    code = pipeline.exit_code(plans)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _show(plans: Sequence[Plan]) -> None:
+    for number, plan in enumerate(plans):
+        if number:
+            view.out()
+        view.show_plan(plan)
+
+
+def _keep(file: Path, made: Mapping[str, Any]) -> None:
+    try:
+        file.write_text(view.as_json(made), encoding="utf-8")
+    except OSError as error:
+        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+    view.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")

@@ -1,0 +1,187 @@
+"""A plan for a human: what will exist, whether it fits, how fast it is, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import click
+
+from deployer.cli.view import heading, table
+from deployer.units import usd
+from deployer.words import Alternative, Estimate, Fit, Item, ModelInfo, Offer, Plan, Range, Sizing
+
+FIT_COLOURS: dict[Fit, str] = {"fits": "green", "tight": "yellow", "no": "red", "unknown": "yellow"}
+
+
+def render(plan: Plan) -> str:
+    """Return the plan as text for a terminal."""
+    return "\n".join(_sections(plan))
+
+
+def _sections(plan: Plan) -> Iterator[str]:
+    verdict = "" if plan.feasible else click.style("  refused", fg="red", bold=True)
+    yield f"{heading(plan.deployment)}  {plan.target} by {plan.provider}{verdict}"
+    yield table(list(_facts(plan)))
+    if plan.reasons:
+        yield from _list("why", plan.reasons)
+    if plan.resources:
+        yield ""
+        yield heading("  what will exist")
+        yield table([["", r.action, r.type, r.name] for r in plan.resources])
+    if plan.cost:
+        yield from _cost(plan.cost)
+    yield from _alternatives(plan)
+    yield from _list("note", plan.warnings)
+    yield from _defaults(plan)
+
+
+def _facts(plan: Plan) -> Iterator[list[str]]:
+    sizing = plan.sizing
+    yield ["model", _model(plan.model)]
+    if sizing:
+        yield ["served", f"as {sizing.quantization} by {sizing.engine}"]
+    if plan.offer:
+        yield ["hardware", _hardware(plan.offer)]
+    if sizing:
+        yield ["fit", _fit(sizing)]
+        yield ["speed", _speed(sizing)]
+    for verdict in plan.policy:
+        mark = "ok" if verdict.ok else click.style("refused", fg="red")
+        yield [verdict.rule, f"{mark}: {verdict.detail}"]
+
+
+def _model(info: ModelInfo) -> str:
+    """The model, its size, and where the figures were read (one source stands for all in the table)."""
+    parts = [info.name]
+    if info.params_total:
+        parts.append(f"{info.params_total / 1e9:.3g}B parameters")
+    if info.native_dtype:
+        parts.append(f"published as {info.native_dtype}")
+    origins = list(dict.fromkeys(info.origins.values()))
+    return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known of it'})"
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _gib(size: float | None) -> str:
+    return "unknown" if size is None else f"{size:.3g}"
+
+
+def _hardware(offer: Offer) -> str:
+    gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
+    memory = f", {offer.vram_mib * offer.gpu_count / 1024:.1f} GiB VRAM" if offer.vram_mib else ""
+    if not offer.gpu and offer.memory_gib:
+        memory = f", {offer.memory_gib:.1f} GiB memory"
+    where = f" in {offer.region}" if offer.region else ""
+    return f"{offer.instance_type}{where}: {gpu}{memory}; {_price(offer)}"
+
+
+def _price(offer: Offer) -> str:
+    if offer.billing == "owned":
+        return "your own"
+    if offer.usd_per_hour is None:
+        return "unpriced"
+    return f"{offer.usd_per_hour} USD/h {offer.billing} (as of {offer.as_of or 'an unknown date'})"
+
+
+def _fit(sizing: Sizing) -> str:
+    word = click.style(sizing.fit, fg=FIT_COLOURS[sizing.fit])
+    parts = [f"weights {_gib(sizing.weights_gib)}", f"KV {_gib(sizing.kv_gib)}"]
+    if sizing.overhead_gib:
+        low, high = sizing.overhead_gib
+        parts.append(f"overhead {low:g}-{high:g}")
+    of = f" of {sizing.vram_gib:.1f} GiB" if sizing.vram_gib else " GiB"
+    most = f"; {sizing.max_concurrency} requests at once" if sizing.max_concurrency else ""
+    limit = f"; {sizing.limit}" if sizing.limit else ""
+    return f"{word}: {' + '.join(parts)}{of}{most}{limit} ({sizing.basis})"
+
+
+def _speed(sizing: Sizing) -> str:
+    if sizing.decode_tok_s is None or sizing.output_tok_s is None:
+        return "unknown: measure it"
+    alone = _range(sizing.decode_tok_s)
+    together = _range(sizing.output_tok_s)
+    return f"{alone} tok/s for one stream, {together} tok/s in all as asked ({sizing.basis})"
+
+
+def _range(pair: Range) -> str:
+    return f"{pair[0]:.0f}-{pair[1]:.0f}"
+
+
+def _cost(cost: Estimate) -> Iterator[str]:
+    yield ""
+    yield heading("  cost a month of 730 h, USD")
+    header = ["", "component", "quantity", "unit", "unit price", "month", "as of", "source"]
+    yield table([header, *map(_item, cost.items)], right=frozenset({2, 4, 5}))
+    yield ""
+    yield table(list(_totals(cost)))
+
+
+def _item(item: Item) -> list[str]:
+    quantity = "?" if item.quantity is None else f"{item.quantity:,.6g}"
+    mark = "~" if item.basis == "estimated" and item.monthly_usd is not None else ""
+    price = "unpriced" if item.unit_price_usd is None else f"{item.unit_price_usd:.6g}"
+    month = f"{mark}{usd(item.monthly_usd)}"
+    when = "" if item.when != "exists" else " (also while stopped)"
+    dated = item.as_of or "undated"
+    return [
+        "",
+        item.component + when,
+        quantity,
+        item.unit,
+        price,
+        month,
+        dated,
+        _short(item.source),
+    ]
+
+
+def _totals(cost: Estimate) -> Iterator[list[str]]:
+    month = heading(f"{usd(cost.monthly_usd)} USD/month")
+    if cost.monthly_range and cost.monthly_range[0] != cost.monthly_range[1]:
+        month += f" (estimated {usd(cost.monthly_range[0])} to {usd(cost.monthly_range[1])})"
+    yield ["total", month]
+    yield ["running", f"{usd(cost.hourly_usd, 4)} USD/h"]
+    yield ["idle", f"{usd(cost.idle_hourly_usd, 4)} USD/h while stopped or scaled to zero"]
+    if cost.usd_per_1m_tokens:
+        yield ["tokens", f"{_dollars(cost.usd_per_1m_tokens)} USD per 1M tokens at this traffic"]
+    if cost.unpriced:
+        yield ["unpriced", f"{', '.join(cost.unpriced)} (not in the total)"]
+
+
+def _dollars(pair: tuple[Decimal, Decimal]) -> str:
+    low, high = usd(pair[0]), usd(pair[1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _alternatives(plan: Plan) -> Iterator[str]:
+    if not plan.alternatives:
+        return
+    yield ""
+    yield heading("  also holds it")
+    yield table([_alternative(a) for a in plan.alternatives[:4]], right=frozenset({5}))
+
+
+def _alternative(other: Alternative) -> list[str]:
+    offer = other.offer
+    hardware = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
+    month = f"{usd(other.monthly_usd)} USD/month"
+    return ["", offer.instance_type, hardware, other.sizing.quantization, other.sizing.fit, month]
+
+
+def _list(name: str, lines: tuple[str, ...]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield table([[name if i == 0 else "", line] for i, line in enumerate(lines)])
+
+
+def _defaults(plan: Plan) -> Iterator[str]:
+    if plan.defaults:
+        said = ", ".join(f"{key}={value}" for key, value in plan.defaults.items())
+        yield ""
+        yield click.wrap_text(
+            f"defaults taken: {said}", width=100, initial_indent="  ", subsequent_indent="    "
+        )

@@ -1,0 +1,77 @@
+"""Every error that a user can cause or mend: what happened, where, what to do, and the exit code.
+
+Anything else that escapes a command is a bug: it keeps its traceback and exits with `BUG`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit codes that scripts may rely on."""
+
+    DONE = 0
+    FAILED = 1  # the remote side or the engine failed
+    USAGE = 2  # usage or spec error
+    NOTHING_FITS = 3  # nothing fits, or no offer
+    REFUSED = 4  # refused by policy: budget, privacy, quota
+    STALE = 5  # locked, or a stale plan
+    PREREQUISITE = 6  # a tool, daemon, credential, port, disk space or network is missing
+    DECLINED = 8
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class DeployerError(Exception):
+    """An error with a mend. `where` names the place: `file:line:column`, a path, a URL."""
+
+    exit_code = Exit.FAILED
+
+    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+
+class EngineError(DeployerError):
+    """The remote side or the engine failed."""
+
+    exit_code = Exit.FAILED
+
+
+class UsageError(DeployerError):
+    """The command line, the spec or a model file is wrong."""
+
+    exit_code = Exit.USAGE
+
+
+class NothingFitsError(DeployerError):
+    """No hardware on offer holds the model as asked."""
+
+    exit_code = Exit.NOTHING_FITS
+
+
+class PolicyError(DeployerError):
+    """The spec's own policy forbids it."""
+
+    exit_code = Exit.REFUSED
+
+
+class StaleError(DeployerError):
+    """Somebody else is at work on this deployment, or the plan has moved."""
+
+    exit_code = Exit.STALE
+
+
+class PrerequisiteError(DeployerError):
+    """A tool, daemon, credential, port, disk space or network is missing."""
+
+    exit_code = Exit.PREREQUISITE
+
+
+class DeclinedError(DeployerError):
+    """The user said no."""
+
+    exit_code = Exit.DECLINED

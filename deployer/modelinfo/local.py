@@ -1,0 +1,120 @@
+"""A model on this disk: a folder with config.json and safetensors files, or a GGUF file. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deployer.errors import UsageError
+from deployer.modelinfo import gguf, safetensors, strict, sums
+from deployer.modelinfo.config import from_config
+from deployer.modelinfo.gguf_info import to_info
+from deployer.modelinfo.origin import with_origin
+from deployer.words import ModelInfo
+
+_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
+
+
+def describe(path: Path, said: str) -> ModelInfo:
+    """Describe the model at a path. `said` is how the spec writes it.
+
+    Raises:
+        UsageError: there is nothing, or not a whole model, or a damaged one.
+    """
+    if path.is_dir():
+        return _folder(path, said)
+    if not path.exists():
+        raise UsageError(f"{path} is not there", hint=_hint(path), where=str(path))
+    if path.suffix.lower() != ".gguf" or not path.is_file():
+        raise UsageError(
+            f"{path} is neither a folder nor a .gguf file",
+            hint="model.source: hf:<repo>, ./folder, ./file.gguf or s3://bucket/prefix",
+            where=str(path),
+        )
+    return _gguf(path, said)
+
+
+def _hint(path: Path) -> str:
+    generate = path.parent / "generate.py"
+    if not generate.is_file():
+        return (
+            "model.source is relative to the spec's folder: mend the path, or put the model there"
+        )
+    here = Path.cwd()
+    shown = generate.relative_to(here) if generate.is_relative_to(here) else generate
+    return f"make it: python {shown}"
+
+
+def _gguf(path: Path, said: str) -> ModelInfo:
+    headers = [gguf.read(part) for part in _parts(path)]
+    sizes: dict[int, int] = {}
+    for header in headers:
+        for kind, nbytes in header.bytes_by_type.items():
+            sizes[kind] = sizes.get(kind, 0) + nbytes
+    whole = replace(
+        headers[0],
+        params=sum(h.params for h in headers),
+        expert_params=sum(h.expert_params for h in headers),
+        embedding_params=sum(h.embedding_params for h in headers),
+        bytes_by_type=sizes,
+    )
+    return with_origin(to_info(whole, path.name, str(path)), f"GGUF header of {said}")
+
+
+def _parts(path: Path) -> Iterator[Path]:
+    """Return every file of a model that was split (`x-00001-of-00003.gguf`), the first one first."""
+    match = _PART.fullmatch(path.name)
+    if match is None:
+        yield path
+        return
+    stem, _, last = match.groups()
+    for number in range(1, int(last) + 1):
+        part = path.with_name(f"{stem}-{number:05d}-of-{last}.gguf")
+        if not part.is_file():
+            raise strict.bad(
+                str(path), f"is one of {int(last)} parts, and {part.name} is not there"
+            )
+        yield part
+
+
+def _folder(folder: Path, said: str) -> ModelInfo:
+    config = folder / "config.json"
+    if not config.is_file():
+        return _only_gguf(folder, said)
+    info = from_config(folder.name, strict.read(config), str(config))
+    info = with_origin(info, f"config.json in {said}")
+    files = safetensors.files_in(folder)
+    if files:
+        tensors = (t for file in files for t in safetensors.tensors_of(file))
+        summed = sums.with_sums(info, sums.add_up(tensors, info.native_dtype))
+        return with_origin(summed, f"safetensors headers in {said}", since=info)
+    if any(folder.glob("*.bin")):
+        note = "its weights are pickled .bin files, whose size is not read: convert to safetensors"
+        return replace(info, notes=(*info.notes, note))
+    raise _lacks(folder, "no weights (*.safetensors)")
+
+
+def _only_gguf(folder: Path, said: str) -> ModelInfo:
+    """Describe a folder that holds one GGUF model and no config.json."""
+    found = sorted(folder.glob("*.gguf"))
+    first = [f for f in found if not _PART.fullmatch(f.name) or "-00001-of-" in f.name]
+    if len(first) == 1:
+        return _gguf(first[0], f"{said}/{first[0].name}")
+    if first:
+        names = ", ".join(f.name for f in first[:5])
+        raise UsageError(
+            f"{folder} holds several GGUF files: {names}",
+            hint="name one of them in model.source",
+            where=str(folder),
+        )
+    raise _lacks(folder, "no config.json")
+
+
+def _lacks(folder: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{folder} is no model folder: it has {what}",
+        hint="a model folder has config.json and *.safetensors; a GGUF model is named by its file",
+        where=str(folder),
+    )

@@ -1,0 +1,106 @@
+"""Sizes of a model from the headers of its safetensors files. Pure; the weights themselves are not read.
+
+A file is 8 bytes of header length (little endian), the header (JSON: name -> dtype, shape, data_offsets),
+then the tensors. Nothing in it is believed: lengths are checked against the file, sizes against shapes.
+Format: https://huggingface.co/docs/safetensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import UsageError
+from deployer.modelinfo import strict
+from deployer.modelinfo.strict import bad
+from deployer.modelinfo.sums import BITS, Tensor
+
+HEADER_CAP = 100_000_000
+"""Longest header read, in bytes: the limit of the format's own reader."""
+
+INDEX = "model.safetensors.index.json"
+
+
+def tensors_of(path: Path) -> Iterator[Tensor]:
+    """Read one file's header.
+
+    Raises:
+        UsageError: it is missing, truncated, longer than the cap, or contradicts itself.
+    """
+    header, room = _header(path)
+    used = 0
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        tensor, end = _tensor(name, entry, str(path))
+        if end > room:
+            raise bad(
+                str(path), f"is truncated: {name[:80]} ends {end - room:,} bytes after the file"
+            )
+        used += tensor.nbytes
+        yield tensor
+    if used > room:
+        raise bad(str(path), "has tensors that overlap")
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the header, and how many bytes of tensors follow it."""
+    where = str(path)
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise bad(where, f"is truncated: its header says {length:,} bytes, it has {size:,}")
+            if length > HEADER_CAP:
+                raise bad(where, f"has a header of {length:,} bytes, above {HEADER_CAP:,}")
+            return strict.parse(file.read(length), where), size - 8 - length
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", where=where) from None
+
+
+def _tensor(name: str, entry: object, where: str) -> tuple[Tensor, int]:
+    """Return a tensor and where it ends, having compared its size with its shape."""
+    wrong = bad(where, f"has a tensor that makes no sense: {name[:80]}")
+    if not isinstance(entry, dict):
+        raise wrong
+    dtype = entry.get("dtype")
+    if not isinstance(dtype, str) or dtype not in BITS:
+        raise bad(where, f"has a tensor of unknown type {str(dtype)[:40]}: {name[:80]}")
+    shape, offsets = _naturals(entry.get("shape")), _naturals(entry.get("data_offsets"))
+    if shape is None or offsets is None or len(offsets) != 2 or len(shape) > 32:
+        raise wrong
+    begin, end = offsets
+    elements = prod(shape)
+    if end - begin != elements * BITS[dtype] // 8:
+        raise wrong
+    return Tensor(name, dtype, elements), end
+
+
+def _naturals(value: object) -> list[int] | None:
+    if isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value):
+        return value
+    return None
+
+
+def files_in(folder: Path) -> tuple[Path, ...]:
+    """Return a folder's weight files: those its index names, or else every one there is.
+
+    Raises:
+        UsageError: the index is damaged, names a file outside the folder, or one that is not there.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return tuple(sorted(folder.glob("*.safetensors")))
+    listed = strict.read(index, HEADER_CAP).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(n, str) for n in listed.values()):
+        raise bad(str(index), "has no weight_map")
+    names = sorted(set(listed.values()))
+    for name in names:
+        if Path(name).name != name:
+            raise bad(str(index), f"names a file outside its folder: {name[:80]}")
+        if not (folder / name).is_file():
+            raise bad(str(index), f"names {name[:80]}, which is not there")
+    return tuple(folder / name for name in names)

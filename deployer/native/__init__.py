@@ -1,0 +1,9 @@
+"""Serving on this very machine: an engine in a process of its own, watched by a supervisor.
+
+    supervisor.py     stays in the background, keeps the engine running and its log short; a program
+    llama_server.py   llama.cpp as an OpenAI-compatible server; a program
+    process.py        starts, finds and stops them
+    runner.py         all of it as a provider's `Runner`
+
+The two programs import nothing of this package.
+"""

@@ -1,0 +1,62 @@
+"""llama.cpp as an OpenAI-compatible server: `python llama_server.py CONFIG.json`.
+
+CONFIG holds `model` (the GGUF file), `alias` (the name it is served by), `port`, `context` (tokens of one
+request), `concurrency` and `key_file`. The key is read from its file and is in no argument and no
+environment variable. It listens on 127.0.0.1 alone. SIGTERM ends it with exit code 0.
+Imports nothing of deployer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def params(config: dict[str, Any]) -> Any:
+    """Turn the configuration into llama.cpp's parameters.
+
+    llama.cpp divides its context among the slots that serve at once, so it is given the product.
+    """
+    import xllamacpp
+
+    wanted = xllamacpp.CommonParams()
+    wanted.model.path = config["model"]
+    wanted.model_alias = {config["alias"]}
+    wanted.hostnames = ["127.0.0.1"]
+    wanted.port = config["port"]
+    wanted.api_keys = [Path(config["key_file"]).read_text().strip()]
+    wanted.n_parallel = config["concurrency"]
+    wanted.n_ctx = config["context"] * config["concurrency"]
+    wanted.endpoint_metrics = True
+    wanted.endpoint_slots = False  # it would show one user's prompt parameters to another
+    wanted.ui = False
+    wanted.cors_credentials = False
+    wanted.offline = True
+    return wanted
+
+
+def main() -> int:
+    """Serve until SIGTERM; return the exit code. SIGTERM while it loads ends it at once."""
+    import xllamacpp
+
+    config = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        server = xllamacpp.Server(params(config))
+    except RuntimeError:
+        print(f"llama.cpp could not serve {config['model']}: its reasons are above", flush=True)  # noqa: T201 - this program's output is the log
+        return 1
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        while True:
+            time.sleep(1)
+    del server  # waits until its threads have ended
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

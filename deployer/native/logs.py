@@ -1,0 +1,80 @@
+"""Read a log that may be turned over while it is read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+LOOK_S = 0.2
+"""How often a followed log is looked at."""
+
+
+def older(path: Path) -> Path:
+    """Return where the log before this one lies."""
+    return path.with_suffix(".log.1")
+
+
+def tail(path: Path, count: int | None) -> list[str]:
+    """Return the last lines of a log and of the older one; all of them for None."""
+    return list(deque([*_lines(older(path)), *_lines(path)], maxlen=count))
+
+
+def follow(path: Path, count: int | None, alive: Callable[[], bool]) -> Iterator[str]:
+    """Yield the last lines, then each further one as it comes, until nothing writes any more."""
+    with closing(_Reader(path)) as reader:
+        yield from deque([*_lines(older(path)), *reader.read()], maxlen=count)
+        while True:
+            going_on = alive()
+            yield from reader.read()
+            if not going_on:
+                return
+            time.sleep(LOOK_S)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+class _Reader:
+    """Reads on where it stopped, in the older file to its end and then in the new one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: BinaryIO | None = None
+        self.rest = b""
+
+    def read(self) -> list[str]:
+        """Return the whole lines that were added since."""
+        text = self.rest + self._to_the_end()
+        if self._turned_over():
+            text += self._to_the_end()
+        whole, _, self.rest = text.rpartition(b"\n")
+        return whole.decode("utf-8", errors="replace").split("\n") if whole else []
+
+    def _to_the_end(self) -> bytes:
+        return self.file.read() if self.file else b""
+
+    def _turned_over(self) -> bool:
+        """Open the file that stands at the path now, unless it is the open one."""
+        try:
+            if self.file and os.path.samestat(os.fstat(self.file.fileno()), self.path.stat()):
+                return False
+            fresh = self.path.open("rb")
+        except FileNotFoundError:
+            return False
+        self.close()
+        self.file = fresh
+        return True
+
+    def close(self) -> None:
+        """Close the open file."""
+        if self.file:
+            self.file.close()

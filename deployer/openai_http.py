@@ -1,0 +1,152 @@
+"""Speak to an OpenAI-compatible endpoint: is it healthy, does it answer, what has it counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from deployer.errors import EngineError
+
+if TYPE_CHECKING:
+    import httpx
+
+ANSWER_S = 300.0
+"""The longest wait for the next piece of an answer: a large model on a CPU reads a long prompt slowly."""
+LOOK_S = 5.0
+"""The longest wait for a health check or the metrics."""
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint and the key that opens it. The key is not shown when this is printed."""
+
+    url: str  # ends in /v1
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.url})"
+
+    @property
+    def root(self) -> str:
+        """The server's own address, without /v1."""
+        return self.url.removesuffix("/v1")
+
+
+def healthy(endpoint: Endpoint, path: str) -> bool:
+    """Whether the endpoint's health check, at a path such as /health, says that it is ready."""
+    import httpx
+
+    try:
+        with _client(endpoint, LOOK_S) as client:
+            return client.get(endpoint.root + path).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def open_to_all(endpoint: Endpoint) -> bool:
+    """Whether it answers without the key."""
+    with _client(endpoint, LOOK_S, key="") as client:
+        return client.get(f"{endpoint.url}/models").status_code == 200
+
+
+def chat(
+    endpoint: Endpoint, model: str, messages: Sequence[Message], max_tokens: int | None = None
+) -> Iterator[str]:
+    """Yield the pieces of an answer as they come.
+
+    Raises:
+        EngineError: it cannot be reached, or refuses, or breaks off.
+    """
+    import httpx
+
+    body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": True}
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
+    try:
+        with (
+            _client(endpoint, ANSWER_S) as client,
+            client.stream("POST", f"{endpoint.url}/chat/completions", json=body) as answer,
+        ):
+            _accepted(answer, endpoint)
+            yield from _pieces(answer.iter_lines(), endpoint)
+    except httpx.HTTPError as error:
+        said = str(error) or type(error).__name__
+        raise EngineError(
+            f"{endpoint.url} cannot be asked: {said}",
+            hint="'deployer status' says how it is, 'deployer logs NAME' what it did",
+            where=endpoint.url,
+        ) from error
+
+
+def metrics(endpoint: Endpoint) -> Mapping[str, float]:
+    """Return the counters and gauges at /metrics by name, those with labels added up; {} if none."""
+    import httpx
+
+    try:
+        with _client(endpoint, LOOK_S) as client:
+            answer = client.get(f"{endpoint.root}/metrics")
+    except httpx.HTTPError:
+        return {}
+    return parse_metrics(answer.text) if answer.status_code == 200 else {}
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """Read the Prometheus text format."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if name and not line.startswith("#"):
+            bare = name.partition("{")[0].strip()
+            found[bare] = found.get(bare, 0.0) + float(value)
+    return found
+
+
+def _client(endpoint: Endpoint, seconds: float, key: str | None = None) -> httpx.Client:
+    import httpx
+
+    key = endpoint.key if key is None else key
+    return httpx.Client(
+        timeout=seconds,
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        trust_env=urlsplit(endpoint.url).hostname != "127.0.0.1",  # no proxy to this machine
+    )
+
+
+def _accepted(answer: httpx.Response, endpoint: Endpoint) -> None:
+    if answer.status_code != 200:
+        answer.read()
+        raise EngineError(
+            f"the endpoint refused: {answer.status_code} {_reason(answer.text)}", where=endpoint.url
+        )
+
+
+def _reason(text: str) -> str:
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text[:200]
+
+
+def _pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
+    """Read the server-sent events of a streamed chat completion."""
+    for line in lines:
+        data = line.removeprefix("data: ")
+        if data == "[DONE]":
+            return
+        if data != line:
+            yield from _texts(json.loads(data), endpoint)
+    raise EngineError("the answer broke off before its end", where=endpoint.url)
+
+
+def _texts(event: Mapping[str, Any], endpoint: Endpoint) -> Iterator[str]:
+    if "error" in event:
+        raise EngineError(f"the engine failed: {event['error'].get('message')}", where=endpoint.url)
+    for choice in event.get("choices", ()):
+        text = choice.get("delta", {}).get("content")
+        if text:
+            yield text

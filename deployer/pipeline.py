@@ -1,0 +1,141 @@
+"""The architecture, in the order things happen. Each stage knows only those before it.
+
+    spec        a YAML file becomes a frozen `Spec`; every mistake is named             deployer.spec
+    facts       what is known of the model: its files, the catalog, the hub, the spec   deployer.modelinfo
+    sizing      does it fit, in which format, how fast                                  deployer.sizing, .throughput
+    offers      the hardware that can be had                                            stacks/, deployer.catalog
+    choice      every engine x format x offer, ranked                                   deployer.choose
+    resources   the provider's own program, run offline                                 deployer.program
+    cost        those resources, priced                                                 deployer.cost
+    policy      privacy, region, budget                                                 deployer.policy
+    plan        all of it as data                                                       deployer.plan
+    -- confirm --                                                                       deployer.cli
+    apply       a plan and nothing else becomes a running model                         deployer.apply
+    observe     what there is now                                                       deployer.observe
+
+Everything above *confirm* is pure: no network, no credentials, no daemon, no process, no clock. The one
+look outside (the model hub, for a model that is neither on disk nor in the catalog) is made here and handed
+in, and `--offline` leaves it out. Only this module and `deployer.cli` see the whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import catalog, host, modelinfo, plan, program
+from deployer.catalog import models
+from deployer.choose import Question
+from deployer.clock import now
+from deployer.document import moved
+from deployer.errors import (
+    DeployerError,
+    Exit,
+    NothingFitsError,
+    PolicyError,
+    StaleError,
+    UsageError,
+)
+from deployer.home import home
+from deployer.spec.load import Loaded, load
+from deployer.target import Provider, provider_file
+from deployer.words import TARGETS, ModelInfo, Plan, Resource
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where plans are made: the folder for state and caches, and whether the hub may be asked."""
+
+    home: Path
+    offline: bool = False
+
+    @classmethod
+    def here(cls, *, offline: bool = False) -> Setting:
+        """The user's own setting: DEPLOYER_HOME, or the platform's data folder."""
+        return cls(home(), offline)
+
+
+def make_plans(file: Path, targets: Sequence[str], setting: Setting) -> tuple[Plan, ...]:
+    """Plan a spec for some targets, or for all."""
+    loaded = load(file, setting.home / "cache" / "specs")
+    info = facts(loaded, setting)
+    return tuple(_plan(loaded, info, target, setting) for target in targets or TARGETS)
+
+
+def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
+    """Gather what is known of the spec's model."""
+    given = {k: v for k, v in asdict(loaded.spec.model.facts).items() if v is not None}
+    return modelinfo.describe(
+        loaded.spec.model.source,
+        base=loaded.file.parent,
+        catalog=models.model,
+        hub=None if setting.offline else _hub(setting),
+        given=given,
+    )
+
+
+def _hub(setting: Setting) -> modelinfo.Lookup:
+    def look_up(name: str) -> ModelInfo:
+        from deployer.hub import fetch
+
+        repo, _, revision = name.partition("@")
+        found = fetch(repo, revision or None, setting.home / "cache" / "models", now())
+        if found.info is not None:
+            return found.info
+        missing = found.reason or f"{repo} is not known to the model hub"
+        return ModelInfo(name, notes=(f"{missing}: only what model.facts says is known",))
+
+    return look_up
+
+
+def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
+    prices = catalog.load()
+    question = Question(loaded.spec, target, info, prices, host.look())
+
+    def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
+        return program.resources_of(
+            where, provider_file(target, where.NAME), inputs, setting.home / "cache" / "programs"
+        )
+
+    return plan.make(plan.Asked(question, loaded), prices, collect)
+
+
+def refusal(made: Plan) -> DeployerError | None:
+    """Return why a plan cannot be applied, as the error that it is, or None."""
+    if made.feasible:
+        return None
+    broken = [v for v in made.policy if not v.ok]
+    kind = PolicyError if broken else NothingFitsError
+    first, *rest = made.reasons or ("it is not feasible",)
+    return kind(f"{made.deployment}: {first}", hint="; ".join(rest) or None)
+
+
+def check_saved(file: Path, made: Plan) -> None:
+    """Refuse a saved plan (`plan --out`) that is not what would be planned now.
+
+    Raises:
+        StaleError: the spec, the prices or the machine have moved since.
+        UsageError: the file cannot be read.
+    """
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no plan can be read from {file}: {error}", where=str(file)) from None
+    if differs := moved(saved, made):
+        raise StaleError(
+            f"{file} is not what would be applied now: {', '.join(differs)} moved",
+            hint=f"look at it anew: deployer plan --target {made.target} --out {file}",
+            where=str(file),
+        )
+
+
+def exit_code(made: Sequence[Plan]) -> Exit:
+    """Return 0 when at least one plan can be applied, else why not."""
+    refused = [error for error in map(refusal, made) if error]
+    if len(refused) < len(made):
+        return Exit.DONE
+    policy = any(isinstance(error, PolicyError) for error in refused)
+    return Exit.REFUSED if policy else Exit.NOTHING_FITS

@@ -1,0 +1,224 @@
+"""Put a plan together for one target: choice, resources, cost, policy, warnings. Pure.
+
+`make` is given everything it depends on, the time and the resource collector among it; the same question
+gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from deployer import cost, policy
+from deployer.advice import reasons, warnings
+from deployer.choose import Candidate, Catalog, Question, candidates, ranked
+from deployer.spec.load import Loaded
+from deployer.spec.plain import to_plain
+from deployer.target import Provider
+from deployer.traffic import usage as usage_of
+from deployer.words import (
+    HOURS_PER_MONTH,
+    Alternative,
+    Estimate,
+    Plan,
+    Resource,
+    Usage,
+    Verdict,
+)
+
+MOST_ALTERNATIVES = 10
+Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
+"""Says what a provider would make of its inputs (`deployer.program.resources_of`)."""
+
+
+class Prices(Catalog, cost.Rates, Protocol):
+    """All that a plan reads from the catalog."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with the file it came from."""
+
+    question: Question
+    loaded: Loaded
+
+    @property
+    def deployment(self) -> str:
+        """`<spec name>-<target>`."""
+        return f"{self.loaded.name}-{self.question.target}"
+
+
+def make(asked: Asked, prices: Prices, collect: Collect) -> Plan:
+    """Plan one target.
+
+    An infeasible plan comes back too, with the reasons; nothing is raised for it.
+    """
+    question = asked.question
+    found = ranked(candidates(question), question.spec)
+    region = getattr(question.options, "region", None)
+    barred = policy.privacy(question.spec.policy, question.target, region)
+    best = found[0] if found else None
+    if (
+        best is None
+        or best.sizing.fit == "no"
+        or (best.sizing.fit == "unknown" and not _named(question))
+    ):
+        return _without(asked, found, (barred,))
+    return _priced(asked, best, found, prices, collect)
+
+
+def _named(question: Question) -> bool:
+    """Whether the hardware was named by the user, who may know what we do not."""
+    named = getattr(question.options, "instance", "auto") != "auto"
+    return named or question.target == "local"
+
+
+def _empty(asked: Asked) -> Plan:
+    loaded = asked.loaded
+    return Plan(
+        deployment=asked.deployment,
+        spec_name=loaded.name,
+        spec_digest=loaded.digest,
+        target=asked.question.target,
+        provider=asked.question.options.provider,
+        feasible=False,
+        model=asked.question.info,
+        defaults=_defaults_of(loaded, asked.question.target),
+    )
+
+
+def _defaults_of(loaded: Loaded, target: str) -> dict[str, Any]:
+    """The defaults that matter here: not those of the other targets."""
+    mine = f"targets.{target}."
+    return {
+        k: v
+        for k, v in loaded.defaults.items()
+        if not k.startswith("targets.") or k.startswith(mine)
+    }
+
+
+def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Plan:
+    best = found[0] if found else None
+    return replace(
+        _empty(asked),
+        provider=best.provider.NAME if best else asked.question.options.provider,
+        sizing=best.sizing if best else None,
+        policy=tuple(verdicts),
+        reasons=reasons(asked.question, found, verdicts),
+    )
+
+
+def _priced(
+    asked: Asked, best: Candidate, found: Sequence[Candidate], prices: Prices, collect: Collect
+) -> Plan:
+    question = asked.question
+    inputs = best.provider.inputs(order_of(asked, best))
+    resources = tuple(collect(best.provider, inputs))
+    used = _usage(question, best, inputs)
+    bill = cost.estimate(
+        resources,
+        rates=prices,
+        usage=used,
+        region=best.offer.region,
+        rules=getattr(best.provider, "PRICING", None),
+    )
+    region = getattr(question.options, "region", None)
+    verdicts = policy.judge(question.spec.policy, question.target, region, bill)
+    feasible = all(v.ok for v in verdicts)
+    return replace(
+        _empty(asked),
+        provider=best.provider.NAME,
+        feasible=feasible,
+        reasons=() if feasible else reasons(question, found, verdicts),
+        sizing=best.sizing,
+        offer=best.offer,
+        alternatives=tuple(_alternatives(best, found, bill, used)),
+        resources=resources,
+        cost=bill,
+        policy=verdicts,
+        warnings=tuple(warnings(question, found, used)),
+    )
+
+
+def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
+    """Return what was chosen as the plain mapping that a provider's `inputs` takes.
+
+    Keys: deployment, spec_name, digest, model {source, name, path}, engine, quantization, context,
+    concurrency, replicas, gpus, weights_gib, offer (plain, with gpu_watts, gpu_list_price_usd and
+    gpu_source), options, traffic, policy.
+    """
+    question, gpu = asked.question, best.gpu
+    spec = question.spec
+    offer = to_plain(best.offer) | {
+        "gpu_watts": gpu.watts if gpu else None,
+        "gpu_list_price_usd": to_plain(gpu.list_price_usd) if gpu else None,
+        "gpu_source": gpu.source if gpu else None,
+    }
+    return {
+        "deployment": asked.deployment,
+        "spec_name": asked.loaded.name,
+        "digest": asked.loaded.digest,
+        "model": {
+            "source": spec.model.source,
+            "name": question.info.name,
+            "path": _path(asked),
+            "adapter": spec.model.adapter,
+        },
+        "engine": best.sizing.engine,
+        "quantization": best.sizing.quantization,
+        "context": question.load.context,
+        "concurrency": spec.serve.concurrency,
+        "replicas": asdict(spec.serve.replicas),
+        "gpus": best.sizing.gpus,
+        "weights_gib": best.sizing.weights_gib,
+        "offer": offer,
+        "options": to_plain(question.options),
+        "traffic": to_plain(spec.traffic),
+        "policy": to_plain(spec.policy),
+    }
+
+
+def _path(asked: Asked) -> str | None:
+    source = asked.question.spec.model.source
+    if source.startswith(("hf:", "s3:")):
+        return None
+    return str((asked.loaded.file.parent / source).resolve())
+
+
+def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Usage:
+    rate = best.sizing.output_tok_s
+    streams = question.spec.serve.concurrency
+    tokens = question.spec.traffic.output_tokens
+    seconds = (tokens * streams / rate[1], tokens * streams / rate[0]) if rate else None
+    return usage_of(
+        question.spec.traffic,
+        scale_to_zero_minutes=float(inputs.get("scale_to_zero_minutes", 0)),
+        seconds_per_request=seconds,
+    )
+
+
+def _alternatives(
+    best: Candidate, found: Sequence[Candidate], bill: Estimate, used: Usage
+) -> Iterator[Alternative]:
+    """The other offers that hold the model, cheapest first, each in its best format."""
+    first: dict[tuple[str, str, str], Candidate] = {}
+    for other in found:
+        if other.sizing.fit in ("fits", "tight") and other.offer != best.offer:
+            key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
+            first.setdefault(key, other)
+    rows = [Alternative(o.offer, o.sizing, _monthly(best, o, bill, used)) for o in first.values()]
+    far = Decimal("Infinity")
+    rows.sort(key=lambda row: far if row.monthly_usd is None else row.monthly_usd)
+    yield from rows[:MOST_ALTERNATIVES]
+
+
+def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> Decimal | None:
+    """The chosen plan's bill with the other hardware in it: disks and traffic stay as they are."""
+    mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
+    if bill.monthly_usd is None or mine is None or theirs is None:
+        return None
+    low, high = used.active_hours
+    hours = (low + high) / 2 if other.offer.billing == "per-minute" else Decimal(HOURS_PER_MONTH)
+    return bill.monthly_usd + (theirs - mine) * hours

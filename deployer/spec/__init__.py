@@ -1,0 +1,232 @@
+"""The spec: what a user writes, as frozen data. `load` reads it, `problems` refuses what cannot be.
+
+The annotations and the text under each field are also the JSON Schema (`deployer schema`) and what
+pydantic validates (`validate.py`); this file itself imports neither, so that a command that only
+reads a stored plan does not pay for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from deployer.spec.marks import (
+    Budget,
+    Duration,
+    Least,
+    Pattern,
+    Quantization,
+    Replicas,
+    kebab,
+)
+
+STRICT: Mapping[str, Any] = {"extra": "forbid"}
+Count = Annotated[int, Least(1)]
+Amount = Annotated[Decimal, Least(0)]
+
+SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|s3://[a-z0-9][a-z0-9.-]+(/.+)?|\.{1,2}/.+|/.+)$"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Figures of the model, for what neither its files nor the catalog nor the hub say."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    params: Count | None = None
+    """All parameters."""
+    active_params: Count | None = None
+    """Parameters that one token uses (mixture of experts)."""
+    layers: Count | None = None
+    hidden: Count | None = None
+    attn_heads: Count | None = None
+    kv_heads: Count | None = None
+    head_dim: Count | None = None
+    max_context: Count | None = None
+    dtype: Annotated[str, Quantization()] | None = None
+    """The format of the published weights, such as bf16 or awq."""
+    weights_gib: Amount | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which model, and in which form."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    source: Annotated[
+        str, Pattern(SOURCE, "hf:<repo>[@revision], s3://bucket/prefix, ./folder or ./file.gguf")
+    ]
+    """hf:<repo>[@revision] | s3://bucket/prefix | ./folder | ./file.gguf"""
+    adapter: (
+        Annotated[str, Pattern(SOURCE, "hf:<repo>[@revision], s3://bucket/prefix or ./folder")]
+        | None
+    ) = None
+    """A LoRA adapter that is served with the model."""
+    quantization: Annotated[str, Quantization("auto", "none")] = "auto"
+    """auto | none | fp8 | awq | gptq | q4_k_m | q8_0 | ... `auto` takes the least lossy that fits."""
+    context: Count | Literal["auto"] = "auto"
+    """Longest prompt and answer together, in tokens. `auto`: 8192, or the model's own limit if lower."""
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many copies of the model serve at once."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    min: Annotated[int, Least(0)] = 1
+    max: Count = 1
+
+
+@dataclass(frozen=True)
+class Serve:
+    """How it is served."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    engine: Literal["auto", "vllm", "sglang", "llama.cpp", "fastapi"] = "auto"
+    concurrency: Count = 8
+    """Requests that are answered at the same time."""
+    replicas: Annotated[Scale, Replicas()] = Scale()
+    """A number, or {min, max}."""
+
+
+Hourly = Annotated[tuple[Amount, ...], Least(24, of="length", most=24)]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What users are expected to ask. Cost per token and idle time follow from it."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    requests_per_day: Amount = Decimal(1000)
+    input_tokens: Count = 800
+    """Tokens of a typical prompt."""
+    output_tokens: Count = 300
+    """Tokens of a typical answer."""
+    profile: Literal["steady", "office-hours", "diurnal", "spiky"] | Hourly = "steady"
+    """How the day's requests are spread over the week, or 24 weights, one for each hour of the day."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What happens to a rented machine that nobody uses."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    after: Annotated[int, Duration()] = 1800
+    action: Literal["stop", "destroy", "none"] = "stop"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What must not happen. A plan that breaks it is refused."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    privacy: Annotated[
+        str,
+        Pattern(
+            r"^(local-only|cloud-ok|region:[a-z]{2}(-[a-z]+-\d)?)$",
+            "local-only, region:eu or cloud-ok",
+        ),
+    ] = "cloud-ok"
+    """local-only | region:<prefix> (such as region:eu) | cloud-ok"""
+    budget: Annotated[Decimal, Budget()] | None = None
+    """The most it may cost, such as 400 USD/month."""
+    idle: Idle = Idle()
+    expires: Annotated[int, Duration()] | None = None
+    """When a rented machine is removed whatever happens, counted from `up`, such as 7d."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Hardware of your own, for the `local` target."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    gpu: str
+    """A GPU or Apple chip in any spelling: rtx-4090, RTX 4090, m3-ultra."""
+    count: Count = 1
+    price_usd: Amount | None = None
+    """What the machine cost, spread over 36 months. Default: the GPU's list price, if it is known."""
+    usd_per_kwh: Amount | None = None
+    watts: Amount | None = None
+    """Power of the whole machine while it answers. Default: the GPUs' rated power."""
+    idle_watts: Amount | None = None
+    """Power of the whole machine while it waits."""
+    memory_gib: Annotated[Decimal, Least(1)] | None = None
+
+
+@dataclass(frozen=True)
+class Local:
+    """On a machine of your own."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    provider: str = "auto"
+    gpus: Literal["all"] | Count = "all"
+    port: Annotated[int, Least(1, most=65535)] | Literal["auto"] = "auto"
+    """`auto`: the first free port from 8080 up."""
+    hardware: Hardware | None = None
+
+
+@dataclass(frozen=True)
+class CloudGpu:
+    """On a rented GPU instance."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    provider: str = "auto"
+    region: str = "us-east-1"
+    instance: str = "auto"
+    spot: bool = False
+    expose: str | tuple[str, ...] = "my-ip"
+    """my-ip | private | public | a list of CIDR blocks"""
+
+
+@dataclass(frozen=True)
+class Serverless:
+    """On an endpoint that scales to zero."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    provider: str = "auto"
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is particular to one target. Everything here is optional."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {**STRICT, "alias_generator": kebab}
+
+    local: Local = Local()
+    cloud_gpu: CloudGpu = CloudGpu()
+    serverless: Serverless = Serverless()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One model, how it is served, what traffic it expects and what must not be exceeded."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    name: Annotated[
+        str,
+        Pattern(
+            r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+            "lower-case letters, digits and '-', at most 40, a letter first",
+        ),
+    ]
+    """Names the deployments: <name>-local, <name>-cloud-gpu, <name>-serverless."""
+    model: Model
+    serve: Serve = Serve()
+    traffic: Traffic = Traffic()
+    policy: Policy = Policy()
+    targets: Targets = Targets()

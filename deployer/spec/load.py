@@ -1,0 +1,156 @@
+"""Read a spec file: YAML, keys, units, combinations. Every mistake is named with line and column.
+
+A file that was read before is not validated again: what came of it is kept under `cache`, by the
+digest of its text and of this package's own code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.errors import UsageError
+from deployer.spec import Spec
+from deployer.spec.plain import defaults, digest, from_plain, to_plain
+
+if TYPE_CHECKING:
+    from deployer.spec.tree import Problem, Tree
+
+MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid spec, its digest, the file it was read from, and every default that was taken."""
+
+    spec: Spec
+    digest: str
+    file: Path
+    defaults: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The spec's name."""
+        return self.spec.name
+
+
+def load(file: Path, kept: Path | None = None) -> Loaded:
+    """Read a spec file. `kept` is a folder for what was validated before, or None.
+
+    Raises:
+        UsageError: the file cannot be read or is wrong; its message lists every mistake.
+    """
+    text = _read(file)
+    entry = kept / f"{_key(text)}.json" if kept else None
+    plain = _recall(entry)
+    if plain is None:
+        plain = _validated(text, file)
+        _keep(entry, plain)
+    spec = from_plain(plain["spec"])
+    return Loaded(spec, digest(spec), file, plain["defaults"])
+
+
+def check(text: str, file: Path) -> None:
+    """Refuse text that is no valid spec, as `load` would if it stood in `file`.
+
+    Raises:
+        UsageError: its message lists every mistake.
+    """
+    _validated(text, file)
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{file} is far too large for a spec", where=str(file))
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no spec at {file}",
+            where=str(file),
+            hint="write one with 'deployer init', or name it with -f SPEC",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode() + _code()).hexdigest()
+
+
+@cache
+def _code() -> bytes:
+    """Digest of the code that validates, so that a newer version validates anew."""
+    folder = Path(__file__).parent
+    sources = [*sorted(folder.glob("*.py")), folder.parent / "quantization.py"]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+
+
+def _recall(entry: Path | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    with suppress(OSError, ValueError):
+        found = json.loads(entry.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and {"spec", "defaults"} <= found.keys():
+            return found
+    return None
+
+
+def _keep(entry: Path | None, plain: Mapping[str, Any]) -> None:
+    if entry is None:
+        return
+    with suppress(OSError):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        part = entry.with_suffix(".part")
+        part.write_text(json.dumps(plain), encoding="utf-8")
+        part.replace(entry)
+
+
+def _validated(text: str, file: Path) -> dict[str, Any]:
+    from deployer.spec.combinations import problems
+    from deployer.spec.validate import validate
+
+    tree = _parse(text, file)
+    answer = validate(tree.data if tree.data is not None else {})
+    if not isinstance(answer, Spec):
+        raise _mistakes(file, tree, (*tree.problems, *answer))
+    if found := (*tree.problems, *problems(answer)):
+        raise _mistakes(file, tree, found)
+    return {"spec": to_plain(answer), "defaults": defaults(answer, tree.data)}
+
+
+def _parse(text: str, file: Path) -> Tree:
+    import yaml
+
+    from deployer.spec.tree import parse
+
+    try:
+        return parse(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        said = error.problem or error.context
+        raise UsageError(f"not valid YAML: {said}", where=f"{file}{place}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"not valid YAML: {error}", where=str(file)) from None
+
+
+def _mistakes(file: Path, tree: Tree, problems: Iterable[Problem]) -> UsageError:
+    placed = sorted(((tree.place(p.path), p) for p in problems), key=lambda pair: pair[0])
+    lines = [f"{file}:{line}:{column}: {_said(p)}" for (line, column), p in placed]
+    (line, column), first = placed[0]
+    where = f"{file}:{line}:{column}"
+    if len(lines) == 1:
+        return UsageError(first.message, hint=first.hint, where=where)
+    message = "\n".join((f"{len(lines)} mistakes in {file}", *(f"  {said}" for said in lines)))
+    return UsageError(message, hint=first.hint, where=where)
+
+
+def _said(problem: Problem) -> str:
+    return problem.message + (f" ({problem.hint})" if problem.hint else "")

@@ -1,0 +1,153 @@
+"""What a provider is, and how providers are found.
+
+A provider is one file, `stacks/<target>/<name>.py`, found by looking: nothing else names it. Further
+folders of the same shape are searched when `DEPLOYER_STACKS` lists them. The file is a module that fulfils
+`Provider`, and it either holds a Pulumi program (`program`) or says what it makes (`resources`).
+
+A module with a `program` imports nothing from `deployer`, so that it can be written out as a standalone
+Pulumi project: it is handed what it needs and answers in plain mappings.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from deployer.errors import UsageError
+from deployer.words import TARGETS, Gpu, Offer
+
+Say = Callable[[str], None]
+"""Takes one line of progress for the user."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine that `deployer` runs on, as far as it was looked at."""
+
+    cpus: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a provider is asked to offer hardware for: its part of the spec, and the machine at hand."""
+
+    region: str | None
+    options: Mapping[str, Any]  # the spec's `targets.<target>`, every default filled in
+    host: Host
+
+
+class Prices(Protocol):
+    """The bundled catalog as a provider sees it (`deployer.catalog.Catalog` fulfils this)."""
+
+    def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
+        """Every offer of a provider, in one region or in all."""
+        ...
+
+    def gpu(self, name: str) -> Gpu | None:
+        """A GPU by any spelling of its name."""
+        ...
+
+
+class Runner(Protocol):
+    """The edge of a provider that can be applied without Pulumi. Every call may block; none prompts."""
+
+    def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
+        """Make what `resources` say and return the base URL of the endpoint (`http://127.0.0.1:8080/v1`)."""
+        ...
+
+    def alive(self, deployment: str) -> bool:
+        """Whether anything of it is there and working (a process, a container), healthy or not."""
+        ...
+
+    def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """What exists of it now: `{"type", "name", "id"}` each, looked up and not remembered."""
+        ...
+
+    def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+        """The lines of its log, the newest last."""
+        ...
+
+    def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """Remove everything and return what was removed: `{"type", "id"}` each. Nothing there: nothing."""
+        ...
+
+
+class Provider(Protocol):
+    """The module under `stacks/`. `program` or `resources` must be there; `runner`, `PRICING` may be."""
+
+    TARGET: str
+    NAME: str
+    ENGINES: Sequence[str]  # the engines it can run, most preferred first
+    PRIVACY: str  # where the data goes, in one line
+
+    def offers(self, want: Want, prices: Prices) -> Iterable[Offer]:
+        """The hardware that can be had for this spec, priced or unpriced, in any order."""
+        ...
+
+    def inputs(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turn what was chosen (`deployer.plan.order_of`) into the plain inputs of the stack."""
+        ...
+
+
+def folders() -> tuple[Path, ...]:
+    """Where providers are looked for: the package's own folder (or the checkout's), then the user's."""
+    package = Path(__file__).parent
+    bundled = package / "stacks"
+    own = bundled if bundled.is_dir() else package.parent / "stacks"
+    more = os.environ.get("DEPLOYER_STACKS", "")
+    return (own, *(Path(p) for p in more.split(os.pathsep) if p))
+
+
+def providers(target: str) -> Mapping[str, Path]:
+    """The providers of a target by name, without importing one."""
+    folder = target.replace("-", "_")
+    files = (f for root in folders() for f in sorted((root / folder).glob("*.py")))
+    return {f.stem: f for f in files if not f.stem.startswith("_")}
+
+
+def every_provider() -> Iterator[tuple[str, str]]:
+    """(target, provider) of all that can be found."""
+    for target in TARGETS:
+        for name in providers(target):
+            yield target, name
+
+
+def provider_file(target: str, name: str) -> Path:
+    """Return the file of one provider."""
+    return providers(target)[name]
+
+
+def provider(target: str, name: str) -> Provider:
+    """Import one provider.
+
+    Raises:
+        UsageError: there is no such provider for the target.
+    """
+    known = providers(target)
+    if name not in known:
+        have = ", ".join(known) or "none"
+        raise UsageError(
+            f"no provider '{name}' for {target}",
+            hint=f"providers of {target}: {have}",
+        )
+    return cast(Provider, _module(known[name], f"{target.replace('-', '_')}.{name}"))
+
+
+@cache
+def _module(path: Path, dotted: str) -> ModuleType:
+    name = f"deployer_stacks.{dotted}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:  # pragma: no cover - a .py file always has a loader
+        raise UsageError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

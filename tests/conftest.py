@@ -1,0 +1,36 @@
+"""Fixtures that several kinds of test share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("plain", deadline=None)  # a busy machine is no failure
+settings.load_profile("plain")
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "examples" / "tiny" / "tiny.gguf"
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf() -> Path:
+    """The tiny model, generated once if it is not there."""
+    if not TINY.exists():
+        half = TINY.with_suffix(f".{os.getpid()}")  # several workers may come here at once
+        command = [sys.executable, str(TINY.with_name("generate.py")), str(half)]
+        subprocess.run(command, check=True, capture_output=True)
+        half.replace(TINY)
+    return TINY
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DEPLOYER_HOME of the test's own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("DEPLOYER_HOME", str(folder))
+    return folder

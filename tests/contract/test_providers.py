@@ -1,0 +1,209 @@
+"""What every provider promises, whoever wrote it: the suite runs over all that can be found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer import catalog, cost, engines, modelinfo, plan, program, target
+from deployer.catalog import models
+from deployer.choose import Question, candidates, want_of
+from deployer.cli import main
+from deployer.spec.load import load
+from deployer.target import Host, Provider
+from deployer.words import GIB, Offer, Resource
+
+SPEC = """
+name: contract
+model: {{source: hf:Qwen/Qwen3-8B}}
+targets: {{{target}: {{provider: {name}{more}}}}}
+"""
+MORE = {"local": ", hardware: {gpu: rtx-4090}"}
+"""What a target must be told besides: the machine at hand has no GPU for an 8B model."""
+CANARY = "canary-secret-5e1f"
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "OPENAI_API_KEY")
+DUMMY = """
+from deployer.words import Offer
+
+TARGET, NAME, ENGINES, PRIVACY = "local", "dummy", ("vllm",), "nowhere"
+
+def offers(want, prices):
+    return [Offer(NAME, None, "box", "H100 80GB", 1, 81559, None, "owned", "the box itself", None)]
+
+def inputs(order):
+    return {"deployment": order["deployment"]}
+
+def resources(inputs):
+    return [{"type": "local:index:Process", "name": inputs["deployment"], "inputs": {"a": 1}}]
+"""
+
+
+def spec(where: str, name: str) -> str:
+    return SPEC.format(target=where, name=name, more=MORE.get(where, ""))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A provider with a question that it can answer, and what it made of it."""
+
+    where: str
+    name: str
+    provider: Provider
+    question: Question
+    order: dict[str, Any]
+    resources: tuple[Resource, ...]
+
+
+@pytest.fixture(scope="module", params=list(target.every_provider()), ids="/".join)
+def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    where, name = request.param
+    file = tmp_path_factory.mktemp("spec") / "deployer.yaml"
+    file.write_text(spec(where, name))
+    with pytest.MonkeyPatch.context() as patch:
+        for secret in SECRETS:
+            patch.setenv(secret, CANARY)
+        yield _case(where, name, file)
+
+
+def _case(where: str, name: str, file: Path) -> Case:
+    loaded = load(file)
+    info = modelinfo.describe(
+        loaded.spec.model.source, base=file.parent, catalog=models.model, hub=None
+    )
+    question = Question(loaded.spec, where, info, catalog.load(), Host(8, 64 * GIB))
+    found = candidates(question)
+    assert found, "it has an offer, a format and an engine for an 8B model"
+    order = plan.order_of(plan.Asked(question, loaded), found[0])
+    provider = target.provider(where, name)
+    made = program.resources_of(
+        provider, target.provider_file(where, name), provider.inputs(order), None
+    )
+    return Case(where, name, provider, question, order, made)
+
+
+def offers(case: Case) -> list[Offer]:
+    return list(case.provider.offers(want_of(case.question), case.question.catalog))
+
+
+def test_it_is_what_its_file_is_called(case):
+    assert case.where == case.provider.TARGET
+    assert case.name == case.provider.NAME
+
+
+def test_it_says_in_one_line_where_the_data_goes(case):
+    assert case.provider.PRIVACY
+    assert "\n" not in case.provider.PRIVACY
+
+
+def test_its_engines_are_known(case):
+    assert case.provider.ENGINES
+    assert set(case.provider.ENGINES) <= set(engines.names())
+
+
+def test_each_offer_is_its_own_with_a_source_and_a_price_that_is_not_zero(case):
+    for offer in offers(case):
+        assert offer.provider == case.name
+        assert offer.source
+        assert offer.usd_per_hour is None or offer.usd_per_hour > 0
+        assert offer.usd_per_hour is None or offer.as_of, "a price has a date"
+        assert (offer.gpu is None) == (offer.gpu_count == 0)
+
+
+def test_the_same_question_has_the_same_offers(case):
+    assert offers(case) == offers(case)
+
+
+def test_its_inputs_are_plain_and_the_same_every_time(case):
+    made = case.provider.inputs(case.order)
+    assert json.loads(json.dumps(made)) == made
+    assert case.provider.inputs(case.order) == made
+
+
+def test_what_it_makes_is_plain_and_each_thing_has_a_name_of_its_own(case):
+    assert case.resources
+    for one in case.resources:
+        assert one.type.count(":") == 2
+        assert json.loads(json.dumps(one.inputs)) == one.inputs
+    names = [(one.type, one.name) for one in case.resources]
+    assert len(set(names)) == len(names)
+
+
+def test_all_that_it_makes_is_priced_or_said_to_be_free(case):
+    known = {*cost.RULES, *cost.FREE, *getattr(case.provider, "PRICING", {})}
+    assert {one.type for one in case.resources} <= known
+
+
+def test_no_secret_of_the_environment_gets_into_what_it_makes(case):
+    said = json.dumps([case.provider.inputs(case.order), *(dict(r.inputs) for r in case.resources)])
+    assert CANARY not in said
+
+
+def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(case, tmp_path):
+    make = getattr(case.provider, "runner", None)
+    if make is None:
+        return
+    runner = make(tmp_path)
+    assert not runner.alive("none-local")
+    assert list(runner.found("none-local")) == []
+    assert list(runner.stop("none-local")) == []
+    assert list(runner.logs("none-local", follow=False, tail=5)) == []
+    assert list(runner.logs("none-local", follow=True, tail=5)) == []
+    assert list(tmp_path.rglob("*")) == [], "looking leaves nothing behind"
+
+
+@pytest.fixture
+def dummy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a provider that nothing else has heard of."""
+    folder = tmp_path / "stacks"
+    (folder / "local").mkdir(parents=True)
+    (folder / "local" / "dummy.py").write_text(DUMMY)
+    monkeypatch.setenv("DEPLOYER_STACKS", str(folder))
+    return folder
+
+
+def test_a_new_file_is_a_new_provider_in_the_plan(dummy, tmp_path, home, capsys):
+    file = tmp_path / "deployer.yaml"
+    file.write_text(spec("local", "dummy"))
+    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["plans"][0]
+    assert shown["provider"] == "dummy"
+    assert shown["offer"]["instance_type"] == "box"
+    assert [r["name"] for r in shown["resources"]] == ["contract-local"]
+
+
+def test_a_new_file_runs_this_suite_without_another_edit(dummy):
+    suite = [sys.executable, "-m", "pytest", __file__, "-vv", "-k", "local/dummy"]
+    done = subprocess.run(
+        [*suite, "-p", "no:cacheprovider"],
+        env=os.environ,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("PASSED") >= 10
+
+
+def test_an_unknown_gpu_names_the_nearest(tmp_path, home, capsys):
+    file = tmp_path / "deployer.yaml"
+    local = "{hardware: {gpu: rtx-4900}}"
+    file.write_text(f"name: a\nmodel: {{source: hf:Qwen/Qwen3-8B}}\ntargets: {{local: {local}}}\n")
+    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 2
+    assert "RTX 4090" in json.loads(capsys.readouterr().out)["error"]["hint"]
+
+
+def test_a_provider_without_a_runner_cannot_be_applied_yet(dummy, tmp_path, home, capsys):
+    file = tmp_path / "deployer.yaml"
+    file.write_text(spec("local", "dummy"))
+    assert main(["up", "-f", str(file), "--target", "local", "--yes", "--json"]) == 6
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "applying local with dummy is not part of this version yet" in error["message"]

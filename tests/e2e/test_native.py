@@ -1,0 +1,514 @@
+"""A real llama.cpp, the real command line, a real client: `local` by `native` from up to down."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deployer.native import process
+from deployer.state import Store
+from tests.parts import need
+
+NAME = "tiny-local"
+SPEC = """
+name: tiny
+model: {{source: {model}, context: 256}}
+serve: {{concurrency: 2}}
+targets: {{local: {{provider: native, port: {port}}}}}
+"""
+STATUS_KEYS = {
+    *("name", "target", "provider", "state", "endpoint", "started_at", "idle_since", "requests"),
+    *("output_tokens", "usd_per_hour", "cost_so_far_usd", "expires_at", "resources"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _llama_cpp() -> None:
+    need("xllamacpp", "the engine that is served with")
+
+
+@dataclass
+class Cli:
+    """The command line as a process of its own, with a home and a spec of its own."""
+
+    folder: Path
+    home: Path = field(init=False)
+    spec: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.home, self.spec = self.folder / "home", self.folder / "deployer.yaml"
+
+    def write(self, model: Path, port: int | str) -> None:
+        self.spec.write_text(SPEC.format(model=model, port=port))
+
+    def start(
+        self,
+        *arguments: str,
+        home: Path | None = None,
+        before: str = "",
+    ) -> subprocess.Popen[str]:
+        env = os.environ | {"DEPLOYER_HOME": str(home or self.home)}
+        shell = ["/bin/sh", "-c", f'{before}; exec "$@"', "sh"] if before else []
+        command = [*shell, sys.executable, "-m", "deployer", *arguments]
+        return subprocess.Popen(
+            command,
+            env=env,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str, **options: Any) -> tuple[int, str, str]:
+        with self.start(*arguments, **options) as cli:
+            out, err = cli.communicate(timeout=60)
+        return cli.returncode, out, err
+
+    def json(self, *arguments: str) -> Any:
+        code, out, err = self.run(*arguments, "--json")
+        assert code == 0, out + err
+        return json.loads(out)
+
+    def up(self, *more: str, **options: Any) -> tuple[int, str, str]:
+        return self.run("up", "-f", str(self.spec), "--target", "local", "--yes", *more, **options)
+
+    def typed(self, text: str, *arguments: str) -> tuple[int, str]:
+        """Run in a terminal, type the text, and return the exit code and what came on stdout."""
+        keyboard, terminal = pty.openpty()
+        command = [sys.executable, "-m", "deployer", *arguments]
+        env = os.environ | {"DEPLOYER_HOME": str(self.home)}
+        with subprocess.Popen(
+            command, env=env, text=True, stdin=terminal, stderr=terminal, stdout=subprocess.PIPE
+        ) as cli:
+            os.write(keyboard, text.encode())
+            out, _ = cli.communicate(timeout=60)
+        os.close(keyboard)
+        os.close(terminal)
+        return cli.returncode, out
+
+    def state(self) -> str:
+        return str(self.json("status", NAME)["deployments"][0]["state"])
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        return process.find(Store(self.home).folder(NAME))
+
+
+def until(true: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def cli(tmp_path: Path, tiny_gguf: Path) -> Iterator[Cli]:
+    """A command line whose deployment is gone when the test is over."""
+    one = Cli(tmp_path)
+    one.write(tiny_gguf, free_port())
+    yield one
+    process.stop(Store(one.home).folder(NAME))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path) -> Iterator[Cli]:
+    """A command line with the tiny model up."""
+    one = Cli(tmp_path_factory.mktemp("served"))
+    one.write(tiny_gguf, free_port())
+    code, out, err = one.up()
+    assert code == 0, out + err
+    yield one
+    one.run("down", NAME)
+
+
+def client_of(cli: Cli, key: str | None = None) -> Any:
+    need("openai", "the official client")
+    from openai import OpenAI
+
+    env = cli.json("env", NAME)["env"]
+    return OpenAI(base_url=env["OPENAI_BASE_URL"], api_key=key or env["OPENAI_API_KEY"])
+
+
+def ask(client: Any, **options: Any) -> Any:
+    question = [{"role": "user", "content": "Hello?"}]
+    return client.chat.completions.create(model="tiny", messages=question, max_tokens=8, **options)
+
+
+def test_the_official_client_gets_a_streamed_answer_with_the_key(served):
+    with client_of(served) as client:
+        pieces = [c.choices[0].delta.content for c in ask(client, stream=True) if c.choices]
+    assert len(pieces) > 2
+    assert "".join(filter(None, pieces)).strip()
+
+
+def test_the_official_client_is_refused_without_the_key(served):
+    from openai import AuthenticationError
+
+    with client_of(served, key="wrong") as client, pytest.raises(AuthenticationError):
+        ask(client)
+
+
+def test_up_says_how_to_call_it_and_how_to_stop_it(served):
+    code, out, err = served.up()
+    assert code == 0
+    assert "nothing to change" in err
+    for words in ("http://127.0.0.1:", "deployer env tiny-local", "deployer down tiny-local"):
+        assert words in out
+
+
+def test_up_twice_changes_nothing(served):
+    before = served.processes
+    assert served.up("--json")[0] == 0
+    assert served.processes == before
+
+
+def test_status_counts_tokens_and_shows_no_key(served):
+    first = served.json("status")["deployments"]
+    with client_of(served) as client:
+        ask(client)
+    (shown,) = served.json("status", "-f", str(served.spec), "--target", "local")["deployments"]
+    assert set(shown) == STATUS_KEYS
+    assert shown["state"] == "healthy"
+    assert shown["output_tokens"] == first[0]["output_tokens"] + 8
+    assert {int(r["id"]) for r in shown["resources"]} == {p.pid for p in served.processes}
+    assert Store(served.home).key(NAME) not in json.dumps(shown)
+
+
+def test_status_for_a_human_names_the_state_and_the_endpoint(served):
+    code, out, _ = served.run("status")
+    assert code == 0
+    assert "tiny-local" in out
+    assert "healthy" in out
+
+
+def test_logs_show_what_the_engine_said(served):
+    code, out, _ = served.run("logs", NAME, "--tail", "5")
+    assert (code, len(out.splitlines())) == (0, 5)
+    lines = served.json("logs", NAME)["lines"]
+    assert any("model loaded" in line for line in lines)
+    assert Store(served.home).key(NAME) not in "".join(lines)
+
+
+def test_followed_logs_come_as_they_are_written_until_interrupted(served):
+    with served.start("logs", NAME, "--follow", "--tail", "0") as follower:
+        assert follower.stdout is not None
+        time.sleep(1)
+        with client_of(served) as client:
+            ask(client)
+        assert follower.stdout.readline()
+        follower.send_signal(signal.SIGINT)
+        follower.communicate(timeout=20)
+    assert follower.returncode == 130
+
+
+def test_env_can_be_evaluated_by_a_shell(served):
+    _, line, _ = served.run("env", NAME)
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f'{line}\nprintf "%s %s" "$OPENAI_BASE_URL" "$OPENAI_API_KEY"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    env = served.json("env", NAME)["env"]
+    assert shell.stdout == f"{env['OPENAI_BASE_URL']} {env['OPENAI_API_KEY']}"
+
+
+def test_chat_answers_a_message_from_the_command_line_or_from_stdin(served):
+    code, out, _ = served.run("chat", NAME, "Hello?", "--max-tokens", "8")
+    assert code == 0
+    assert out.strip()
+    with served.start("chat", "-f", str(served.spec), "--target", "local", "--json") as cli:
+        said = json.loads(cli.communicate("Hello?", timeout=60)[0])
+    assert said["message"]["role"] == "assistant"
+    assert said["message"]["content"].strip()
+
+
+def test_chat_in_a_terminal_goes_on_until_ctrl_d(served):
+    code, out = served.typed("Hello?\nAnd then?\n\x04", "chat", NAME, "--max-tokens", "4")
+    assert code == 0
+    assert len(out.strip().splitlines()) >= 2
+
+
+def test_it_listens_on_this_machine_alone(served):
+    heard = [c.laddr for p in served.processes for c in p.net_connections() if c.status == "LISTEN"]
+    assert [address.ip for address in heard] == ["127.0.0.1"]
+
+
+def test_the_key_is_in_no_argument_and_no_environment(served):
+    key = Store(served.home).key(NAME)
+    for one in served.processes:
+        assert key not in " ".join([*one.cmdline(), *one.environ().values()])
+
+
+def test_a_context_is_each_requests_own(served):
+    with client_of(served) as client:
+        assert client.models.list().data[0].meta["n_ctx"] == 256
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "env", "chat"])
+def test_an_unknown_deployment_names_the_known_ones(served, command):
+    code, out, _ = served.run(command, "other-local", "--json")
+    assert code == 2
+    assert NAME in json.loads(out)["error"]["hint"]
+
+
+def test_down_removes_everything_and_twice_is_not_an_error(cli):
+    assert cli.up()[0] == 0
+    pids = {p.pid for p in cli.processes}
+    first = cli.json("down", NAME)
+    assert {int(r["id"]) for r in first["removed"]} == pids
+    assert first["remaining"] == cli.processes == []
+    assert cli.json("down", NAME)["removed"] == []
+    assert cli.json("status")["deployments"] == []
+    assert not Store(cli.home).folder(NAME).exists()
+
+
+def test_up_json_is_the_status_document_and_nothing_else(cli):
+    code, out, _ = cli.up("--json")
+    assert code == 0
+    (shown,) = json.loads(out)["deployments"]
+    assert (shown["name"], shown["state"]) == (NAME, "healthy")
+
+
+def test_no_wait_returns_before_the_model_answers_and_it_answers_later(cli):
+    code, out, _ = cli.up("--no-wait", "--json")
+    assert code == 0
+    assert json.loads(out)["deployments"][0]["state"] in ("starting", "healthy")
+    until(lambda: cli.state() == "healthy")
+
+
+def test_a_changed_spec_starts_anew_under_the_same_key(cli, tiny_gguf):
+    assert cli.up()[0] == 0
+    key, before = Store(cli.home).key(NAME), cli.processes
+    cli.spec.write_text(cli.spec.read_text().replace("concurrency: 2", "concurrency: 1"))
+    assert cli.up()[0] == 0
+    assert Store(cli.home).key(NAME) == key
+    assert not {p.pid for p in before} & {p.pid for p in cli.processes}
+    assert len(cli.processes) == 2
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_applied(cli):
+    code, _, err = cli.run("up", "-f", str(cli.spec), "--target", "local")
+    assert code == 2
+    assert "--yes" in err
+    assert cli.processes == []
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04"])
+def test_a_plan_that_is_declined_is_not_applied(cli, answer):
+    code, out = cli.typed(answer, "up", "-f", str(cli.spec), "--target", "local")
+    assert code in (8, 130)
+    assert NAME in out
+    assert cli.processes == []
+
+
+def test_a_plan_that_is_confirmed_is_applied(cli):
+    code, out = cli.typed("y\n", "up", "-f", str(cli.spec), "--target", "local")
+    assert code == 0
+    assert "deployer down tiny-local" in out
+
+
+def test_a_second_deployer_is_refused_while_the_first_is_at_work(cli):
+    with Store(cli.home).lock(NAME):
+        code, out, _ = cli.up("--json")
+    assert code == json.loads(out)["error"]["exit_code"] == 5
+    assert f"pid {os.getpid()}" in json.loads(out)["error"]["message"]
+
+
+def test_two_ups_at_once_start_one_engine(cli):
+    command = ("up", "-f", str(cli.spec), "--target", "local", "--yes")
+    with cli.start(*command) as one, cli.start(*command) as other:
+        one.communicate(timeout=60)
+        other.communicate(timeout=60)
+    assert 0 in (one.returncode, other.returncode)
+    assert {one.returncode, other.returncode} <= {0, 5}
+    assert len(cli.processes) == 2
+    assert cli.state() == "healthy"
+
+
+def refused(cli: Cli, **options: Any) -> Any:
+    """Run an `up` that fails; nothing runs and nothing is recorded after it."""
+    code, out, _ = cli.up("--json", **options)
+    error = json.loads(out)["error"]
+    assert code == error["exit_code"]
+    assert cli.processes == []
+    assert Store(options.get("home", cli.home)).names() == []
+    return error
+
+
+def test_a_taken_port_is_named_with_who_has_it(cli, tiny_gguf):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        cli.write(tiny_gguf, port)
+        error = refused(cli)
+    assert error["exit_code"] == 6
+    assert f"port {port} is taken by" in error["message"]
+    assert str(os.getpid()) in error["message"]
+
+
+def test_auto_takes_another_port_than_one_that_is_taken(cli, tiny_gguf):
+    cli.write(tiny_gguf, "auto")
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # somebody else may have it: that will do too
+            first.bind(("127.0.0.1", 8080))
+            first.listen()
+        assert cli.up()[0] == 0
+    port = int(cli.json("env", NAME)["env"]["OPENAI_BASE_URL"].split(":")[2].split("/")[0])
+    assert 8080 < port < 9000
+
+
+def test_a_missing_model_file_is_named(cli):
+    cli.write(cli.folder / "none.gguf", free_port())
+    error = refused(cli)
+    assert error["exit_code"] == 2
+    assert "none.gguf" in error["message"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"GGUF" + b"\xff" * 500])
+def test_a_file_that_is_no_model_is_refused(cli, content):
+    broken = cli.folder / "broken.gguf"
+    broken.write_bytes(content)
+    cli.write(broken, free_port())
+    error = refused(cli)
+    assert error["exit_code"] == 2
+    assert "broken.gguf" in json.dumps(error)
+
+
+def test_a_truncated_file_is_refused_before_anything_starts(cli, tiny_gguf):
+    cut = cli.folder / "cut.gguf"
+    cut.write_bytes(tiny_gguf.read_bytes()[:-1000])
+    cli.write(cut, free_port())
+    error = refused(cli)
+    assert error["exit_code"] == 2
+    assert "truncated" in error["message"]
+
+
+def test_a_crash_during_load_shows_the_engines_last_words_and_keeps_its_log(cli, tiny_gguf):
+    odd = cli.folder / "odd.gguf"
+    odd.write_bytes(tiny_gguf.read_bytes().replace(b"output_norm.weight", b"output_nxrm.weight"))
+    cli.write(odd, free_port())
+    error = refused(cli)
+    assert error["exit_code"] == 1
+    assert "tensor 'output_norm.weight' not found" in error["message"]
+    assert "not found" in Path(error["where"]).read_text()
+    assert not (Path(error["where"]).parent / "key").exists()
+
+
+def test_a_disk_that_takes_no_more_bytes_leaves_nothing_running(cli):
+    error = refused(cli, before="ulimit -f 0")
+    assert error["exit_code"] == 6
+    assert str(cli.home) in error["message"]
+    assert "DEPLOYER_HOME" in error["hint"]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system without a free byte, which only root may make."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() or call("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)):
+        pytest.skip("only root may mount a file system; the test before this one needs none")
+    with (place / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+    yield place
+    assert call("umount", str(place)) == 0
+
+
+def call(*command: str) -> int:
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_nothing_running(cli, full_disk):
+    error = refused(cli, home=full_disk)
+    assert error["exit_code"] == 6
+    assert "No space left on device" in error["message"]
+    assert process.find(Store(full_disk).folder(NAME)) == []
+
+
+def test_a_killed_engine_is_started_again_behind_the_same_endpoint(cli):
+    assert cli.up()[0] == 0
+    watcher, engine = cli.processes
+    env = cli.json("env", NAME)
+    engine.kill()
+    until(lambda: len(cli.processes) == 2 and cli.processes[1] != engine)
+    until(lambda: cli.state() == "healthy")
+    assert cli.processes[0] == watcher
+    assert cli.json("env", NAME) == env
+    with client_of(cli) as client:
+        assert ask(client).choices
+
+
+def test_a_deployment_whose_processes_are_gone_has_failed_and_can_be_brought_up_again(cli):
+    assert cli.up()[0] == 0
+    for one in cli.processes:
+        one.kill()
+    until(lambda: not cli.processes)
+    assert cli.state() == "failed"
+    code, out, _ = cli.run("chat", NAME, "Hello?", "--json")
+    assert code == json.loads(out)["error"]["exit_code"] == 1
+    assert cli.up()[0] == 0
+    assert cli.state() == "healthy"
+
+
+@pytest.fixture
+def loading(cli: Cli) -> Iterator[subprocess.Popen[str]]:
+    """An `up` that waits for an engine which does not come on."""
+    with cli.start("up", "-f", str(cli.spec), "--target", "local", "--yes") as up:
+        until(lambda: len(cli.processes) == 2)
+        cli.processes[1].suspend()
+        yield up
+        up.kill()
+
+
+def test_what_a_killed_up_left_behind_is_taken_over_by_the_next_up(cli, loading):
+    left = cli.processes
+    loading.kill()
+    loading.wait()
+    assert cli.state() == "starting"
+    left[1].resume()
+    assert cli.up()[0] == 0
+    assert cli.state() == "healthy"
+    assert len(cli.processes) == 2
+
+
+def test_a_killed_up_is_cleaned_up_by_down(cli, loading):
+    left = cli.processes
+    loading.kill()
+    loading.wait()
+    left[1].resume()
+    assert {int(r["id"]) for r in cli.json("down", NAME)["removed"]} == {p.pid for p in left}
+    assert cli.processes == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_up_stops_what_it_started(cli, loading, number):
+    engine = cli.processes[1]
+    loading.send_signal(number)
+    time.sleep(0.3)
+    engine.resume()
+    loading.communicate(timeout=20)
+    assert loading.returncode == 130
+    assert cli.processes == []
+    assert Store(cli.home).names() == []

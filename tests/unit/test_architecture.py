@@ -1,0 +1,108 @@
+"""The one-way pipeline, proven: who imports whom, what planning may touch, what a command may load."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from deployer.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+HEAVY = ("pulumi", "pulumi_aws", "boto3", "botocore", "docker", "rich", "numpy", "openai")
+UNUSED = ("pydantic", "jinja2", "httpx", "huggingface_hub", "psutil", "yaml", "asyncio")
+
+
+def python(code: str, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DEPLOYER_HOME": str(home)}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_no_stage_imports_a_later_one_and_none_left_of_confirm_imports_an_edge():
+    assert lint_imports(str(ROOT / ".importlinter"), no_logo=True) == 0
+
+
+def test_nothing_of_deployer_names_a_provider():
+    sources = [f for f in (ROOT / "deployer").rglob("*.py") if "import" in f.read_text()]
+    named = [
+        f.name
+        for f in sources
+        if "from stacks" in f.read_text() or "import stacks" in f.read_text()
+    ]
+    assert not named
+
+
+GUARD = """
+import sys, json, socket
+BARRED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen",
+          "os.exec", "os.fork", "os.posix_spawn", "os.system", "ctypes.dlopen.curl")
+def guard(event, arguments):
+    if event in BARRED:
+        raise SystemExit(f"BARRED {event} {arguments}")
+sys.addaudithook(guard)
+"""
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda f: f.stem)
+@pytest.mark.usefixtures("tiny_gguf")
+def test_planning_opens_no_socket_and_starts_no_process(example, tmp_path):
+    code = (
+        f"{GUARD}\nfrom deployer.cli import main\nmain(['plan', '-f', {str(example)!r}, '--json'])"
+    )
+    ran = python(code, tmp_path)
+    assert "BARRED" not in ran.stderr
+    assert len(json.loads(ran.stdout)["plans"]) == 3
+
+
+def test_the_guard_of_the_test_above_can_fail(tmp_path):
+    code = f"{GUARD}\nsocket.create_connection(('127.0.0.1', 9))"
+    assert "BARRED" in python(code, tmp_path).stderr
+
+
+def loaded_by(arguments: list[str], home: Path) -> set[str]:
+    code = (
+        "import sys\nfrom deployer.cli import main\n"
+        f"main({arguments!r})\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    return set(python(code, home).stderr.split())
+
+
+def test_help_loads_nothing_that_it_does_not_show(tmp_path):
+    assert not loaded_by(["--help"], tmp_path).intersection((*HEAVY, *UNUSED))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_own_help_loads_nothing_heavy(name, tmp_path):
+    assert not loaded_by([name, "--help"], tmp_path).intersection((*HEAVY, *UNUSED))
+
+
+def test_a_later_plan_loads_neither_pulumi_nor_pydantic_nor_yaml(tmp_path):
+    arguments = ["plan", "-f", "examples/qwen3-8b.yaml", "--target", "cloud-gpu"]
+    first = loaded_by(arguments, tmp_path)
+    later = loaded_by(arguments, tmp_path)
+    assert "pulumi" in first
+    assert not later.intersection((*HEAVY, *UNUSED))
+
+
+def test_status_of_nothing_loads_no_planning(tmp_path):
+    loaded = loaded_by(["status"], tmp_path)
+    assert not loaded.intersection((*HEAVY, "pydantic", "deployer.choose", "deployer.cost"))
+
+
+def test_every_command_has_a_file_and_every_file_a_command():
+    helpers = {"__init__", "view", "options", "plan_view"}
+    files = {f.stem for f in (ROOT / "deployer" / "cli").glob("*.py")} - helpers
+    assert files == set(COMMANDS)
