@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from deployer.choose import Candidate, Question, candidates, ranked
+from deployer.choose import Candidate, Question, candidates, ranked, refusals
 from deployer.quantization import FORMATS
 from deployer.units import usd
 from deployer.words import Usage, Verdict
@@ -14,6 +14,8 @@ from deployer.words import Usage, Verdict
 SMALLER = ("fp8", "awq")
 """What is tried when the model is too large or too dear as it is."""
 SECONDS_PER_MONTH = 730 * 3600
+MOST_REFUSALS = 4
+"""How many reasons of engines are shown: they repeat themselves from GPU to GPU."""
 
 
 def reasons(
@@ -31,6 +33,7 @@ def reasons(
 def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
     if not found:
         yield _no_offer(question)
+        yield from refusals(question)[:MOST_REFUSALS]
         return
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
@@ -47,13 +50,12 @@ def _no_offer(question: Question) -> str:
     asked = question.options
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
-    if question.target == "local" and not asked.hardware:
+    if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
         engine = "llama.cpp serves it without a GPU only as a GGUF file"
         return f"no GPU is named: set targets.local.hardware (gpu, count); {engine}"
-    what = (
-        f"instance {instance} in {region}" if instance not in (None, "auto") else f"GPU in {region}"
-    )
-    return f"no priced offer of {what} can serve this model in this format"
+    where = f" in {region}" if region else ""
+    what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
+    return f"{what}{where} can serve this model in this format"
 
 
 def _smaller(question: Question) -> Iterator[str]:

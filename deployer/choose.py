@@ -8,7 +8,7 @@ by name or is one's own hardware.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -139,6 +139,30 @@ def _gpu(question: Question, offer: Offer) -> Gpu | None:
     return question.catalog.gpu(offer.gpu) if offer.gpu else None
 
 
+def refusals(question: Question) -> tuple[str, ...]:
+    """Why combinations were not even weighed: what an engine says of a GPU, a format or a file, each once."""
+    said = (
+        reason
+        for where in _providers(question)
+        for offer in _offers(question, where)
+        for reason in _refused(question, where, _gpu(question, offer))
+    )
+    return tuple(dict.fromkeys(said))
+
+
+def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[str]:
+    asked = question.spec.serve.engine
+    for name in where.ENGINES if asked == "auto" else (asked,):
+        served, kind = engine(name), question.info.file_format
+        if kind not in (None, *served.families):
+            yield f"{name} serves {' and '.join(served.families)} files, not {kind}"
+        elif (gpu.vendor if gpu else "cpu") not in served.vendors:
+            yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
+        else:
+            reasons = (served.refuses(gpu, form) for form in _wanted(question, served))
+            yield from (reason for reason in reasons if reason)
+
+
 def _formats(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
     if (gpu.vendor if gpu else "cpu") not in served.vendors:
         return
@@ -164,10 +188,15 @@ def _candidate(
 ) -> Candidate:
     gpu = _gpu(question, offer)
     hardware = Hardware(gpu, offer.gpu_count, _memory(offer, gpu))
-    sized = size(question.info, served, form, hardware, question.load)
-    return Candidate(
-        where, offer, gpu, estimate(sized, question.info, served, hardware, question.load)
-    )
+    return Candidate(where, offer, gpu, size(question.info, served, form, hardware, question.load))
+
+
+def with_speed(question: Question, best: Candidate) -> Candidate:
+    """Estimate how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
+    hardware = Hardware(best.gpu, best.offer.gpu_count, _memory(best.offer, best.gpu))
+    served = engine(best.sizing.engine)
+    sizing = estimate(best.sizing, question.info, served, hardware, question.load)
+    return replace(best, sizing=sizing)
 
 
 def _memory(offer: Offer, gpu: Gpu | None) -> float | None:

@@ -81,9 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        cli.main(args, prog_name="deployer", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        code = cli.main(args, prog_name="deployer", standalone_mode=False)
     except BrokenPipeError:
         _forget_stdout()
         return Exit.FAILED
@@ -91,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(args, _as_user_error(error))
     except Exception as error:  # noqa: BLE001 - the one boundary: what reaches it is a bug
         return _bug(args, error)
-    return Exit.DONE
+    return code if isinstance(code, int) else Exit.DONE
 
 
 def run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from textwrap import fill
 
 import click
 
@@ -55,11 +56,15 @@ def _model(info: ModelInfo) -> str:
     """The model, its size, and where the figures were read (one source stands for all in the table)."""
     parts = [info.name]
     if info.params_total:
-        parts.append(f"{info.params_total / 1e9:.3g}B parameters")
+        parts.append(f"{_count(info.params_total)} parameters")
     if info.native_dtype:
         parts.append(f"published as {info.native_dtype}")
     origins = list(dict.fromkeys(info.origins.values()))
     return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known of it'})"
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e9:.3g}B" if number >= 10**9 else f"{number / 1e6:.3g}M"
 
 
 def _short(text: str, most: int = 60) -> str:
@@ -182,6 +187,10 @@ def _defaults(plan: Plan) -> Iterator[str]:
     if plan.defaults:
         said = ", ".join(f"{key}={value}" for key, value in plan.defaults.items())
         yield ""
-        yield click.wrap_text(
-            f"defaults taken: {said}", width=100, initial_indent="  ", subsequent_indent="    "
+        yield fill(
+            f"defaults taken: {said}",
+            width=100,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
         )

@@ -70,16 +70,26 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
     rich would do it too, at 80 ms of import in a command that has 150 ms in all
     (`benchmarks/startup`).
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_row(row, widths, right) for row in rows)
 
 
 def _row(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:
     cells = (
-        cell.rjust(width) if i in right else cell.ljust(width)
+        _padded(cell, width, right=i in right)
         for i, (cell, width) in enumerate(zip(row, widths, strict=True))
     )
     return "  " + "  ".join(cells).rstrip()
+
+
+def _padded(cell: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if right else cell + space
+
+
+def _width(cell: str) -> int:
+    """The columns that a cell takes: colours take none."""
+    return len(click.unstyle(cell))
 
 
 def show_plan(plan: Plan) -> None:

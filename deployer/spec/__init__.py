@@ -150,8 +150,8 @@ class Hardware:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    gpu: str
-    """A GPU or Apple chip in any spelling: rtx-4090, RTX 4090, m3-ultra."""
+    gpu: str | None = None
+    """A GPU or Apple chip in any spelling: rtx-4090, RTX 4090, m3-ultra. Left out: this machine's CPU."""
     count: Count = 1
     price_usd: Amount | None = None
     """What the machine cost, spread over 36 months. Default: the GPU's list price, if it is known."""

@@ -74,26 +74,31 @@ class Pattern(_Mark):
 
 
 @dataclass(frozen=True)
-class _Unit(_Mark):
+class Unit(_Mark):
+    """Text with a unit. `parse` reads it; `write` writes it as `parse` reads it."""
+
     parse: Callable[[str], Any]
+    write: Callable[[Any], str]
     pattern: str
     examples: tuple[str, ...]
 
     def read(self, value: Any) -> Any:
+        """Read it."""
         return self.parse(_text(value))
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Text with that pattern, and how it may look."""
         return {"type": "string", "pattern": self.pattern, "examples": list(self.examples)}
 
 
-def Duration() -> _Unit:  # noqa: N802 - reads as the mark it makes
+def Duration() -> Unit:  # noqa: N802 - reads as the mark it makes
     """Mark a duration, kept as seconds."""
-    return _Unit(units.seconds, units.DURATION_PATTERN, ("30m", "7d"))
+    return Unit(units.seconds, units.duration, units.DURATION_PATTERN, ("30m", "7d"))
 
 
-def Budget() -> _Unit:  # noqa: N802 - reads as the mark it makes
+def Budget() -> Unit:  # noqa: N802 - reads as the mark it makes
     """Mark a budget, kept as US dollars a month."""
-    return _Unit(units.usd_per_month, units.MONEY_PATTERN, ("400 USD/month",))
+    return Unit(units.usd_per_month, str, units.MONEY_PATTERN, ("400 USD/month",))
 
 
 class Quantization(_Mark):

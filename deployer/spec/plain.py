@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, get_args, get_type_hints
 
 from deployer.spec import Spec
-from deployer.spec.marks import kebab
+from deployer.spec.marks import Unit, kebab
 
 
 def to_plain(value: Any) -> Any:
@@ -19,7 +19,7 @@ def to_plain(value: Any) -> Any:
         return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
         return [to_plain(v) for v in value]
-    return str(value.normalize()) if isinstance(value, Decimal) else value
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 def from_plain(plain: Any) -> Spec:
@@ -56,6 +56,7 @@ def defaults(spec: Spec, said: Any) -> dict[str, Any]:
 
 
 def _defaults(value: Any, said: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    hints = get_type_hints(type(value), include_extras=True)
     for field in fields(value):
         here = getattr(value, field.name)
         key = kebab(field.name) if prefix == "targets." else field.name
@@ -64,4 +65,10 @@ def _defaults(value: Any, said: Mapping[str, Any], prefix: str) -> Iterator[tupl
             inner = given if isinstance(given, Mapping) else {}
             yield from _defaults(here, inner, f"{prefix}{key}.")
         elif key not in said and here is not None:
-            yield f"{prefix}{key}", to_plain(here)
+            yield f"{prefix}{key}", _as_written(here, hints[field.name])
+
+
+def _as_written(value: Any, hint: Any) -> Any:
+    """A default as a user would write it: 1800 seconds as 30m."""
+    marks = (mark for mark in get_args(hint)[1:] if isinstance(mark, Unit))
+    return next((mark.write(value) for mark in marks), to_plain(value))

@@ -31,13 +31,13 @@ def offers(want: Want, prices: Prices) -> Iterable[Offer]:
     Raises:
         UsageError: the catalog does not know the GPU that the spec names.
     """
-    hardware = want.options.get("hardware")
-    if hardware is None:
-        return [
-            _machine("this machine", memory_gib=want.host.memory_bytes / GIB, cpus=want.host.cpus)
-        ]
+    hardware = want.options.get("hardware") or {}
+    memory = hardware.get("memory_gib")
+    if hardware.get("gpu") is None:
+        here = memory or want.host.memory_bytes / GIB
+        return [_machine("this machine", memory_gib=float(here), cpus=want.host.cpus)]
     gpu = _gpu(hardware["gpu"], prices)
-    owned, memory = int(hardware["count"]), hardware.get("memory_gib")
+    owned = int(hardware["count"])
     asked = want.options.get("gpus", "all")
     count = owned if asked == "all" else min(owned, int(asked))
     gib = None if memory is None else float(memory)
@@ -85,7 +85,7 @@ def runner(home: Path) -> Runner:
 
 def _hardware(offer: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the machine by what the spec says of it, else by the catalog's figures for its GPUs."""
-    count = int(owned.get("count") or 0)
+    count = int(owned.get("count") or 0) if offer.get("gpu") else 0
     price, watts = owned.get("price_usd"), owned.get("watts")
     listed = offer.get("gpu_list_price_usd")
     if price is None and listed is not None:
@@ -101,6 +101,7 @@ def _hardware(offer: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, A
         "price_source": source,
         "amortize_months": AMORTIZE_MONTHS,
         "watts": _text(watts),
+        "idle_watts": _text(owned.get("idle_watts")),
         "usd_per_kwh": _text(owned.get("usd_per_kwh")),
         "kwh_source": "the spec's usd_per_kwh" if owned.get("usd_per_kwh") is not None else None,
     }

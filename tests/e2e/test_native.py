@@ -107,6 +107,10 @@ class Cli:
     def processes(self) -> list[psutil.Process]:
         return process.find(Store(self.home).folder(NAME))
 
+    def engine(self) -> psutil.Process | None:
+        """The engine itself, once it has been started."""
+        return next((p for p in self.processes if not process.is_supervisor(p)), None)
+
 
 def until(true: Callable[[], object], seconds: float = 20) -> None:
     """Wait for something to become true."""
@@ -452,7 +456,7 @@ def test_a_killed_engine_is_started_again_behind_the_same_endpoint(cli):
     watcher, engine = cli.processes
     env = cli.json("env", NAME)
     engine.kill()
-    until(lambda: len(cli.processes) == 2 and cli.processes[1] != engine)
+    until(lambda: cli.engine() not in (None, engine))
     until(lambda: cli.state() == "healthy")
     assert cli.processes[0] == watcher
     assert cli.json("env", NAME) == env
@@ -476,8 +480,11 @@ def test_a_deployment_whose_processes_are_gone_has_failed_and_can_be_brought_up_
 def loading(cli: Cli) -> Iterator[subprocess.Popen[str]]:
     """An `up` that waits for an engine which does not come on."""
     with cli.start("up", "-f", str(cli.spec), "--target", "local", "--yes") as up:
-        until(lambda: len(cli.processes) == 2)
-        cli.processes[1].suspend()
+        engine = cli.engine()
+        while engine is None and up.poll() is None:
+            engine = cli.engine()
+        assert engine, "an engine is started"
+        engine.suspend()
         yield up
         up.kill()
 
@@ -504,7 +511,7 @@ def test_a_killed_up_is_cleaned_up_by_down(cli, loading):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_up_stops_what_it_started(cli, loading, number):
-    engine = cli.processes[1]
+    engine = cli.engine()
     loading.send_signal(number)
     time.sleep(0.3)
     engine.resume()

@@ -1,0 +1,79 @@
+"""`deployer init` and a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from deployer.spec.load import load
+
+LIMIT_S = 30.0
+
+
+class Person:
+    """Somebody at a terminal, who reads until a question is there and then types."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        self.terminal, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deployer", *arguments],
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+
+    def reads(self, words: str) -> str:
+        seen, until = "", time.monotonic() + LIMIT_S
+        while words not in seen:
+            assert time.monotonic() < until, f"waited for {words!r}, saw {seen!r}"
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                seen += os.read(self.terminal, 4096).decode()
+        return seen
+
+    def types(self, answer: str) -> None:
+        os.write(self.terminal, f"{answer}\n".encode())
+
+    def leaves(self) -> int:
+        code = self.process.wait(LIMIT_S)
+        os.close(self.terminal)
+        return code
+
+
+def test_init_asks_for_what_no_flag_says_and_offers_a_default(tmp_path):
+    person = Person("init", "--privacy", "region:eu", cwd=tmp_path)
+    person.reads("Model")
+    person.types("hf:Qwen/Qwen3-8B")
+    person.reads("Name [qwen3-8b]")
+    person.types("")
+    person.reads("Requests a day [1000]")
+    person.types("250")
+    person.reads("Requests at the same time [8]")
+    person.types("")
+    person.reads("Next: deployer plan")
+    assert person.leaves() == 0
+    spec = load(tmp_path / "deployer.yaml").spec
+    assert (spec.name, int(spec.traffic.requests_per_day)) == ("qwen3-8b", 250)
+    assert spec.policy.privacy == "region:eu"
+
+
+def test_a_person_who_types_nonsense_gets_no_file(tmp_path):
+    person = Person(
+        "init", "--model", "hf:a/b", "--name", "b", "--privacy", "nowhere", cwd=tmp_path
+    )
+    person.reads("Requests a day")
+    person.types("many")
+    person.reads("not a valid integer")
+    person.types("5")
+    person.reads("same time")
+    person.types("1")
+    person.reads("local-only")
+    assert person.leaves() == 2
+    assert not (tmp_path / "deployer.yaml").exists()
