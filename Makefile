@@ -46,7 +46,10 @@ lint: $(READY)  ## Format, lint, types and architecture, without the tests
 check: lint test  ## Everything that must be green at every commit
 
 bench: $(READY)  ## Measure what the README claims
-	$(BIN)/python -m benchmarks.startup
+	benchmarks/startup
+	benchmarks/sizing
+	benchmarks/prices
+	benchmarks/fuzz
 
 clean:  ## Remove the environment and everything made
 	rm -rf $(VENV) $(HOME_OF_DEMO) build dist examples/tiny/tiny.gguf .mypy_cache .pytest_cache .ruff_cache

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from deployer.choose import Candidate, Question, candidates, ranked, refusals
 from deployer.quantization import FORMATS
+from deployer.quantization.accuracy import accuracy_loss
 from deployer.units import usd
 from deployer.words import Usage, Verdict
 
@@ -115,7 +116,7 @@ def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Ite
         yield f"fit is {sizing.fit}: {sizing.limit}"
     native = question.info.native_dtype
     if native and sizing.quantization != native:
-        yield from _reformatted(sizing.quantization, native)
+        yield from _reformatted(question, sizing.quantization, native)
     if question.spec.model.adapter:
         yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
     if question.target != "serverless" and question.spec.serve.replicas.max > 1:
@@ -136,10 +137,19 @@ def _saving(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
         theirs = other.offer.usd_per_hour if other and other.sizing.fit == "fits" else None
         if other and theirs is not None and theirs < price:
             yield (
-                f"model.quantization: {name} fits {_hardware(other)} at {theirs} USD/h instead of"
-                f" {price}{_checkpoint(name)}; what accuracy it costs is unknown"
+                f"model.quantization: {name} fits {_hardware(other)} at {theirs} USD/h instead of {price},"
+                f" {usd(other.monthly_usd)} USD/month instead of {usd(best.monthly_usd)} for the hardware"
+                f"{_checkpoint(name)}; accuracy: {_loss(question, name)}"
             )
             return
+
+
+def _loss(question: Question, name: str) -> str:
+    """The published accuracy loss of a format for this kind of model, or that it is unknown."""
+    info = question.info
+    kinds = (info.name, info.architecture or "")
+    known = (accuracy_loss(name, kind) for kind in kinds)
+    return next((loss for loss in known if loss), "what it loses is unknown")
 
 
 def _weighed(found: Sequence[Candidate], name: str) -> Candidate | None:
@@ -155,9 +165,10 @@ def _smaller_than(native: str | None) -> tuple[str, ...]:
     return tuple(name for name in SMALLER if FORMATS[name].bits < 0.9 * known.bits)
 
 
-def _reformatted(name: str, native: str) -> Iterator[str]:
+def _reformatted(question: Question, name: str, native: str) -> Iterator[str]:
     if FORMATS[name].loss_rank > FORMATS[native].loss_rank:
-        yield f"served as {name}, not as published ({native}): some accuracy is lost, how much is unknown"
+        loss = _loss(question, name)
+        yield f"served as {name}, not as published ({native}); accuracy: {loss}"
     if checkpoint := _checkpoint(name):
         yield f"{name}{checkpoint}: model.source must be one"
 

@@ -129,4 +129,5 @@ def moved(saved: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
     if mine is None:
         return (f"the target (it has no plan for {plan.target})",)
     current = json.loads(json.dumps(_plan(plan)))  # as a file would give it back
-    return tuple(key for key in current if current[key] != mine.get(key))
+    # warnings only talk, and of the age of prices they talk differently every day
+    return tuple(key for key in current if key != "warnings" and current[key] != mine.get(key))

@@ -5,7 +5,24 @@ Anything else that escapes a command is a bug: it keeps its traceback and exits 
 
 from __future__ import annotations
 
+import reprlib
 from enum import IntEnum
+
+LONGEST_QUOTE = 80
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST_QUOTE
+
+
+def quoted(value: object) -> str:
+    """Return what a user wrote as a message shows it: in quotes, on one line, its middle left out when long.
+
+    Never fails: a number of more digits than Python writes is said to be one.
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 class Exit(IntEnum):

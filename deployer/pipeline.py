@@ -92,7 +92,7 @@ def _hub(setting: Setting) -> modelinfo.Lookup:
 
 
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
-    prices = catalog.load()
+    prices = catalog.load(setting.home / "catalog")
     question = Question(loaded.spec, target, info, prices, host.look())
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
@@ -100,7 +100,7 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
             where, provider_file(target, where.NAME), inputs, setting.home / "cache" / "programs"
         )
 
-    return plan.make(plan.Asked(question, loaded), prices, collect)
+    return plan.make(plan.Asked(question, loaded), prices, collect, now())
 
 
 def refusal(made: Plan) -> DeployerError | None:

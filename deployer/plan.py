@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from deployer import cost, policy
 from deployer.advice import reasons, warnings
-from deployer.choose import Candidate, Catalog, Question, candidates, ranked
+from deployer.catalog.age import stale
+from deployer.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
 from deployer.spec.load import Loaded
 from deployer.spec.plain import to_plain
 from deployer.target import Provider
@@ -50,13 +51,13 @@ class Asked:
         return f"{self.loaded.name}-{self.question.target}"
 
 
-def make(asked: Asked, prices: Prices, collect: Collect) -> Plan:
-    """Plan one target.
+def make(asked: Asked, prices: Prices, collect: Collect, today: str) -> Plan:
+    """Plan one target. `today` is an ISO date, to say how old the prices are.
 
     An infeasible plan comes back too, with the reasons; nothing is raised for it.
     """
     question = asked.question
-    found = ranked(candidates(question), question.spec)
+    found = _ranked(question)
     region = getattr(question.options, "region", None)
     barred = policy.privacy(question.spec.policy, question.target, region)
     best = found[0] if found else None
@@ -66,7 +67,14 @@ def make(asked: Asked, prices: Prices, collect: Collect) -> Plan:
         or (best.sizing.fit == "unknown" and not _named(question))
     ):
         return _without(asked, found, (barred,))
-    return _priced(asked, best, found, prices, collect)
+    made = _priced(asked, found, prices, collect)
+    return replace(made, warnings=(*made.warnings, *_ages(made, today)))
+
+
+def _ranked(question: Question) -> tuple[Candidate, ...]:
+    """Every candidate, best first, the best one with its speed."""
+    first, *rest = ranked(candidates(question), question.spec) or (None,)
+    return () if first is None else (with_speed(question, first), *rest)
 
 
 def _named(question: Question) -> bool:
@@ -110,10 +118,18 @@ def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdic
     )
 
 
-def _priced(
-    asked: Asked, best: Candidate, found: Sequence[Candidate], prices: Prices, collect: Collect
-) -> Plan:
-    question = asked.question
+def _ages(made: Plan, today: str) -> Iterator[str]:
+    """Warn of prices that are old or undated; what the spec itself says has no age."""
+    items = made.cost.items if made.cost else ()
+    old = stale(
+        [i for i in items if i.unit_price_usd and not i.source.startswith("the spec")], today
+    )
+    if old:
+        yield f"{old}: 'deployer prices refresh' renews AWS's"
+
+
+def _priced(asked: Asked, found: Sequence[Candidate], prices: Prices, collect: Collect) -> Plan:
+    question, best = asked.question, found[0]
     inputs = best.provider.inputs(order_of(asked, best))
     resources = tuple(collect(best.provider, inputs))
     used = _usage(question, best, inputs)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
-from deployer.errors import UsageError
+from deployer.errors import UsageError, quoted
 from deployer.words import TARGETS, Gpu, Offer
 
 Say = Callable[[str], None]
@@ -135,7 +135,7 @@ def provider(target: str, name: str) -> Provider:
     if name not in known:
         have = ", ".join(known) or "none"
         raise UsageError(
-            f"no provider '{name}' for {target}",
+            f"no provider {quoted(name)} for {target}",
             hint=f"providers of {target}: {have}",
         )
     return cast(Provider, _module(known[name], f"{target.replace('-', '_')}.{name}"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from deployer.errors import quoted
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-DURATION_PATTERN = r"^(\d+(s|m|h|d|w))+$"
-MONEY_PATTERN = r"^\d+(\.\d{1,2})? ?USD(/month)?$"
+DURATION_PATTERN = r"^(\d{1,9}(s|m|h|d|w))+$"
+MONEY_PATTERN = r"^\d{1,12}(\.\d{1,2})? ?USD(/month)?$"
 
 
 def seconds(text: str) -> int:
@@ -18,10 +20,10 @@ def seconds(text: str) -> int:
         ValueError: it is not of that form, or zero.
     """
     if not re.fullmatch(DURATION_PATTERN, text):
-        raise ValueError(f"'{text}' is not a duration: write it like 30m, 2h, 7d or 1h30m")
+        raise ValueError(f"{quoted(text)} is not a duration: write it like 30m, 2h, 7d or 1h30m")
     total = sum(int(n) * SECONDS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text))
     if not 0 < total <= 10 * 366 * SECONDS["d"]:
-        raise ValueError(f"'{text}' is not between 1s and ten years")
+        raise ValueError(f"{quoted(text)} is not between 1s and ten years")
     return total
 
 
@@ -42,7 +44,7 @@ def usd_per_month(text: str) -> Decimal:
         ValueError: it is not of that form.
     """
     if not re.fullmatch(MONEY_PATTERN, text):
-        raise ValueError(f"'{text}' is not a budget: write it like 400 USD/month")
+        raise ValueError(f"{quoted(text)} is not a budget: write it like 400 USD/month")
     return Decimal(text.split("USD", maxsplit=1)[0].strip())
 
 

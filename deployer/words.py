@@ -181,6 +181,12 @@ class Sizing:
     tpot_ms: Range | None = None
     output_tok_s: Range | None = None
     saturated_tok_s: Range | None = None
+    kv_capacity_range: Range | None = None  # tokens, with the most and the least overhead
+    adapter_gib: Range | None = None
+    cpu_layers: int | None = None  # layers that stay on the CPU
+    prefill_tok_s: Range | None = None  # one prompt on idle hardware
+    ttft_floor_ms: Range | None = None  # unloaded; under load it must be measured
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

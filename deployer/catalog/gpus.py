@@ -11,6 +11,7 @@ from deployer.catalog.tables import rows, table, usd
 from deployer.words import Gpu
 
 _MAKER = re.compile(r"\b(nvidia|amd|apple|aws|tesla|geforce|radeon)\b")
+_WORDS = re.compile(r"[^a-z0-9]+")
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 
 
@@ -28,6 +29,33 @@ def find(name: str) -> Gpu | None:
     the 80 GB SXM cards, `V100` the 16 GB one. `RTX PRO 6000` alone means the workstation card.
     """
     return _by_spelling().get(spelling(name))
+
+
+def family(name: str) -> tuple[Gpu, ...]:
+    """Return every variant of a GPU: both `A100`s and all `H100`s, but only the L4 for `L4`.
+
+    A name that is spelled in full, or that says more than a family, is one GPU. Nothing is found: none.
+    """
+    wanted = spelling(name)
+    exact = [gpu for gpu in every() if spelling(gpu.name) == wanted]
+    variants = exact or [gpu for gpu in every() if wanted in _beginnings(gpu.name)]
+    alone = find(name)
+    return tuple(variants) or ((alone,) if alone else ())
+
+
+def nearest(name: str) -> tuple[str, ...]:
+    """Name up to three GPUs that are spelled almost like this one."""
+    from difflib import get_close_matches
+
+    known = {found: gpu.name for found, gpu in _by_spelling().items()}
+    near = get_close_matches(spelling(name), known, n=6, cutoff=0.5)
+    return tuple(dict.fromkeys(known[found] for found in near))[:3]
+
+
+def _beginnings(name: str) -> set[str]:
+    """The spellings of a name's first word, its first two words, and so on."""
+    words = _WORDS.split(_MAKER.sub("", name.lower()).strip())
+    return {"".join(words[: count + 1]) for count in range(len(words)) if words[0]}
 
 
 def spelling(name: str) -> str:

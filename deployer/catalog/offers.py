@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from deployer.catalog.refreshed import Price
 from deployer.catalog.tables import rows, table, usd
 from deployer.words import Offer
 
@@ -36,14 +37,14 @@ def _ec2(region: str | None) -> Iterator[Offer]:
     for billing in EC2_BILLING:
         for where, prices in data[billing].items():
             if region in (None, where):
-                for price in prices:
-                    yield _instance(price, where, billing)
+                for name, amount, key in prices:
+                    price = Price(usd(amount), *data["sources"][key])
+                    yield instance(name, where, billing, price)
 
 
-def _instance(price: list[Any], region: str, billing: str) -> Offer:
-    name, amount, key = price
-    source, as_of = table("aws_ec2")["sources"][key]
-    made = _types()[name]
+def instance(name: str, region: str, billing: str, price: Price) -> Offer:
+    """Make the offer of one EC2 type in one region."""
+    made = types()[name]
     return Offer(
         provider=AWS,
         region=region,
@@ -51,17 +52,18 @@ def _instance(price: list[Any], region: str, billing: str) -> Offer:
         gpu=made["gpu"],
         gpu_count=made["gpu_count"],
         vram_mib=made["vram_mib"],
-        usd_per_hour=usd(amount),
+        usd_per_hour=price.usd,
         billing=billing,
-        source=source,
-        as_of=as_of,
+        source=price.source,
+        as_of=price.as_of,
         vcpus=made["vcpus"],
         memory_gib=made["memory_gib"],
     )
 
 
 @cache
-def _types() -> Mapping[str, Mapping[str, Any]]:
+def types() -> Mapping[str, Mapping[str, Any]]:
+    """The EC2 types that are known, with their hardware."""
     data = table("aws_ec2")
     return {row["type"]: row for row in rows(data["type_columns"], data["types"])}
 

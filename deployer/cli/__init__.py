@@ -25,6 +25,7 @@ COMMANDS = {
     "chat": "Talk to a deployment.",
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",
+    "prices": "Show offers, or refresh the prices.",
     "schema": "Print the JSON Schema of the spec, for editors.",
 }
 """Every command with its one line of help, so that `--help` need not import them."""

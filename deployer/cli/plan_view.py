@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from textwrap import fill
+from textwrap import fill, wrap
 
 import click
 
 from deployer.cli.view import heading, table
 from deployer.units import usd
 from deployer.words import Alternative, Estimate, Fit, Item, ModelInfo, Offer, Plan, Range, Sizing
+
+WIDTH = 100
 
 FIT_COLOURS: dict[Fit, str] = {"fits": "green", "tight": "yellow", "no": "red", "unknown": "yellow"}
 
@@ -178,9 +180,11 @@ def _alternative(other: Alternative) -> list[str]:
 
 
 def _list(name: str, lines: tuple[str, ...]) -> Iterator[str]:
-    if lines:
+    """A list under a name, each entry wrapped."""
+    rows = [part for line in lines for part in wrap(line, WIDTH, break_on_hyphens=False)]
+    if rows:
         yield ""
-        yield table([[name if i == 0 else "", line] for i, line in enumerate(lines)])
+        yield table([[name if i == 0 else "", row] for i, row in enumerate(rows)])
 
 
 def _defaults(plan: Plan) -> Iterator[str]:
@@ -189,7 +193,7 @@ def _defaults(plan: Plan) -> Iterator[str]:
         yield ""
         yield fill(
             f"defaults taken: {said}",
-            width=100,
+            width=WIDTH,
             initial_indent="  ",
             subsequent_indent="    ",
             break_on_hyphens=False,

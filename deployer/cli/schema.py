@@ -1,4 +1,4 @@
-"""`deployer schema`: the JSON Schema of the spec."""
+"""`deployer schema`: the JSON Schema of the spec, or of a document that a command prints."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ import json
 import click
 
 from deployer.cli import view
+from deployer.errors import UsageError
+
+SPEC = "spec"
 
 
-@click.command("schema", help="Print the JSON Schema of the spec, for editors.")
-def command() -> None:
+@click.command(
+    "schema",
+    help="Print the JSON Schema of the spec, for editors.",
+    epilog="DOCUMENT: spec, or what a command prints with --json: plan, status, down, error.",
+)
+@click.argument("document", default=SPEC)
+def command(document: str) -> None:
     """Print JSON Schema, draft 2020-12."""
-    from deployer.spec.validate import json_schema
+    view.out(json.dumps(_schema(document), indent=2))
 
-    view.out(json.dumps(json_schema(), indent=2))
+
+def _schema(name: str) -> object:
+    from deployer.schemas import DOCUMENTS, schema_of
+
+    if name == SPEC:
+        from deployer.spec.validate import json_schema
+
+        return json_schema()
+    if name not in DOCUMENTS:
+        known = ", ".join((SPEC, *DOCUMENTS))
+        raise UsageError(f"there is no schema of {name!r}", hint=f"schemas: {known}")
+    return schema_of(name)

@@ -1,11 +1,17 @@
-"""What a command shows: data to stdout, talk to stderr. Nothing else in the package prints."""
+"""What a command shows: data to stdout, talk to stderr. Nothing else in the package prints.
+
+Names, paths and answers are written by others: what steers a terminal is shown (`\\x1b`), never sent. Our
+own colours are the only escape sequences that pass, and what a spec or an error says passes none at all.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +20,50 @@ from deployer.words import Plan
 SCHEMA = 1
 """The version of every JSON document."""
 
+_STEERING = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # line breaks and reversed text
+    r"\ud800-\udfff"  # halves of characters, which no encoding can write
+)
+_LINE = re.compile(f"[\t\n{_STEERING}]")
+_COLOURED = re.compile(rf"\x1b\[(?:0|1|31|32|33)m|([{_STEERING}])")
+"""Bold, red, green and yellow as `click.style` makes them, or else what steers."""
+
+Anything = TypeVar("Anything")
+
+
+def printable(text: str) -> str:
+    """Return text as one line that steers no terminal: an escape as `\\x1b`, a line's end as `\\n`."""
+    return _LINE.sub(lambda found: _written_out(found[0]), text)
+
+
+def all_printable(value: Anything) -> Anything:
+    """Return data (dataclasses, mappings, sequences) with every text in it made printable."""
+    return _cleaned(value)  # type: ignore[no-any-return]
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_cleaned(k): _cleaned(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_cleaned(v) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _cleaned(getattr(value, f.name)) for f in fields(value)})
+    return value
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Send text that may hold our own colours; what the terminal's encoding lacks is written out too."""
+    sent = _COLOURED.sub(lambda found: _written_out(found[1]) if found[1] else found[0], text)
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(sent.encode(encoding, "backslashreplace").decode(encoding), err=err, nl=nl)
+
 
 def emit(document: Mapping[str, Any]) -> None:
     """Print one JSON document on stdout."""
@@ -21,32 +71,36 @@ def emit(document: Mapping[str, Any]) -> None:
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON text, with its schema version first."""
-    return json.dumps({"schema": SCHEMA, **document}, indent=2, ensure_ascii=False)
+    """Return a document as JSON text in ASCII, with its schema version first.
+
+    Any terminal and any encoding can take ASCII. A figure that is no number (NaN) is a bug, not JSON.
+    """
+    return json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False)
 
 
 def out(text: str = "") -> None:
     """Print data for a human, on stdout."""
-    click.echo(text)
+    _print(text)
 
 
 def write(text: str) -> None:
     """Print a piece of a stream on stdout, at once and without a line's end."""
-    click.echo(text, nl=False)
+    _print(text, nl=False)
 
 
 def say(text: str) -> None:
     """Print talk (progress, hints), on stderr."""
-    click.echo(text, err=True)
+    _print(text, err=True)
 
 
 def error(message: str, hint: str | None, where: str | None) -> None:
-    """Print a user's error: what, where, and the mend."""
-    say(f"{click.style('error:', fg='red', bold=True)} {message}")
+    """Print a user's error: what (its lines may be several), where, and the mend."""
+    what = "\n".join(map(printable, message.split("\n")))
+    say(f"{click.style('error:', fg='red', bold=True)} {what}")
     if where:
-        say(f"  at {where}")
+        say(f"  at {printable(where)}")
     if hint:
-        say(f"  {click.style('mend:', bold=True)} {hint}")
+        say(f"  {click.style('mend:', bold=True)} {printable(hint)}")
 
 
 def interactive() -> bool:
@@ -96,4 +150,4 @@ def show_plan(plan: Plan) -> None:
     """Print a plan for a human, on stdout."""
     from deployer.cli.plan_view import render
 
-    out(render(plan))
+    out(render(all_printable(plan)))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployer.engines import Engine, Speed
 from deployer.quantization import FORMATS
 from deployer.words import Gpu, ModelInfo, Range
 
 
-def overhead_gib(info: ModelInfo) -> Range:
+def overhead_gib(
+    info: ModelInfo,
+    gpus: int = 1,  # noqa: ARG001 - one signature for all engines
+    memory_gib: float | None = None,  # noqa: ARG001
+) -> Range:
     """Return what compute buffers and the runtime take besides weights and KV cache, in GiB.
 
     Compute buffers grow with the vocabulary and the batch; 0.3 to 1.5 GiB covers 1B to 70B models in
@@ -25,6 +31,43 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - 
     return f"llama.cpp serves GGUF formats, not {format_name}"
 
 
+_CUDA = Speed(
+    memory_gddr=0.904,
+    memory_hbm=0.575,
+    memory_unified=0.824,
+    layer_us=41.5,
+    hop_us=200,
+    decode=0.194,
+    columns=True,
+    prefill=0.9,
+    prefill_packed=0.904,
+    prefill_moe=0.42,
+    tflops_per_watt={
+        "volta": 0.2,
+        "turing": 0.2,
+        "ampere": 0.217,
+        "ada": 0.295,
+        "hopper": 0.397,
+        "blackwell": 0.4,
+    },
+    band=0.25,
+    band_moe=0.35,
+)
+"""Fitted by `benchmarks/sizing --refit` on the 105 CUDA rows of its data. HBM is read at a lower share than
+GDDR: its bandwidth outruns the kernels of small batches. Prompts reach a number of TFLOPS per watt that
+grows by generation; those of Volta, Turing and Blackwell were not measured and are like their neighbours'."""
+
+_METAL = replace(
+    _CUDA,
+    memory_unified=0.786,
+    layer_us=105.5,
+    prefill=0.683,
+    prefill_packed=0.832,
+    tflops_per_watt={},
+    band=0.25,
+)
+"""The same on the 23 rows of Apple chips."""
+
 ENGINE = Engine(
     name="llama.cpp",
     families=("gguf",),
@@ -32,15 +75,7 @@ ENGINE = Engine(
     memory_fraction=0.95,
     overhead_gib=overhead_gib,
     refuses=refuses,
-    speed={
-        "nvidia": Speed(
-            memory_gddr=0.79,
-            memory_hbm=0.55,
-            layer_us=64,
-            tp_us=24,
-            prefill=0.77,
-            prefill_tflops=155,
-        ),
-        "apple": Speed(memory_gddr=0.74, memory_hbm=0.74, layer_us=109, tp_us=0, prefill=0.77),
-    },
+    split="layer",
+    offloads=True,
+    speed={"nvidia": _CUDA, "apple": _METAL},
 )

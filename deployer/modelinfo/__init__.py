@@ -58,7 +58,7 @@ def describe(
     else:
         from deployer.modelinfo import local  # late: a model of the catalog needs no file readers
 
-        info = local.describe(base / Path(source).expanduser(), source)
+        info = local.describe(base / source, source)
     return _filled(info, given or {})
 
 

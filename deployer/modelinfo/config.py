@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.modelinfo import layers as kinds
 from deployer.modelinfo.layers import Cache, Layers
-from deployer.modelinfo.strict import Keys
+from deployer.modelinfo.strict import MOST_LAYERS, Keys, whole_experts
 from deployer.quantization import FORMATS, normal
 from deployer.words import ModelInfo
 
@@ -40,6 +40,7 @@ def from_config(name: str, config: Mapping[str, Any], where: str = "config.json"
     top = Keys(config, where)
     text = _text(top)
     info = replace(_shape(name, text), architecture=_architecture(top))
+    whole_experts(info, where)
     info = _with_cache(info, text)
     dtype, note = native_dtype(top, text)
     notes = info.notes if note is None else (*info.notes, note)
@@ -64,7 +65,8 @@ def _no_nulls(said: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[s
 
 def _architecture(top: Keys) -> str | None:
     named = top.items("architectures") or [top.text("model_type")]
-    return str(named[0])[:120] if named[0] else None
+    first = named[0]
+    return first[:120] if first and isinstance(first, str) else None
 
 
 def _shape(name: str, keys: Keys) -> ModelInfo:
@@ -79,7 +81,9 @@ def _shape(name: str, keys: Keys) -> ModelInfo:
     return ModelInfo(
         name,
         file_format="safetensors",
-        layers=keys.whole("num_hidden_layers", "n_layer", "n_layers", "num_layers", most=10_000)
+        layers=keys.whole(
+            "num_hidden_layers", "n_layer", "n_layers", "num_layers", most=MOST_LAYERS
+        )
         or None,
         hidden=hidden or None,
         attn_heads=heads or None,

@@ -15,7 +15,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import UsageError
+from deployer.errors import UsageError, quoted
+from deployer.modelinfo.files import opened
 from deployer.modelinfo.source import Skipped, Source
 from deployer.modelinfo.strict import bad
 from deployer.quantization import GGML_TYPES
@@ -24,7 +25,9 @@ _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
-_MOST_PAIRS, _MOST_TENSORS, _KEPT_ITEMS = 2000, 200_000, 1024
+_MOST_PAIRS, _KEPT_ITEMS = 2000, 1024
+MOST_TENSORS = 200_000
+"""Most tensors of one model; the largest published ones have a few thousand, experts being stacked."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,8 @@ def read(path: Path) -> GgufHeader:
     Raises:
         UsageError: it is missing, is no GGUF file, is truncated, or contradicts itself.
     """
-    try:
-        with path.open("rb") as file:
-            return _read(Source(file, path.stat().st_size, str(path)))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", where=str(path)) from None
+    with opened(path) as (file, size):
+        return _read(Source(file, size, str(path)))
 
 
 def _read(source: Source) -> GgufHeader:
@@ -69,7 +69,7 @@ def _read(source: Source) -> GgufHeader:
     for _ in range(pairs):
         key = source.name()
         if key in metadata:
-            raise bad(source.where, f"has the key {key[:80]} twice")
+            raise bad(source.where, f"has the key {quoted(key)} twice")
         metadata[key] = _value(source, source.scalar("<I"))
     return _with_tensors(source, version, metadata, tensors)
 
@@ -85,7 +85,7 @@ def _start(source: Source) -> tuple[int, int, int]:
     if version not in (2, 3):
         raise bad(source.where, f"is GGUF version {version}; 2 and 3 (little endian) can be read")
     tensors, pairs = source.scalar("<Q"), source.scalar("<Q")
-    if tensors > _MOST_TENSORS or pairs > _MOST_PAIRS:
+    if tensors > MOST_TENSORS or pairs > _MOST_PAIRS:
         raise bad(source.where, f"says it has {tensors:,} tensors and {pairs:,} keys")
     return version, tensors, pairs
 
@@ -144,21 +144,21 @@ def _tensor(source: Source) -> tuple[str, int, int, int, int]:
     """Return a tensor's name, type, elements, bytes and offset."""
     name, rank = source.name(), source.scalar("<I")
     if rank > 8:
-        raise bad(source.where, f"has a tensor of {rank} dimensions: {name[:80]}")
+        raise bad(source.where, f"has a tensor of {rank} dimensions: {quoted(name)}")
     shape = [source.scalar("<Q") for _ in range(rank)]
     kind, offset = source.scalar("<I"), source.scalar("<Q")
     if kind not in GGML_TYPES:
-        what = f"has a tensor of type {kind}, which is not known here: {name[:80]}"
+        what = f"has a tensor of type {kind}, which is not known here: {quoted(name)}"
         raise bad(source.where, what)
     _, block, nbytes = GGML_TYPES[kind]
     elements = prod(shape)
     if shape and shape[0] % block:
-        raise bad(source.where, f"has a tensor that is not whole blocks: {name[:80]}")
+        raise bad(source.where, f"has a tensor that is not whole blocks: {quoted(name)}")
     return name, kind, elements, elements // block * nbytes, offset
 
 
 def _alignment(source: Source, metadata: Mapping[str, Any]) -> int:
     value = metadata.get("general.alignment", 32)
     if type(value) is not int or not 8 <= value <= 2**20 or value & (value - 1):
-        raise bad(source.where, f"has general.alignment = {str(value)[:40]}")
+        raise bad(source.where, f"has general.alignment = {quoted(value)}")
     return value

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from deployer.errors import quoted
 from deployer.modelinfo.gguf import GgufHeader
-from deployer.modelinfo.strict import bad
+from deployer.modelinfo.strict import MOST_LAYERS, bad, whole_experts
 from deployer.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES
 from deployer.words import ModelInfo
 
@@ -36,7 +37,7 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         architecture=keys.architecture or None,
         file_format="gguf",
         params_total=header.params or None,
-        layers=(keys.whole("block_count") or 0) - (keys.whole("nextn_predict_layers") or 0) or None,
+        layers=_layers(keys),
         hidden=hidden,
         attn_heads=heads,
         kv_heads=keys.most("attention.head_count_kv") or heads,
@@ -48,7 +49,18 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         weights_bytes=header.tensor_bytes or None,
         embedding_params=header.embedding_params or None,
     )
-    return _with_cache(replace(info, params_active=_active(info, header)), keys)
+    return _with_cache(replace(info, params_active=_active(info, header, where)), keys)
+
+
+def _layers(keys: _Keys) -> int | None:
+    """Return the layers of the model itself, without those that guess further tokens."""
+    blocks = keys.whole("block_count", most=MOST_LAYERS)
+    more = keys.whole("nextn_predict_layers", most=MOST_LAYERS) or 0
+    if blocks is None:
+        return None
+    if more >= blocks:
+        raise bad(keys.where, f"has {blocks} blocks, {more} of them to guess further tokens")
+    return blocks - more
 
 
 @dataclass(frozen=True)
@@ -62,11 +74,11 @@ class _Keys:
     def get(self, key: str) -> Any:
         return self.metadata.get(f"{self.architecture}.{key}")
 
-    def whole(self, key: str) -> int | None:
+    def whole(self, key: str, most: int = 10**9) -> int | None:
         value = self.get(key)
         if value is None or isinstance(value, list):
             return None
-        return self._natural(key, value) or None
+        return self._natural(key, value, most) or None
 
     def each(self, key: str, layers: int) -> Sequence[int] | None:
         """Return a figure for each layer: one for all, or a list as the file has it."""
@@ -82,10 +94,10 @@ class _Keys:
         found = [self._natural(key, n) for n in listed if n is not None]
         return max(found, default=0) or None
 
-    def _natural(self, key: str, value: object) -> int:
-        if type(value) is not int or not 0 <= value <= 10**9:
+    def _natural(self, key: str, value: object, most: int = 10**9) -> int:
+        if type(value) is not int or not 0 <= value <= most:
             name = f"{self.architecture}.{key}"
-            raise bad(self.where, f"has {name} = {str(value)[:60]}, where a count is expected")
+            raise bad(self.where, f"has {name} = {quoted(value)}, where a count is expected")
         return value
 
 
@@ -107,9 +119,10 @@ def _dtype(header: GgufHeader) -> str | None:
     return most if most in FORMATS else None
 
 
-def _active(info: ModelInfo, header: GgufHeader) -> int | None:
+def _active(info: ModelInfo, header: GgufHeader, where: str) -> int | None:
     if not info.experts or not info.experts_per_token:
         return None
+    whole_experts(info, where)
     return round(header.params - header.expert_params * (1 - info.experts_per_token / info.experts))
 
 

@@ -106,7 +106,7 @@ def _listed(listed: Sequence[Any], keys: Keys, total: int) -> Layers | None:
         raise UsageError(
             f"{keys.where} has {len(listed)} layer_types for {total} layers", where=keys.where
         )
-    kinds = [_KINDS.get(str(name)) for name in listed[:total]]
+    kinds = [_KINDS.get(name) if isinstance(name, str) else None for name in listed[:total]]
     window = _window(keys)
     if None in kinds or ("sliding" in kinds and not window):
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from deployer.errors import UsageError
 from deployer.modelinfo import gguf, safetensors, strict, sums
 from deployer.modelinfo.config import from_config
+from deployer.modelinfo.files import few, listed, look
 from deployer.modelinfo.gguf_info import to_info
 from deployer.modelinfo.origin import with_origin
 from deployer.words import ModelInfo
@@ -23,11 +24,12 @@ def describe(path: Path, said: str) -> ModelInfo:
     Raises:
         UsageError: there is nothing, or not a whole model, or a damaged one.
     """
-    if path.is_dir():
+    kind = look(path)
+    if kind == "folder":
         return _folder(path, said)
-    if not path.exists():
+    if kind is None:
         raise UsageError(f"{path} is not there", hint=_hint(path), where=str(path))
-    if path.suffix.lower() != ".gguf" or not path.is_file():
+    if path.suffix.lower() != ".gguf" or kind != "file":
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
             hint="model.source: hf:<repo>, ./folder, ./file.gguf or s3://bucket/prefix",
@@ -38,7 +40,7 @@ def describe(path: Path, said: str) -> ModelInfo:
 
 def _hint(path: Path) -> str:
     generate = path.parent / "generate.py"
-    if not generate.is_file():
+    if look(generate) != "file":
         return (
             "model.source is relative to the spec's folder: mend the path, or put the model there"
         )
@@ -48,7 +50,7 @@ def _hint(path: Path) -> str:
 
 
 def _gguf(path: Path, said: str) -> ModelInfo:
-    headers = [gguf.read(part) for part in _parts(path)]
+    headers = list(_headers(path))
     sizes: dict[int, int] = {}
     for header in headers:
         for kind, nbytes in header.bytes_by_type.items():
@@ -63,16 +65,28 @@ def _gguf(path: Path, said: str) -> ModelInfo:
     return with_origin(to_info(whole, path.name, str(path)), f"GGUF header of {said}")
 
 
+def _headers(path: Path) -> Iterator[gguf.GgufHeader]:
+    tensors = 0
+    for part in _parts(path):
+        yield (header := gguf.read(part))
+        tensors += header.tensors
+        if tensors > gguf.MOST_TENSORS:
+            raise strict.bad(str(path), f"has more than {gguf.MOST_TENSORS:,} tensors in its parts")
+
+
 def _parts(path: Path) -> Iterator[Path]:
     """Return every file of a model that was split (`x-00001-of-00003.gguf`), the first one first."""
     match = _PART.fullmatch(path.name)
     if match is None:
         yield path
         return
-    stem, _, last = match.groups()
+    stem, this, last = match.groups()
+    if not 1 <= int(this) <= int(last):
+        raise strict.bad(str(path), f"is part {int(this)} of {int(last)} by its name")
+    few(int(last), path)
     for number in range(1, int(last) + 1):
         part = path.with_name(f"{stem}-{number:05d}-of-{last}.gguf")
-        if not part.is_file():
+        if look(part) != "file":
             raise strict.bad(
                 str(path), f"is one of {int(last)} parts, and {part.name} is not there"
             )
@@ -81,16 +95,16 @@ def _parts(path: Path) -> Iterator[Path]:
 
 def _folder(folder: Path, said: str) -> ModelInfo:
     config = folder / "config.json"
-    if not config.is_file():
+    if look(config) is None:
         return _only_gguf(folder, said)
     info = from_config(folder.name, strict.read(config), str(config))
     info = with_origin(info, f"config.json in {said}")
     files = safetensors.files_in(folder)
     if files:
-        tensors = (t for file in files for t in safetensors.tensors_of(file))
+        tensors = safetensors.tensors_in(files)
         summed = sums.with_sums(info, sums.add_up(tensors, info.native_dtype))
         return with_origin(summed, f"safetensors headers in {said}", since=info)
-    if any(folder.glob("*.bin")):
+    if listed(folder, ".bin"):
         note = "its weights are pickled .bin files, whose size is not read: convert to safetensors"
         return replace(info, notes=(*info.notes, note))
     raise _lacks(folder, "no weights (*.safetensors)")
@@ -98,7 +112,7 @@ def _folder(folder: Path, said: str) -> ModelInfo:
 
 def _only_gguf(folder: Path, said: str) -> ModelInfo:
     """Describe a folder that holds one GGUF model and no config.json."""
-    found = sorted(folder.glob("*.gguf"))
+    found = listed(folder, ".gguf")
     first = [f for f in found if not _PART.fullmatch(f.name) or "-00001-of-" in f.name]
     if len(first) == 1:
         return _gguf(first[0], f"{said}/{first[0].name}")

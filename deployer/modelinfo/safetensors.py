@@ -7,20 +7,42 @@ Format: https://huggingface.co/docs/safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import UsageError
+from deployer.errors import quoted
 from deployer.modelinfo import strict
+from deployer.modelinfo.files import few, listed, look, opened
 from deployer.modelinfo.strict import bad
 from deployer.modelinfo.sums import BITS, Tensor
 
-HEADER_CAP = 100_000_000
-"""Longest header read, in bytes: the limit of the format's own reader."""
+HEADER_CAP = 32 * 2**20
+"""Longest header (and index) read, in bytes: that of 200,000 tensors. The format's own reader takes 100 MB,
+which would cost Python more memory than a plan may take."""
+
+ALL_HEADERS_CAP = 128 * 2**20
+"""Longest headers of one model together, in bytes: they take a few seconds."""
 
 INDEX = "model.safetensors.index.json"
+
+
+def tensors_in(files: Iterable[Path]) -> Iterator[Tensor]:
+    """Read the headers of all files of a model.
+
+    Raises:
+        UsageError: as `tensors_of`, or they are longer together than `ALL_HEADERS_CAP`.
+    """
+    total = 0
+    for path in files:
+        with opened(path) as (file, _):
+            total += int.from_bytes(file.read(8), "little")
+        if total > ALL_HEADERS_CAP:
+            raise bad(
+                str(path), f"and those before it have headers above {ALL_HEADERS_CAP:,} bytes"
+            )
+        yield from tensors_of(path)
 
 
 def tensors_of(path: Path) -> Iterator[Tensor]:
@@ -37,7 +59,7 @@ def tensors_of(path: Path) -> Iterator[Tensor]:
         tensor, end = _tensor(name, entry, str(path))
         if end > room:
             raise bad(
-                str(path), f"is truncated: {name[:80]} ends {end - room:,} bytes after the file"
+                str(path), f"is truncated: {quoted(name)} ends {end - room:,} bytes after the file"
             )
         used += tensor.nbytes
         yield tensor
@@ -48,27 +70,24 @@ def tensors_of(path: Path) -> Iterator[Tensor]:
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     """Return the header, and how many bytes of tensors follow it."""
     where = str(path)
-    try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > size - 8:
-                raise bad(where, f"is truncated: its header says {length:,} bytes, it has {size:,}")
-            if length > HEADER_CAP:
-                raise bad(where, f"has a header of {length:,} bytes, above {HEADER_CAP:,}")
-            return strict.parse(file.read(length), where), size - 8 - length
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", where=where) from None
+    with opened(path) as (file, size):
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise bad(where, f"is truncated: its header says {length:,} bytes, it has {size:,}")
+        if length > HEADER_CAP:
+            raise bad(where, f"has a header of {length:,} bytes, above {HEADER_CAP:,}")
+        raw = file.read(length)
+    return strict.parse(raw, where), size - 8 - length
 
 
 def _tensor(name: str, entry: object, where: str) -> tuple[Tensor, int]:
     """Return a tensor and where it ends, having compared its size with its shape."""
-    wrong = bad(where, f"has a tensor that makes no sense: {name[:80]}")
+    wrong = bad(where, f"has a tensor that makes no sense: {quoted(name)}")
     if not isinstance(entry, dict):
         raise wrong
     dtype = entry.get("dtype")
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise bad(where, f"has a tensor of unknown type {str(dtype)[:40]}: {name[:80]}")
+        raise bad(where, f"has a tensor of unknown type {quoted(dtype)}: {quoted(name)}")
     shape, offsets = _naturals(entry.get("shape")), _naturals(entry.get("data_offsets"))
     if shape is None or offsets is None or len(offsets) != 2 or len(shape) > 32:
         raise wrong
@@ -92,15 +111,16 @@ def files_in(folder: Path) -> tuple[Path, ...]:
         UsageError: the index is damaged, names a file outside the folder, or one that is not there.
     """
     index = folder / INDEX
-    if not index.is_file():
-        return tuple(sorted(folder.glob("*.safetensors")))
-    listed = strict.read(index, HEADER_CAP).get("weight_map")
-    if not isinstance(listed, dict) or not all(isinstance(n, str) for n in listed.values()):
+    if look(index) is None:
+        return listed(folder, ".safetensors")
+    said = strict.read(index, HEADER_CAP).get("weight_map")
+    if not isinstance(said, dict) or not all(isinstance(n, str) for n in said.values()):
         raise bad(str(index), "has no weight_map")
-    names = sorted(set(listed.values()))
+    names = sorted(set(said.values()))
+    few(len(names), index)
     for name in names:
         if Path(name).name != name:
-            raise bad(str(index), f"names a file outside its folder: {name[:80]}")
-        if not (folder / name).is_file():
-            raise bad(str(index), f"names {name[:80]}, which is not there")
+            raise bad(str(index), f"names a file outside its folder: {quoted(name)}")
+        if look(folder / name) != "file":
+            raise bad(str(index), f"names {quoted(name)}, which is not there")
     return tuple(folder / name for name in names)

@@ -11,6 +11,7 @@ from deployer.modelinfo.strict import bad
 
 _LENGTH = struct.Struct("<Q").unpack_from
 _LONGEST_NAME, _KEPT_TEXT, _CHUNK = 1024, 4096, 2**16
+_MOST_TEXTS = 5_000_000  # a vocabulary of 256,000 with its merges has 800,000
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Source:
 
     def __init__(self, file: BinaryIO, size: int, where: str) -> None:
         self.file, self.size, self.where, self.at = file, size, where, 0
+        self.texts = 0  # in all lists so far
 
     def need(self, count: int) -> None:
         """Check that `count` more bytes are there."""
@@ -68,6 +70,9 @@ class Source:
     def skip_texts(self, count: int) -> None:
         """Pass over `count` texts. A vocabulary has 200,000, so they are walked in large chunks."""
         self.need(count * 8)
+        self.texts += count
+        if self.texts > _MOST_TEXTS:
+            raise bad(self.where, f"has lists of {self.texts:,} texts")
         held, at = b"", 0
         while count:
             held, at = held[at:] + self.take(min(_CHUNK, self.size - self.at)), 0

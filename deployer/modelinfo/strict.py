@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import UsageError
+from deployer.errors import UsageError, quoted
+from deployer.modelinfo.files import opened
+from deployer.words import ModelInfo
 
 CONFIG_CAP = 8 * 2**20
 """Longest config.json read, in bytes. Real ones are below 1 MB."""
 
-_MOST_VALUES = 2_000_000  # a value costs Python about 100 bytes: 200 MB at the very worst
+MOST_LAYERS = 10_000
+"""Most layers believed: memory and time follow from them. Real models have below 200."""
+
+_MOST_VALUES = 1_000_000  # a key and its value cost Python up to 260 bytes while they are read
 
 
 def parse(raw: bytes, where: str) -> dict[str, Any]:
@@ -43,13 +48,10 @@ def read(path: Path, cap: int = CONFIG_CAP) -> dict[str, Any]:
     """Read a JSON file of at most `cap` bytes.
 
     Raises:
-        UsageError: as `parse`, or the file cannot be read or is longer.
+        UsageError: as `parse`, or it is no file, cannot be read, or is longer.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(cap + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", where=str(path)) from None
+    with opened(path) as (file, _):
+        raw = file.read(cap + 1)
     if len(raw) > cap:
         raise bad(str(path), f"is longer than {cap:,} bytes")
     return parse(raw, str(path))
@@ -64,12 +66,19 @@ def bad(where: str, what: str) -> UsageError:
     )
 
 
+def whole_experts(info: ModelInfo, where: str) -> None:
+    """Refuse a model that asks more experts for a token than it has."""
+    if info.experts and info.experts_per_token and info.experts_per_token > info.experts:
+        asked = f"{info.experts_per_token:,} experts a token of {info.experts:,}"
+        raise bad(where, f"asks {asked}")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:80]!r} stands there twice")
+        raise ValueError(f"the key {quoted(twice)} stands there twice")
     return found
 
 
@@ -131,4 +140,4 @@ class Keys:
         return None if value is None else Keys(value, f"{self.where}: {name}")
 
     def _wrong(self, name: str, value: object, want: str) -> UsageError:
-        return bad(self.where, f"has {name} = {str(value)[:60]}, where {want} is expected")
+        return bad(self.where, f"has {name} = {quoted(value)}, where {want} is expected")

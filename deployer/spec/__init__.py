@@ -23,8 +23,12 @@ from deployer.spec.marks import (
 )
 
 STRICT: Mapping[str, Any] = {"extra": "forbid"}
-Count = Annotated[int, Least(1)]
-Amount = Annotated[Decimal, Least(0)]
+Count = Annotated[int, Least(1, most=10**9)]
+Parameters = Annotated[int, Least(1, most=10**15)]
+Layers = Annotated[int, Least(1, most=10_000)]
+Pieces = Annotated[int, Least(1, most=1024)]
+"""Of hardware, or copies of the model."""
+Amount = Annotated[Decimal, Least(0, most=10**12)]
 
 SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|s3://[a-z0-9][a-z0-9.-]+(/.+)?|\.{1,2}/.+|/.+)$"
 
@@ -35,11 +39,11 @@ class Facts:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    params: Count | None = None
+    params: Parameters | None = None
     """All parameters."""
-    active_params: Count | None = None
+    active_params: Parameters | None = None
     """Parameters that one token uses (mixture of experts)."""
-    layers: Count | None = None
+    layers: Layers | None = None
     hidden: Count | None = None
     attn_heads: Count | None = None
     kv_heads: Count | None = None
@@ -78,8 +82,8 @@ class Scale:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    min: Annotated[int, Least(0)] = 1
-    max: Count = 1
+    min: Annotated[int, Least(0, most=1024)] = 1
+    max: Pieces = 1
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class Hardware:
 
     gpu: str | None = None
     """A GPU or Apple chip in any spelling: rtx-4090, RTX 4090, m3-ultra. Left out: this machine's CPU."""
-    count: Count = 1
+    count: Pieces = 1
     price_usd: Amount | None = None
     """What the machine cost, spread over 36 months. Default: the GPU's list price, if it is known."""
     usd_per_kwh: Amount | None = None
@@ -160,7 +164,7 @@ class Hardware:
     """Power of the whole machine while it answers. Default: the GPUs' rated power."""
     idle_watts: Amount | None = None
     """Power of the whole machine while it waits."""
-    memory_gib: Annotated[Decimal, Least(1)] | None = None
+    memory_gib: Annotated[Decimal, Least(1, most=10**9)] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ class Local:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     provider: str = "auto"
-    gpus: Literal["all"] | Count = "all"
+    gpus: Literal["all"] | Pieces = "all"
     port: Annotated[int, Least(1, most=65535)] | Literal["auto"] = "auto"
     """`auto`: the first free port from 8080 up."""
     hardware: Hardware | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from deployer.errors import quoted
 from deployer.quantization import FORMATS
 from deployer.spec import Spec
 from deployer.spec.tree import Problem
@@ -84,10 +85,16 @@ def _expose(spec: Spec) -> Iterator[Problem]:
     path = ("targets", "cloud-gpu", "expose")
     if isinstance(said, str):
         if said not in ("my-ip", "private", "public"):
-            yield Problem(path, f"'{said}' is not my-ip, private, public or a list of CIDR blocks")
+            yield Problem(
+                path, f"{quoted(said)} is not my-ip, private, public or a list of CIDR blocks"
+            )
         return
     for block in said:
         try:
             ip_network(block)
         except ValueError as error:
-            yield Problem(path, str(error), "write it like 203.0.113.0/24")
+            yield Problem(path, _why(block, error), "write it like 203.0.113.0/24")
+
+
+def _why(block: str, error: ValueError) -> str:
+    return f"{quoted(block)}: {'host bits are set' if 'host bits' in str(error) else 'no block'}"

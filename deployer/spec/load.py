@@ -67,16 +67,18 @@ def check(text: str, file: Path) -> None:
 
 def _read(file: Path) -> str:
     try:
-        if file.stat().st_size > MOST_BYTES:
+        with file.open("rb") as opened:  # a pipe too: deployer plan -f <(generate)
+            raw = opened.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
             raise UsageError(f"{file} is far too large for a spec", where=str(file))
-        return file.read_text(encoding="utf-8")
+        return raw.decode("utf-8")
     except FileNotFoundError:
         raise UsageError(
             f"there is no spec at {file}",
             where=str(file),
             hint="write one with 'deployer init', or name it with -f SPEC",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
 
 
@@ -88,7 +90,7 @@ def _key(text: str) -> str:
 def _code() -> bytes:
     """Digest of the code that validates, so that a newer version validates anew."""
     folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("*.py")), folder.parent / "quantization.py"]
+    sources = [*sorted(folder.glob("*.py")), *sorted((folder.parent / "quantization").glob("*.py"))]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer import quantization, units
+from deployer.errors import quoted
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -48,7 +49,7 @@ class _Mark:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text: put it in quotes")  # noqa: TRY004 - pydantic's way
+        raise ValueError(f"{quoted(value)} is not text: put it in quotes")  # noqa: TRY004 - pydantic's way
     return value
 
 
@@ -65,7 +66,7 @@ class Pattern(_Mark):
 
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"'{text}' is not of the form: {self.form}")
+            raise ValueError(f"{quoted(text)} is not of the form: {self.form}")
         return text
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -114,7 +115,7 @@ class Quantization(_Mark):
             return text
         name = quantization.normal(text)
         if name not in quantization.FORMATS:
-            raise ValueError(f"'{text}' is no format: {', '.join(self._known())}")
+            raise ValueError(f"{quoted(text)} is no format: {', '.join(self._known())}")
         return name
 
     def _known(self) -> tuple[str, ...]:
@@ -163,5 +164,5 @@ class Least:
 def _not_text(value: Any) -> Any:
     """Refuse `true` and "8" where a number belongs; pydantic would read them as 1 and 8."""
     if isinstance(value, bool | str):
-        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - pydantic's way
+        raise ValueError(f"{quoted(value)} is not a number")  # noqa: TRY004 - pydantic's way
     return value

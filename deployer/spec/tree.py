@@ -1,7 +1,7 @@
 """YAML text as plain data, with the line and column of every key.
 
-YAML's own merge keys and aliases work, but what they expand to is bounded, and a key that stands
-twice is refused: the second would silently win.
+Aliases work, but what they expand to is bounded, and a key that stands twice is refused: the second
+would silently win. Merge keys (`<<`) are not taken.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from deployer.errors import quoted
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -55,7 +57,7 @@ class _Reader:
     def read(self, node: yaml.Node, path: Path) -> Any:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
-            raise yaml.MarkedYAMLError(problem="too large for a spec", problem_mark=node.start_mark)
+            raise _too_large(node.start_mark)
         self.places.setdefault(path, _place(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -66,25 +68,49 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be text", problem_mark=key_node.start_mark
+                )
             key = str(key_node.value)
             here = (*path, key)
             if key in found:
-                self.problems.append(Problem(here, f"'{key}' stands twice", "remove one of them"))
+                said = f"{quoted(key)} stands twice"
+                self.problems.append(Problem(here, said, "remove one of them"))
             self.places[here] = _place(key_node)
             found[key] = self.read(value_node, here)
         return found
 
     def _scalar(self, node: yaml.Node) -> Any:
+        """Read a text, number or word. PyYAML's own readers fail in all these ways on `!!int x`."""
         try:
             return self.scalars.construct_object(node)
-        except (ValueError, OverflowError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise yaml.MarkedYAMLError(
-                problem=f"'{node.value}' cannot be read: {error}", problem_mark=node.start_mark
+                problem=f"{quoted(node.value)} cannot be read as {node.tag.rpartition(':')[2]}",
+                problem_mark=node.start_mark,
             ) from error
 
 
 def _place(node: yaml.Node) -> Place:
     return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _measure(text: str, loader: Any) -> None:
+    """Refuse what is nested too deeply before it is composed: libyaml's composer recurses without a limit.
+
+    200,000 brackets would end the process by a fault of its stack, which nothing can catch.
+    """
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH or number > 2 * MOST_NODES:
+            raise _too_large(event.start_mark)
+
+
+def _too_large(mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem="too large for a spec", problem_mark=mark)
 
 
 def parse(text: str) -> Tree:
@@ -94,6 +120,7 @@ def parse(text: str) -> Tree:
         yaml.YAMLError: it is not YAML, or far too large for a spec.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _measure(text, loader)
     node = yaml.compose(text, Loader=loader)
     reader = _Reader()
     data = reader.read(node, ()) if node is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
@@ -16,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 import deployer.spec
+from deployer.errors import quoted
 from deployer.spec import Spec
 from deployer.spec.marks import kebab
 from deployer.spec.tree import Path, Problem
@@ -102,12 +104,18 @@ def _problem(error: ErrorDetails) -> Problem:
         return Problem(path, f"'{path[-1]}' is missing: {PLAIN[kind]}")
     said = error["msg"].removeprefix("Value error, ")
     if kind in PLAIN:
-        said = f"{error['input']!r} {PLAIN[kind]}"
+        said = f"{quoted(error['input'])} {PLAIN[kind]}"
     return Problem(path, f"{_name(path)}: {said[:1].lower() + said[1:]}")
 
 
 def _name(path: Path) -> str:
-    return ".".join(map(str, path)) or "the spec"
+    return ".".join(map(_step, path)) or "the spec"
+
+
+def _step(step: str | int) -> str:
+    """A key as it is written, or in quotes where it is odd."""
+    text = str(step)
+    return text if re.fullmatch(r"[\w-]{1,40}", text, re.ASCII) else quoted(text)
 
 
 def _path(loc: tuple[int | str, ...]) -> Path:
@@ -149,4 +157,4 @@ def _unknown_key(path: Path) -> Problem:
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"keys here: {', '.join(known)}"
     means = (*parents, near[0]) if near else None
-    return Problem(path, f"unknown key '{key}'", hint, means)
+    return Problem(path, f"unknown key {quoted(str(key))}", hint, means)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import UsageError
+from deployer.errors import UsageError, quoted
 from deployer.words import GIB, Gpu, Offer
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _hardware(offer: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, A
         source = "the spec's price_usd" if price is not None else "unknown"
     if watts is None and offer.get("gpu_watts") is not None:
         watts = Decimal(str(offer["gpu_watts"])) * count
+    _check_power(watts, owned.get("idle_watts"))
     return {
         "gpu": offer.get("gpu"),
         "gpu_count": count,
@@ -105,6 +106,15 @@ def _hardware(offer: Mapping[str, Any], owned: Mapping[str, Any]) -> dict[str, A
         "usd_per_kwh": _text(owned.get("usd_per_kwh")),
         "kwh_source": "the spec's usd_per_kwh" if owned.get("usd_per_kwh") is not None else None,
     }
+
+
+def _check_power(watts: Any, idle: Any) -> None:
+    if watts is not None and idle is not None and Decimal(str(idle)) > Decimal(str(watts)):
+        raise UsageError(
+            f"the machine would take more power while it waits ({idle} W) than while it answers ({watts} W)",
+            hint="set watts and idle_watts to the power of the whole machine",
+            where="targets.local.hardware.idle_watts",
+        )
 
 
 def _text(number: Any) -> str | None:
@@ -121,7 +131,7 @@ def _gpu(name: str, prices: Prices) -> Gpu:
 
         near = difflib.get_close_matches(name.upper(), [g.name for g in gpus.every()], cutoff=0.3)
         raise UsageError(
-            f"the catalog has no GPU '{name}'",
+            f"the catalog has no GPU {quoted(name)}",
             hint=f"the nearest it has: {', '.join(near)}" if near else None,
             where="targets.local.hardware.gpu",
         )

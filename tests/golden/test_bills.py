@@ -1,82 +1,11 @@
-"""Bills worked out by hand. The prices stand here, so that a refreshed catalog does not change them."""
+"""Bills worked out by hand from public price lists (`price_list.py`), line by line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
-from deployer.cost import estimate
-from deployer.words import Estimate, Offer, Rate, Resource, Usage
-
-PRICES = {
-    "ebs-gp3-storage": ("GB-month", "0.08"),
-    "ebs-gp3-iops": ("IOPS-month", "0.005"),
-    "ebs-gp3-throughput": ("MB/s-month", "0.04"),
-    "public-ipv4": ("hour", "0.005"),
-    "secret": ("secret-month", "0.40"),
-    "logs-ingestion": ("GB", "0.50"),
-    "logs-storage": ("GB-month", "0.03"),
-    "data-out-first-10tb": ("GB", "0.09"),
-    "data-out-next-40tb": ("GB", "0.085"),
-    "nat-hour": ("hour", "0.045"),
-    "alb-hour": ("hour", "0.0225"),
-    "alb-lcu": ("LCU-hour", "0.008"),
-}
-HOURLY = {
-    ("aws", "g6.xlarge", "on-demand"): "0.8048",
-    ("aws", "g6.xlarge", "spot"): "0.3500",
-    ("aws", "p5e.48xlarge", "on-demand"): None,
-    ("huggingface", "aws/nvidia-l4/x1", "per-minute"): "0.80",
-}
-
-
-class PriceList:
-    """The prices above, in us-east-1."""
-
-    def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
-        return [
-            Offer(who, "us-east-1", kind, "L4", 1, None, Decimal(usd) if usd else None, billing, "list", "2026-07-20")
-            for (who, kind, billing), usd in HOURLY.items()
-            if who == provider
-        ]  # fmt: skip
-
-    def rate(self, component: str, region: str | None) -> Rate:
-        unit, usd = PRICES.get(component, ("", None))
-        return Rate(component, unit, Decimal(usd) if usd else None, "list", "2026-07")
-
-
-def usage(
-    *,
-    tokens: int = 0,
-    egress: str = "0",
-    logs: str = "0",
-    active: tuple[str, str] = ("730", "730"),
-    busy: tuple[str, str] = ("0", "0"),
-) -> Usage:
-    return Usage(
-        requests=Decimal(0),
-        input_tokens=Decimal(tokens),
-        output_tokens=Decimal(0),
-        egress_gb=Decimal(egress),
-        log_gb=Decimal(logs),
-        active_hours=(Decimal(active[0]), Decimal(active[1])),
-        busy_hours=(Decimal(busy[0]), Decimal(busy[1])),
-    )
-
-
-def instance(**inputs: Any) -> Resource:
-    root = {"volumeType": "gp3", "volumeSize": 120, **inputs.pop("disk", {})}
-    plain = {"instanceType": "g6.xlarge", "rootBlockDevice": root}
-    return Resource("aws:ec2/instance:Instance", "machine", plain | inputs)
-
-
-def bill(*resources: Resource, used: Usage | None = None, region: str = "us-east-1") -> Estimate:
-    return estimate(resources, rates=PriceList(), usage=used or usage(), region=region)
-
-
-def lines(made: Estimate) -> Mapping[str, Decimal | None]:
-    return {item.component: item.monthly_usd for item in made.items}
+from deployer.words import Resource
+from tests.golden.price_list import bill, endpoint, hardware, instance, lines, usage
 
 
 def test_a_machine_with_a_disk_and_an_address_for_730_hours():
@@ -167,32 +96,6 @@ def test_two_replicas_that_never_sleep_are_paid_all_month_and_while_idle():
     # 2 x 730 x 0.80 = 1168; an hour, used or not, 1.60
     assert made.monthly_usd == Decimal(1168)
     assert made.hourly_usd == made.idle_hourly_usd == Decimal("1.6")
-
-
-def endpoint(**inputs: Any) -> Resource:
-    plain = {
-        "vendor": "aws",
-        "instance_type": "nvidia-l4",
-        "instance_size": "x1",
-        "min_replica": 0,
-        "max_replica": 1,
-    }
-    return Resource("huggingface:index:Endpoint", "endpoint", plain | inputs)
-
-
-def hardware(**inputs: Any) -> Resource:
-    plain = {
-        "gpu": "RTX 4090",
-        "gpu_count": 1,
-        "price_usd": "3600",
-        "price_source": "the spec",
-        "amortize_months": 36,
-        "watts": "500",
-        "idle_watts": "100",
-        "usd_per_kwh": "0.20",
-        "kwh_source": "the spec",
-    }
-    return Resource("local:index:Hardware", "machine", plain | inputs)
 
 
 def test_a_machine_of_ones_own_costs_its_price_in_parts_and_its_electricity():

@@ -17,6 +17,11 @@ from deployer.words import Gpu, Offer
 CATALOG = catalog.load()
 EC2 = table("aws_ec2")
 PROVIDERS = ("aws", *table("hosted")["offers"])
+EVERYWHERE = (
+    "ebs-gp3-storage", "ebs-gp3-iops", "ebs-gp3-throughput", "ebs-gp2-storage", "ebs-snapshot",
+    "public-ipv4", "nat-hour", "nat-data", "vpc-interface-endpoint", "logs-ingestion", "logs-storage",
+    "alarm", "secret",
+)  # fmt: skip
 FACTS = Path(__file__).parents[3] / "shared" / "facts"
 
 
@@ -54,11 +59,14 @@ def test_every_offer_names_its_source_and_no_price_is_zero(provider):
     "row", list(rows(table("aws_components")["columns"], table("aws_components")["components"]))
 )
 def test_every_component_has_a_unit_a_source_and_a_date_or_says_that_it_has_none(row):
-    assert row["unit"]
-    assert row["source"]
-    assert row["as_of"] or "undated" in row["source"]
     assert row["usd"]
-    assert all(Decimal(price) > 0 for price in row["usd"].values())
+    for region in row["usd"]:
+        rate = CATALOG.rate(row["component"], region)
+        assert rate.unit
+        assert rate.source
+        assert rate.as_of or "undated" in rate.source
+        assert rate.usd is not None
+        assert rate.usd > 0
 
 
 def test_every_gpu_has_a_source_and_a_priced_one_a_date():
@@ -95,7 +103,8 @@ def test_prices_are_the_public_ones(region, instance, usd):
 def test_a_price_that_is_not_known_is_none():
     assert offer("ap-northeast-3", "g6e.xlarge").usd_per_hour is None
     assert offer("us-west-2", "p5e.48xlarge").usd_per_hour is None
-    assert CATALOG.rate("ebs-gp3-storage", "eu-central-1").usd is None
+    assert CATALOG.rate("ebs-gp3-storage", "sa-east-1").usd is None
+    assert CATALOG.rate("data-out-first-10tb", "af-south-1").usd is None
     assert CATALOG.rate("no-such-thing", "us-east-1").usd is None
 
 
@@ -171,6 +180,31 @@ def test_uniform_prices_hold_in_regions_that_are_not_listed():
 def test_a_region_of_its_own_has_its_own_price():
     assert CATALOG.rate("ebs-gp3-storage", "us-east-1").usd == Decimal("0.08")
     assert CATALOG.rate("ebs-gp3-storage", "eu-west-1").usd == Decimal("0.088")
+
+
+@pytest.mark.parametrize("component", EVERYWHERE)
+@pytest.mark.parametrize("region", CATALOG.regions("aws"))
+def test_what_a_machine_needs_is_priced_in_every_region(component, region):
+    assert CATALOG.rate(component, region).usd
+
+
+@pytest.mark.parametrize(
+    ("component", "region", "usd"),
+    [
+        # AWS's public price pages
+        ("ebs-gp3-storage", "eu-central-1", "0.0952"),
+        ("ebs-gp3-throughput", "ap-northeast-1", "0.048"),  # 49.152 a GiB/s / 1024
+        ("ebs-gp2-storage", "ap-south-1", "0.114"),
+        ("nat-data", "ap-southeast-1", "0.059"),
+        ("logs-ingestion", "eu-central-1", "0.63"),
+        ("data-out-first-10tb", "ap-south-1", "0.1093"),
+    ],
+)
+def test_a_price_of_a_region_has_its_own_source_and_date(component, region, usd):
+    rate = CATALOG.rate(component, region)
+    assert rate.usd == Decimal(usd)
+    own = {tuple(source) for source in table("aws_components")["sources"].values()}
+    assert (rate.source, rate.as_of) in own
 
 
 def test_withdrawn_offers_are_not_offered():

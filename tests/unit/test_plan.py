@@ -104,6 +104,16 @@ def test_the_cheapest_hardware_that_fits_at_full_accuracy_is_taken(plan):
     assert any("fp8 fits g6.xlarge" in w for w in made["warnings"])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_plan_on_a_known_gpu_says_how_fast_it_is_and_that_it_is_an_estimate(plan, target):
+    text = HEAD + "targets: {local: {hardware: {gpu: rtx-4090, count: 2}}}\n"
+    sizing = only(plan(text, "--target", target))["sizing"]
+    for figure in ("decode_tok_s", "tpot_ms", "output_tok_s", "saturated_tok_s"):
+        low, high = sizing[figure]
+        assert 0 < low < high
+    assert sizing["basis"] == "estimated"
+
+
 def test_alternatives_hold_the_model_and_come_cheapest_first(plan):
     others = only(plan(HEAD, "--target", "cloud-gpu"))["alternatives"]
     costs = [a["monthly_usd"] for a in others]
@@ -118,7 +128,7 @@ def test_a_budget_makes_auto_take_a_smaller_format_and_say_so(plan):
     made = only(plan(HEAD + "policy: {budget: 700 USD/month}\n", "--target", "cloud-gpu"))
     assert made["feasible"]
     assert made["sizing"]["quantization"] == "fp8"
-    assert any("accuracy" in w for w in made["warnings"])
+    assert any("served as fp8" in w and "accuracy" in w for w in made["warnings"])
 
 
 def test_a_budget_that_nothing_keeps_is_refused_with_what_would_pass(plan):
@@ -131,8 +141,8 @@ def test_a_budget_that_nothing_keeps_is_refused_with_what_would_pass(plan):
 
 
 def test_a_format_that_was_asked_for_is_not_exchanged_for_the_budget(plan):
-    # one request of 32768 tokens: bf16 does not start on an L4 or A10G, fp8 would
-    text = HEAD.replace("B}", "B, quantization: none, context: 32768}")
+    # one request of 40960 tokens: bf16 does not start on an L4 or A10G, fp8 would
+    text = HEAD.replace("B}", "B, quantization: none, context: 40960}")
     text += "serve: {concurrency: 1}\npolicy: {budget: 700 USD/month}\n"
     code, document = plan(text, "--target", "cloud-gpu")
     assert code == 4

@@ -5,7 +5,15 @@ from __future__ import annotations
 import gguf
 import pytest
 
-from deployer.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES, normal, weights_bytes
+from deployer.quantization import (
+    FORMATS,
+    GGML_TYPES,
+    GGUF_FILE_TYPES,
+    accuracy_loss,
+    expert_params,
+    normal,
+    weights_bytes,
+)
 from deployer.words import ModelInfo
 
 QWEN3_8B = ModelInfo(
@@ -55,12 +63,80 @@ def test_a_published_size_counts_where_the_format_is_not_said():
 
 
 @pytest.mark.parametrize(
-    ("name", "gb"), [("bf16", 16.381), ("fp8", 8.191), ("q8_0", 8.703), ("q4_k_m", 4.986)]
+    ("name", "gb"),
+    [
+        ("bf16", 16.381),
+        ("q8_0", 8.703),
+        (
+            "fp8",
+            9.435,
+        ),  # 6.946e9 parameters of layers at 8 bits, 1.245e9 of embedding and head at 16
+        ("int8", 9.435),
+        ("q4_k_m", 5.027),  # the published Qwen3-8B-Q4_K_M.gguf is 5.03 GB
+    ],
 )
 def test_another_format_is_parameters_times_bits(name, gb):
     size = weights_bytes(QWEN3_8B, name)
     assert size is not None
     assert size / 1e9 == pytest.approx(gb, abs=0.001)
+
+
+def test_a_gguf_file_of_a_larger_model_has_fewer_bits_a_weight_because_its_head_is_smaller():
+    llama = ModelInfo("m", params_total=70_553_706_496, embedding_params=2_101_346_304)
+    size = weights_bytes(llama, "q4_k_m")
+    assert size
+    # the published Meta-Llama-3-70B Q4_K_M is 42.52 GB: 4.82 bits, where the 8B model has 4.89
+    assert size / 1e9 == pytest.approx(42.52, rel=0.005)
+
+
+def test_the_embedding_of_a_large_model_is_taken_as_usual_where_it_is_not_known():
+    known = ModelInfo("m", params_total=70_553_706_496, hidden=8192, embedding_params=2_101_346_304)
+    unknown = ModelInfo("m", params_total=70_553_706_496, hidden=8192)
+    assert weights_bytes(unknown, "awq") == pytest.approx(weights_bytes(known, "awq"), rel=0.01)
+
+
+def test_mxfp4_in_a_gguf_file_keeps_all_but_the_experts_at_8_bits():
+    # the published gpt-oss-20b-mxfp4.gguf is 12.1 GB
+    oss = ModelInfo(
+        "m",
+        params_total=20_914_757_184,
+        params_active=4_186_275_840,
+        experts=32,
+        experts_per_token=4,
+    )
+    assert expert_params(oss) == pytest.approx(19.1e9, rel=0.005)
+    size = weights_bytes(oss, "mxfp4_moe")
+    assert size
+    assert size / 1e9 == pytest.approx(12.1, rel=0.01)
+
+
+def test_a_dense_model_has_no_experts():
+    assert expert_params(QWEN3_8B) is None
+    assert weights_bytes(QWEN3_8B, "mxfp4_moe") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "figure"),
+    [
+        ("q4_k_m", "meta-llama/Llama-3.1-8B-Instruct", "2.8 %"),
+        ("fp8", "LlamaForCausalLM", "73.44"),
+        ("awq", "Qwen/Qwen3-8B", "64.1 instead of 66.9"),
+    ],
+)
+def test_a_published_loss_comes_with_the_model_it_was_measured_on_and_its_source(
+    name, model, figure
+):
+    text = accuracy_loss(name, model)
+    assert text
+    assert figure in text
+    assert text.endswith(")")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("awq", "google/gemma-2-9b-it"), ("nvfp4", "Qwen/Qwen3-8B"), ("fp8", "")]
+)
+def test_a_loss_that_nobody_published_is_unknown(name, model):
+    assert accuracy_loss(name, model) is None
 
 
 @pytest.mark.parametrize("name", ["awq", "gptq"])

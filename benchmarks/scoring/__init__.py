@@ -1,0 +1,1 @@
+"""Scores the memory and speed model (`deployer.sizing`, `deployer.throughput`) against measurements."""
