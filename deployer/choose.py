@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from deployer.engines import Engine, engine
 from deployer.quantization import FORMATS
-from deployer.sizing import Hardware, Load, context_for, size
+from deployer.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.spec import Spec
 from deployer.spec.plain import to_plain
 from deployer.target import Host, Provider, Want, provider, providers
@@ -73,6 +73,7 @@ class Question:
             self.spec.serve.concurrency,
             self.spec.traffic.input_tokens,
             self.spec.traffic.output_tokens,
+            adapter_bytes(self.info) if self.spec.model.adapter else None,
         )
 
 
@@ -187,16 +188,21 @@ def _candidate(
     question: Question, where: Provider, offer: Offer, served: Engine, form: str
 ) -> Candidate:
     gpu = _gpu(question, offer)
-    hardware = Hardware(gpu, offer.gpu_count, _memory(offer, gpu))
+    hardware = _hardware(offer, gpu)
     return Candidate(where, offer, gpu, size(question.info, served, form, hardware, question.load))
 
 
 def with_speed(question: Question, best: Candidate) -> Candidate:
     """Estimate how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
-    hardware = Hardware(best.gpu, best.offer.gpu_count, _memory(best.offer, best.gpu))
+    hardware = _hardware(best.offer, best.gpu)
     served = engine(best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
     return replace(best, sizing=sizing)
+
+
+def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:
+    beside = offer.memory_gib if gpu else None
+    return Hardware(gpu, offer.gpu_count, _memory(offer, gpu), host_gib=beside)
 
 
 def _memory(offer: Offer, gpu: Gpu | None) -> float | None:

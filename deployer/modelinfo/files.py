@@ -52,7 +52,11 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise UsageError(f"{path} is not a plain file", where=str(path))
+        raise UsageError(
+            f"{path} is not a plain file",
+            hint="put the model's file there, or a link to it",
+            where=str(path),
+        )
     with os.fdopen(descriptor, "rb") as file:
         try:
             yield file, status.st_size
@@ -80,6 +84,7 @@ def few(count: int, place: Path) -> None:
     if count > MOST_FILES:
         raise UsageError(
             f"{place} has {count:,} weight files; {MOST_FILES:,} are read at most",
+            hint="name the folder of one model in model.source",
             where=str(place),
         )
 
@@ -87,4 +92,8 @@ def few(count: int, place: Path) -> None:
 def unreadable(path: Path, error: Exception) -> UsageError:
     """Return the error of a path that the system does not let us read."""
     why = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"{path} cannot be read: {why}", where=str(path))
+    return UsageError(
+        f"{path} cannot be read: {why}",
+        hint="name a path in model.source that you may read",
+        where=str(path),
+    )

@@ -158,11 +158,17 @@ class Least:
         if self.most is not None:
             kept[high] = self.most
         bounded: CoreSchema = kept
-        return core_schema.no_info_before_validator_function(_not_text, bounded)
+        return core_schema.no_info_before_validator_function(_number, bounded)
 
 
-def _not_text(value: Any) -> Any:
-    """Refuse `true` and "8" where a number belongs; pydantic would read them as 1 and 8."""
+FINEST = 1e-6
+"""The smallest amount above 0, and what documents round to. What is divided by less has no bound."""
+
+
+def _number(value: Any) -> Any:
+    """Refuse `true` and "8" where a number belongs (pydantic would read them as 1 and 8), and dust."""
     if isinstance(value, bool | str):
         raise ValueError(f"{quoted(value)} is not a number")  # noqa: TRY004 - pydantic's way
+    if isinstance(value, float) and 0 < value < FINEST:
+        raise ValueError(f"{value!r} is too small: write 0, or at least {FINEST:.6f}")
     return value
