@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deployer.modelinfo.consistent import check
 from deployer.modelinfo.origin import with_origin
 from deployer.quantization import normal
 from deployer.words import GIB, ModelInfo
@@ -47,7 +48,7 @@ def describe(
     not have. `given` are the spec's own figures (`GIVEN`).
 
     Raises:
-        UsageError: a path that is missing, is no model, or is damaged.
+        UsageError: a path that is missing, is no model, or is damaged, or figures that contradict.
     """
     if source.startswith("s3://"):
         info = _unknown(
@@ -59,7 +60,9 @@ def describe(
         from deployer.modelinfo import local  # late: a model of the catalog needs no file readers
 
         info = local.describe(base / source, source)
-    return _filled(info, given or {})
+    filled = _filled(info, given or {})
+    check(filled, source if filled == info else "model.facts")
+    return filled
 
 
 def _named(repo: str, catalog: Lookup, hub: Lookup | None) -> ModelInfo:

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.modelinfo import layers as kinds
 from deployer.modelinfo.layers import Cache, Layers
-from deployer.modelinfo.strict import MOST_LAYERS, Keys, whole_experts
+from deployer.modelinfo.strict import MOST_LAYERS, Keys
 from deployer.quantization import FORMATS, normal
 from deployer.words import ModelInfo
 
@@ -40,7 +40,6 @@ def from_config(name: str, config: Mapping[str, Any], where: str = "config.json"
     top = Keys(config, where)
     text = _text(top)
     info = replace(_shape(name, text), architecture=_architecture(top))
-    whole_experts(info, where)
     info = _with_cache(info, text)
     dtype, note = native_dtype(top, text)
     notes = info.notes if note is None else (*info.notes, note)

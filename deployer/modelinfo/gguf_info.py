@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from deployer.errors import quoted
 from deployer.modelinfo.gguf import GgufHeader
-from deployer.modelinfo.strict import MOST_LAYERS, bad, whole_experts
+from deployer.modelinfo.strict import MOST_LAYERS, bad
 from deployer.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES
 from deployer.words import ModelInfo
 
@@ -49,7 +49,7 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         weights_bytes=header.tensor_bytes or None,
         embedding_params=header.embedding_params or None,
     )
-    return _with_cache(replace(info, params_active=_active(info, header, where)), keys)
+    return _with_cache(replace(info, params_active=_active(info, header)), keys)
 
 
 def _layers(keys: _Keys) -> int | None:
@@ -119,10 +119,9 @@ def _dtype(header: GgufHeader) -> str | None:
     return most if most in FORMATS else None
 
 
-def _active(info: ModelInfo, header: GgufHeader, where: str) -> int | None:
+def _active(info: ModelInfo, header: GgufHeader) -> int | None:
     if not info.experts or not info.experts_per_token:
         return None
-    whole_experts(info, where)
     return round(header.params - header.expert_params * (1 - info.experts_per_token / info.experts))
 
 

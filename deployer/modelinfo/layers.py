@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.errors import UsageError
-from deployer.modelinfo.strict import Keys
+from deployer.modelinfo.strict import Keys, bad
 
 BYTES = 2
 """KV values are counted at 16 bits."""
@@ -103,9 +102,7 @@ def count(keys: Keys, total: int) -> Layers | None:
 
 def _listed(listed: Sequence[Any], keys: Keys, total: int) -> Layers | None:
     if len(listed) < total:
-        raise UsageError(
-            f"{keys.where} has {len(listed)} layer_types for {total} layers", where=keys.where
-        )
+        raise bad(keys.where, f"has {len(listed)} layer_types for {total} layers")
     kinds = [_KINDS.get(name) if isinstance(name, str) else None for name in listed[:total]]
     window = _window(keys)
     if None in kinds or ("sliding" in kinds and not window):

@@ -10,6 +10,7 @@ from pathlib import Path
 from deployer.errors import UsageError
 from deployer.modelinfo import gguf, safetensors, strict, sums
 from deployer.modelinfo.config import from_config
+from deployer.modelinfo.consistent import check
 from deployer.modelinfo.files import few, listed, look
 from deployer.modelinfo.gguf_info import to_info
 from deployer.modelinfo.origin import with_origin
@@ -24,6 +25,12 @@ def describe(path: Path, said: str) -> ModelInfo:
     Raises:
         UsageError: there is nothing, or not a whole model, or a damaged one.
     """
+    info = _described(path, said)
+    check(info, str(path))
+    return info
+
+
+def _described(path: Path, said: str) -> ModelInfo:
     kind = look(path)
     if kind == "folder":
         return _folder(path, said)

@@ -25,6 +25,9 @@ which would cost Python more memory than a plan may take."""
 ALL_HEADERS_CAP = 128 * 2**20
 """Longest headers of one model together, in bytes: they take a few seconds."""
 
+LONGEST_NAME = 255
+"""Longest name of a file, as file systems have it."""
+
 INDEX = "model.safetensors.index.json"
 
 
@@ -119,8 +122,8 @@ def files_in(folder: Path) -> tuple[Path, ...]:
     names = sorted(set(said.values()))
     few(len(names), index)
     for name in names:
-        if Path(name).name != name:
-            raise bad(str(index), f"names a file outside its folder: {quoted(name)}")
+        if Path(name).name != name or len(name) > LONGEST_NAME:
+            raise bad(str(index), f"names what is no file beside it: {quoted(name)}")
         if look(folder / name) != "file":
             raise bad(str(index), f"names {quoted(name)}, which is not there")
     return tuple(folder / name for name in names)

@@ -14,7 +14,6 @@ from typing import Any
 
 from deployer.errors import UsageError, quoted
 from deployer.modelinfo.files import opened
-from deployer.words import ModelInfo
 
 CONFIG_CAP = 8 * 2**20
 """Longest config.json read, in bytes. Real ones are below 1 MB."""
@@ -29,8 +28,11 @@ def parse(raw: bytes, where: str) -> dict[str, Any]:
     """Read one JSON object.
 
     Raises:
-        UsageError: it is not JSON, not an object, has NaN or a key twice, or nests too deeply.
+        UsageError: it is not JSON, not an object, has NaN or a key twice, nests too deeply, or is long
+            and not ASCII (one wide character makes Python take four bytes for each).
     """
+    if len(raw) > CONFIG_CAP and not raw.isascii():
+        raise bad(where, f"is longer than {CONFIG_CAP:,} bytes and not plain ASCII")
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _MOST_VALUES:
         raise bad(where, f"holds more than {_MOST_VALUES:,} values")
     try:
@@ -64,13 +66,6 @@ def bad(where: str, what: str) -> UsageError:
         hint="the file is damaged or incomplete: fetch or export the model again",
         where=where,
     )
-
-
-def whole_experts(info: ModelInfo, where: str) -> None:
-    """Refuse a model that asks more experts for a token than it has."""
-    if info.experts and info.experts_per_token and info.experts_per_token > info.experts:
-        asked = f"{info.experts_per_token:,} experts a token of {info.experts:,}"
-        raise bad(where, f"asks {asked}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

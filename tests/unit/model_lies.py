@@ -128,7 +128,7 @@ def blocks(folder: Path, count: int, guessing: int = 0) -> None:
 
 
 DEEP = 10**6
-KEYS, EMOJI = '"key%08d":0', '"\U0001f642%08d":0'
+KEYS, WIDE = '"a key of twenty %010d":0', '"\U0001f642%08d":0'
 
 LIES: dict[str, Callable[[Path], object]] = {
     "layers are NaN": lambda f: config(f, '{"num_hidden_layers": NaN}'),
@@ -145,7 +145,7 @@ LIES: dict[str, Callable[[Path], object]] = {
     "config.json is a list": lambda f: config(f, "[]"),
     "config.json is a million lists deep": lambda f: config(f, "[" * DEEP + "]" * DEEP),
     "config.json is a million objects deep": lambda f: config(f, '{"a":' * DEEP + "1" + "}" * DEEP),
-    "config.json has 100 MB of keys": lambda f: config(f, many(KEYS, 100 * MIB)),
+    "config.json has 9 MB of keys": lambda f: config(f, b'{"a":0' + b',"a":0' * (9 * MIB // 6) + b"}"),
     "config.json is a folder": lambda f: foldered(f, "config.json"),
     "config.json is a pipe": lambda f: piped(f, "config.json"),
     "config.json is endless": lambda f: linked(f, "config.json", "/dev/zero"),
@@ -156,10 +156,10 @@ LIES: dict[str, Callable[[Path], object]] = {
     "a header of a terabyte that is there": sparse,
     "a header of NaN": lambda f: header(f, b'{"w": NaN}'),
     "a header a million lists deep": lambda f: header(f, b'{"w": ' + b"[" * DEEP),
-    "a header of 100 MB of keys": lambda f: header(f, many(KEYS, 100 * MIB)),
-    "a header of 31 MB of keys": lambda f: header(f, many(KEYS, 31 * MIB)),
-    "a header of 15 MB of keys": lambda f: header(f, many(KEYS, 15 * MIB)),
-    "a header of 15 MB of wide characters": lambda f: header(f, many(EMOJI, 15 * MIB)),
+    "a header of 100 MB of keys": lambda f: header(f, b'{"a":0' + b',"a":0' * (17 * MIB) + b"}"),
+    "a header of 30 MB of short keys": lambda f: header(f, b'{"a":0' + b',"a":0' * (5 * MIB) + b"}"),
+    "a header of a million keys": lambda f: header(f, many(KEYS, 31 * MIB)),
+    "a header of wide keys": lambda f: header(f, many(WIDE, 7 * MIB)),
     "a header of 31 MB of one text": lambda f: header(f, b'{"\xf0\x9f\x99\x82%s": 0}' % (b"a" * 31 * MIB)),
     "a shape is negative": lambda f: header(f, json.dumps({"w": ENTRY | {"shape": [-6]}}).encode(), 12),
     "tensors overlap": lambda f: header(f, json.dumps({"w": ENTRY, "v": ENTRY}).encode(), 12),

