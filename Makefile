@@ -17,7 +17,7 @@ $(READY): pyproject.toml
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[llama-cpp]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[llama-cpp,handler]' --group dev
 	touch $@
 
 examples/tiny/tiny.gguf: examples/tiny/generate.py $(READY)

@@ -164,12 +164,18 @@ class _Work:
     def _smoke_test(self, record: Deployment) -> None:
         """Ask for a short completion with the key, and be refused without it."""
         endpoint = _endpoint(record, self.store)
+        if record.route == "chat":
+            self._ask(endpoint, record)
+        elif not openai_http.accepts(endpoint):  # nobody knows what its /predict takes
+            raise EngineError("the endpoint refuses its own API key", where=endpoint.url)
+        if openai_http.open_to_all(endpoint):
+            raise EngineError("the endpoint answers without the API key", where=endpoint.url)
+        self.say("it answers with its API key, and refuses without it")
+
+    def _ask(self, endpoint: Endpoint, record: Deployment) -> None:
         question = [{"role": "user", "content": "Say hello."}]
         for _ in openai_http.chat(endpoint, record.model, question, max_tokens=8):
             pass
-        if openai_http.open_to_all(endpoint):
-            raise EngineError("the endpoint answers without the API key", where=endpoint.url)
-        self.say("it answers a chat completion with its API key, and refuses without it")
 
     def _healthy(self, record: Deployment) -> bool:
         return openai_http.healthy(_endpoint(record, self.store), engine(record.engine).health_path)

@@ -99,7 +99,8 @@ def _rank(
     cost = candidate.monthly_usd
     if cost is None:
         cost = Decimal(0) if candidate.offer.billing == "owned" else Decimal("Infinity")
-    lossy = FORMATS[candidate.sizing.quantization].loss_rank
+    form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
+    lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
     preferred = (*candidate.provider.ENGINES, candidate.sizing.engine).index(
         candidate.sizing.engine
@@ -132,7 +133,7 @@ def _engines(question: Question, where: Provider) -> Iterator[Engine]:
     asked = question.spec.serve.engine
     for name in where.ENGINES if asked == "auto" else (asked,):
         served = engine(name)
-        if question.info.file_format in (None, *served.families):
+        if name in where.ENGINES and question.info.file_format in (None, *served.families):
             yield served
 
 
@@ -157,6 +158,8 @@ def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[s
         served, kind = engine(name), question.info.file_format
         if kind not in (None, *served.families):
             yield f"{name} serves {' and '.join(served.families)} files, not {kind}"
+        elif name not in where.ENGINES:
+            yield f"{where.NAME} does not run {name} in this version"
         elif (gpu.vendor if gpu else "cpu") not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:
@@ -180,7 +183,7 @@ def _wanted(question: Question, served: Engine) -> Iterator[str]:
         yield asked
         return
     yield native
-    if asked == "auto" and FORMATS[native].bits >= 16:
+    if asked == "auto" and served.online and FORMATS[native].bits >= 16:
         yield from served.online
 
 

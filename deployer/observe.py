@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,29 @@ from deployer.state import Deployment, Store
 from deployer.target import Runner
 
 SECONDS_PER_HOUR = 3600
-OUTPUT_TOKENS = {"llama.cpp": "llamacpp:tokens_predicted_total"}
-"""The metric that counts output tokens since the engine's start, by engine. llama.cpp counts no requests."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The names of an engine's metrics, counted since its start; None: it does not count that."""
+
+    output_tokens: str
+    requests: str | None = None
+    last_request: str | None = None  # seconds since 1970
+    running: str | None = None
+
+
+COUNTED = {
+    "llama.cpp": Counted("llamacpp:tokens_predicted_total"),
+    "vllm": Counted("vllm:generation_tokens_total", "vllm:request_success_total"),
+    "fastapi": Counted(
+        "handler_completion_tokens_total",
+        "handler_request_success_total",
+        "handler_last_request_timestamp_seconds",
+        "handler_requests_running",
+    ),
+}
+"""By engine. llama.cpp and vLLM do not say when they were last asked."""
 
 
 def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
@@ -90,7 +112,8 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
     runner = runner_for(record, store.home)
     found = runner.found(record.name)
     state = _state(record, runner, found)
-    tokens = _output_tokens(record, store) if state == "healthy" else None
+    up = state in ("starting", "healthy", "unhealthy")
+    memory = getattr(runner, "gpu_memory_mib", None)
     return {
         "name": record.name,
         "target": record.target,
@@ -98,9 +121,9 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
         "state": state,
         "endpoint": record.endpoint,
         "started_at": record.started_at,
-        "idle_since": None,
-        "requests": None,
-        "output_tokens": tokens,
+        "uptime_seconds": int(_age(record, now)) if up else None,
+        "gpu_memory_mib": memory(record.name) if memory and up else None,
+        **_used(record, store, healthy=state == "healthy"),
         "usd_per_hour": None if record.usd_per_hour is None else float(record.usd_per_hour),
         "cost_so_far_usd": _cost(record, now),
         "expires_at": record.expires_at,
@@ -119,16 +142,41 @@ def _state(record: Deployment, runner: Runner, found: Sequence[Mapping[str, str]
     return "starting" if record.ready_at is None else "unhealthy"
 
 
-def _output_tokens(record: Deployment, store: Store) -> int | None:
-    metric = OUTPUT_TOKENS.get(record.engine, "")
-    counted = openai_http.metrics(Endpoint(record.endpoint or "", store.key(record.name)))
-    return int(counted[metric]) if metric in counted else None
+def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:
+    """Ask the engine what it has done; what it does not count is None."""
+    names = COUNTED.get(record.engine)
+    figures: Mapping[str, float] = {}
+    if healthy and names:
+        figures = openai_http.metrics(Endpoint(record.endpoint or "", store.key(record.name)))
+    return {
+        "idle_since": _idle_since(figures, names) if names else None,
+        "requests": _whole(figures, names.requests) if names else None,
+        "output_tokens": _whole(figures, names.output_tokens) if names else None,
+    }
+
+
+def _whole(figures: Mapping[str, float], name: str | None) -> int | None:
+    figure = figures.get(name or "")
+    return None if figure is None else int(figure)
+
+
+def _idle_since(figures: Mapping[str, float], names: Counted) -> str | None:
+    """When the last request ended (or it was started), if none is being answered."""
+    last, running = figures.get(names.last_request or ""), figures.get(names.running or "")
+    if last is None or running != 0:
+        return None
+    return datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
+
+
+def _age(record: Deployment, now: str) -> float:
+    """Seconds since it was started."""
+    age = datetime.fromisoformat(now) - datetime.fromisoformat(record.started_at)
+    return age.total_seconds()
 
 
 def _cost(record: Deployment, now: str) -> float | None:
     """What it has cost since its start, at its price per hour while it runs."""
     if record.usd_per_hour is None:
         return None
-    age = datetime.fromisoformat(now) - datetime.fromisoformat(record.started_at)
-    hours = Decimal(age.total_seconds()) / SECONDS_PER_HOUR
+    hours = Decimal(_age(record, now)) / SECONDS_PER_HOUR
     return round(float(hours * Decimal(record.usd_per_hour)), 6)

@@ -48,6 +48,12 @@ def healthy(endpoint: Endpoint, path: str) -> bool:
         return False
 
 
+def accepts(endpoint: Endpoint) -> bool:
+    """Whether it answers with the key."""
+    with _client(endpoint, LOOK_S) as client:
+        return client.get(f"{endpoint.url}/models").status_code == 200
+
+
 def open_to_all(endpoint: Endpoint) -> bool:
     """Whether it answers without the key."""
     with _client(endpoint, LOOK_S, key="") as client:

@@ -74,6 +74,7 @@ def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
         catalog=models.model,
         hub=None if setting.offline else _hub(setting),
         given=given,
+        handler=loaded.spec.serve.engine == "fastapi",
     )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 from deployer import cost, policy
 from deployer.advice import reasons, warnings
 from deployer.catalog.age import stale
 from deployer.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
+from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.plain import to_plain
 from deployer.target import Provider
@@ -162,7 +164,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
     Keys: deployment, spec_name, digest, model {source, name, path}, engine, quantization, context,
-    concurrency, replicas, gpus, weights_gib, offer (plain, with gpu_watts, gpu_list_price_usd and
+    concurrency, replicas, handler (of engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts, gpu_list_price_usd and
     gpu_source), options, traffic, policy.
     """
     question, gpu = asked.question, best.gpu
@@ -187,6 +189,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
         "replicas": asdict(spec.serve.replicas),
+        "handler": _handler(asked) if best.sizing.engine == "fastapi" else None,
         "gpus": best.sizing.gpus,
         "weights_gib": best.sizing.weights_gib,
         "offer": offer,
@@ -201,6 +204,13 @@ def _path(asked: Asked) -> str | None:
     if source.startswith(("hf:", "s3:")):
         return None
     return str((asked.loaded.file.parent / source).resolve())
+
+
+def _handler(asked: Asked) -> dict[str, Any]:
+    from deployer.modelinfo.local import code_digest
+
+    told = asdict(asked.question.spec.serve.handler or Handler())
+    return told | {"sha256": code_digest(Path(_path(asked) or ""))}
 
 
 def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Usage:

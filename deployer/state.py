@@ -50,6 +50,12 @@ class Deployment:
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
 
+    @property
+    def route(self) -> str:
+        """How it is asked: "chat" as every engine is, or "predict" of a handler of one's own."""
+        handlers = (one["inputs"].get("handler") for one in self.planned)
+        return next((str(h["route"]) for h in handlers if h), "chat")
+
 
 class Store:
     """The deployments under one home folder."""

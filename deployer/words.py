@@ -38,7 +38,7 @@ class ModelInfo:
 
     name: str
     architecture: str | None = None  # "Qwen3ForCausalLM", or the GGUF architecture "llama"
-    file_format: Literal["safetensors", "gguf"] | None = None
+    file_format: Literal["safetensors", "gguf", "handler"] | None = None
     params_total: int | None = None
     params_active: int | None = None
     layers: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,17 +10,28 @@ import click
 from deployer.cli import options, view
 from deployer.errors import UsageError
 
+FOLLOW = ""
+"""What `-f` says without a value: no file is called so."""
+
 
 @click.command("logs", help="Show a deployment's log.")
 @click.argument("name", required=False)
-@options.spec_file_option
+@click.option(
+    "-f",
+    "--file",
+    "spec_file",
+    is_flag=False,
+    flag_value=FOLLOW,
+    metavar="[SPEC]",
+    help="The spec (with --target); without one: --follow.",
+)
 @options.target_option
 @click.option("--follow", "-F", is_flag=True, help="Go on as long as it runs.")
 @click.option("--tail", type=click.IntRange(0), default=None, help="Only the last lines.")
 @options.json_option
 def command(
     name: str | None,
-    spec_file: Path | None,
+    spec_file: str | None,
     target: str | None,
     follow: bool,
     tail: int | None,
@@ -30,13 +42,28 @@ def command(
     from deployer.home import home
     from deployer.state import Store
 
+    place = home()
+    store = Store(place)
+    if spec_file == FOLLOW or _meant_as_name(name, spec_file, target, store.names()):
+        name, spec_file, follow = name or _other(spec_file), None, True
     if follow and as_json:
         raise UsageError("--follow has no end, and --json is one document", hint="leave one out")
-    place = home()
-    record = Store(place).get(options.deployment_name(name, spec_file, target))
+    file = None if spec_file is None else Path(spec_file)
+    record = store.get(options.deployment_name(name, file, target))
     lines = observe.runner_for(record, place).logs(record.name, follow=follow, tail=tail)
     if as_json:
         view.emit({"deployment": record.name, "lines": list(lines)})
         return
     for line in lines:
         view.out(line)
+
+
+def _meant_as_name(
+    name: str | None, value: str | None, target: str | None, known: Sequence[str]
+) -> bool:
+    """Whether `-f VALUE` stands for `VALUE -f`: `logs -f tiny-local`, as other tools have it."""
+    return name is None and target is None and value in known
+
+
+def _other(value: str | None) -> str | None:
+    return value or None

@@ -43,7 +43,8 @@ def _facts(plan: Plan) -> Iterator[list[str]]:
     sizing = plan.sizing
     yield ["model", _model(plan.model)]
     if sizing:
-        yield ["served", f"as {sizing.quantization} by {sizing.engine}"]
+        form = "it is" if sizing.quantization == "none" else sizing.quantization
+        yield ["served", f"as {form} by {sizing.engine}"]
     if plan.offer:
         yield ["hardware", _hardware(plan.offer)]
     if sizing:
@@ -59,7 +60,7 @@ def _model(info: ModelInfo) -> str:
     parts = [info.name]
     if info.params_total:
         parts.append(f"{_count(info.params_total)} parameters")
-    if info.native_dtype:
+    if info.native_dtype not in (None, "none"):
         parts.append(f"published as {info.native_dtype}")
     origins = list(dict.fromkeys(info.origins.values()))
     return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known of it'})"

@@ -36,8 +36,9 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
 
 
 def _table(deployments: Sequence[Mapping[str, Any]]) -> str:
-    header = ["name", "state", "endpoint", "since", "output tokens", "USD/h", "USD so far"]
-    return view.table([header, *map(_row, deployments)], right=frozenset({4, 5, 6}))
+    header = ["name", "state", "endpoint", "up", "GPU MiB", "requests", "output tokens"]
+    header += ["idle since", "USD/h", "USD so far"]
+    return view.table([header, *map(_row, deployments)], right=frozenset({3, 4, 5, 6, 8, 9}))
 
 
 def _row(shown: Mapping[str, Any]) -> list[str]:
@@ -46,11 +47,24 @@ def _row(shown: Mapping[str, Any]) -> list[str]:
         shown["name"],
         click.style(state, fg=COLOURS.get(state, "red")),
         shown["endpoint"] or "-",
-        shown["started_at"],
+        _uptime(shown["uptime_seconds"]),
+        _figure(shown["gpu_memory_mib"]),
+        _figure(shown["requests"]),
         _figure(shown["output_tokens"]),
+        shown["idle_since"] or "-",
         _figure(shown["usd_per_hour"]),
         _figure(shown["cost_so_far_usd"]),
     ]
+
+
+def _uptime(seconds: int | None) -> str:
+    """Write a time in its two largest units: 3d4h, 4h5m, 5m6s."""
+    if seconds is None:
+        return "-"
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s")]
+    first = next((i for i, (count, _) in enumerate(parts) if count), 3)
+    return "".join(f"{count}{unit}" for count, unit in parts[first : first + 2])
 
 
 def _figure(number: float | None) -> str:

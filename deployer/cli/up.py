@@ -90,17 +90,28 @@ def _how_to_use(made: Deployment) -> str:
     cost = (
         "unpriced: the plan says what is missing" if hourly is None else f"{usd(hourly, 4)} USD/h"
     )
-    curl = (
-        f'eval "$(deployer env {made.name})"; curl $OPENAI_BASE_URL/chat/completions '
-        f'-H "Authorization: Bearer $OPENAI_API_KEY" '
-        f'-d \'{{"model": "{made.model}", "messages": [{{"role": "user", "content": "Hi"}}]}}\''
-    )
     rows = [
         ["endpoint", f"{made.endpoint} (model {made.model}, with an API key)"],
-        ["chat", f"deployer chat {made.name}"],
-        ["any client", f'eval "$(deployer env {made.name})"'],
-        ["curl", curl],
+        *(_chatting(made) if made.route == "chat" else _predicting(made)),
         ["costs", cost],
         ["stop it", f"deployer down {made.name}"],
     ]
     return f"\n{view.heading(made.name)} is {'up' if made.ready_at else 'starting'}\n{view.table(rows)}"
+
+
+def _chatting(made: Deployment) -> list[list[str]]:
+    said = f'{{"model": "{made.model}", "messages": [{{"role": "user", "content": "Hi"}}]}}'
+    return [
+        ["chat", f"deployer chat {made.name}"],
+        ["any client", f'eval "$(deployer env {made.name})"'],
+        ["curl", _curl(made, "$OPENAI_BASE_URL/chat/completions", said)],
+    ]
+
+
+def _predicting(made: Deployment) -> list[list[str]]:
+    return [["curl", _curl(made, "${OPENAI_BASE_URL%/v1}/predict", '{"your": "request"}')]]
+
+
+def _curl(made: Deployment, url: str, body: str) -> str:
+    key = '-H "Authorization: Bearer $OPENAI_API_KEY"'
+    return f"eval \"$(deployer env {made.name})\"; curl {url} {key} -d '{body}'"

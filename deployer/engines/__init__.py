@@ -93,7 +93,7 @@ class Engine:
     """
 
     name: str
-    families: tuple[Literal["safetensors", "gguf"], ...]
+    families: tuple[Literal["safetensors", "gguf", "handler"], ...]
     vendors: tuple[str, ...]  # of `Gpu.vendor`; "cpu" for none
     memory_fraction: float
     overhead_gib: Overhead

@@ -41,11 +41,13 @@ def describe(
     catalog: Lookup,
     hub: Lookup | None = None,
     given: Mapping[str, Any] | None = None,
+    handler: bool = False,
 ) -> ModelInfo:
     """Gather what is known of the model that a spec names.
 
     `base` is the spec's folder; relative paths start there. `hub` is asked only for what the catalog does
-    not have. `given` are the spec's own figures (`GIVEN`).
+    not have. `given` are the spec's own figures (`GIVEN`). `handler`: the folder's handler.py is meant, whatever
+    else lies there.
 
     Raises:
         UsageError: a path that is missing, is no model, or is damaged, or figures that contradict.
@@ -59,7 +61,8 @@ def describe(
     else:
         from deployer.modelinfo import local  # late: a model of the catalog needs no file readers
 
-        info = local.describe(base / source, source)
+        path = base / source
+        info = local.handler(path) if handler else local.describe(path, source)
     filled = _filled(info, given or {})
     check(filled, source if filled == info else "model.facts")
     return filled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from deployer.modelinfo.gguf_info import to_info
 from deployer.modelinfo.origin import with_origin
 from deployer.words import ModelInfo
 
+HANDLER = "handler.py"
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
 
@@ -43,6 +45,31 @@ def _described(path: Path, said: str) -> ModelInfo:
             where=str(path),
         )
     return _gguf(path, said)
+
+
+def handler(folder: Path) -> ModelInfo:
+    """Describe a folder with a handler.py of the user's own: of what it loads nothing is known.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if look(folder / HANDLER) != "file":
+        raise UsageError(
+            f"{folder} has no {HANDLER}",
+            hint="write one with load() and predict(model, request): examples/handler shows how",
+            where=str(folder),
+        )
+    note = f"what {HANDLER} loads is its own affair: its size and speed are unknown here"
+    return ModelInfo(folder.name, file_format="handler", native_dtype="none", notes=(note,))
+
+
+def code_digest(folder: Path) -> str:
+    """Return the SHA-256 of a handler's code: every Python file under its folder, with its name."""
+    told = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        told.update(f"{file.relative_to(folder)}\0".encode())
+        told.update(hashlib.sha256(file.read_bytes()).digest())
+    return told.hexdigest()
 
 
 def _hint(path: Path) -> str:
@@ -102,6 +129,8 @@ def _parts(path: Path) -> Iterator[Path]:
 
 def _folder(folder: Path, said: str) -> ModelInfo:
     config = folder / "config.json"
+    if look(config) is None and look(folder / HANDLER) == "file":
+        return handler(folder)
     if look(config) is None:
         return _only_gguf(folder, said)
     info = from_config(folder.name, strict.read(config), str(config))

@@ -26,7 +26,7 @@ from deployer.state import write
 MARK = "DEPLOYER_SUPERVISED"
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
-KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "HF_HOME")
 KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_")
 """What an engine needs of the environment. The rest, credentials among it, stays outside."""
 
@@ -36,11 +36,15 @@ def start(
     command: Sequence[str],
     health: Mapping[str, str | int],
     grace_s: float = supervisor.GRACE_S,
+    *,
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, Path] | None = None,
 ) -> None:
     """Start an engine under a supervisor that outlives this process and its terminal.
 
     `health` is the host, port and path that say that it is healthy; `grace_s` is how long it may take
-    to end when it is told to.
+    to end when it is told to. `environment` is added to what the engine keeps of this one's; `secrets` are
+    variables that the engine alone is given, each read from its file when it starts.
 
     Raises:
         EngineError: the supervisor cannot be started.
@@ -49,7 +53,13 @@ def start(
     log = folder / "engine.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    config = {"command": list(command), "health": dict(health), "grace_s": grace_s}
+    config = {
+        "command": list(command),
+        "health": dict(health),
+        "grace_s": grace_s,
+        "environment": dict(environment or {}),
+        "secrets": {name: str(file) for name, file in (secrets or {}).items()},
+    }
     write(folder / "run.json", json.dumps(config))
     argv = [sys.executable, "-P", supervisor.__file__, str(folder)]
     done = subprocess.run(

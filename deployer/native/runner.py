@@ -1,29 +1,29 @@
-"""The native provider's `Runner`: llama.cpp on this machine, without Docker."""
+"""The native provider's `Runner`: an engine in a process on this machine, without Docker."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import PrerequisiteError, UsageError
-from deployer.native import llama_server, logs, process
+from deployer.errors import PrerequisiteError
+from deployer.native import gpu, logs, process
+from deployer.native.launch import HOST, Job, Machine, launch
 from deployer.state import Store, write
 from deployer.target import Say
 
-HOST = "127.0.0.1"
 PROCESS = "local:index:Process"
 FIRST_PORT, LAST_PORT = 8080, 8999
 
 
 class NativeRunner:
-    """Serves a GGUF file with llama.cpp in the background of this machine."""
+    """Serves a model with one of `deployer.native.launch` in the background of this machine."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, machine: Machine | None = None) -> None:
         self.store = Store(home)
+        self.machine = machine or Machine.here()
 
     def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
         """Start the engine under its supervisor and return the base URL.
@@ -33,16 +33,16 @@ class NativeRunner:
             UsageError: there is no such model file.
         """
         wanted = next(r for r in resources if r["type"] == PROCESS)["inputs"]
-        _servable(wanted)
-        model = gguf_file(Path(wanted["model"]))
-        port = free_port(wanted["port"], self._ports_of_others(deployment))
+        others = self._ports_of_others(deployment)
+        port = free_port(wanted["port"], others)
         folder = self.store.folder(deployment)
+        job = Job(wanted, port, folder)
+        run = launch(job, self.machine)
         self.store.key(deployment)
-        config = folder / "engine.json"
-        write(config, json.dumps(_config(wanted, model, port, folder)))
-        say(f"starting llama.cpp on {HOST}:{port} with {model.name}")
-        command = process.program(llama_server.__file__, str(config))
-        process.start(folder, command, {"host": HOST, "port": port, "path": "/health"})
+        write(job.config_file, json.dumps({**run.config, "port": port}))
+        say(f"starting {run.what} on {HOST}:{port}")
+        health: Mapping[str, str | int] = {"host": HOST, "port": port, "path": run.health_path}
+        process.start(folder, run.command, health, environment=run.environment, secrets=run.secrets)
         return f"http://{HOST}:{port}/v1"
 
     def alive(self, deployment: str) -> bool:
@@ -64,6 +64,11 @@ class NativeRunner:
         else:
             yield from logs.tail(path, tail)
 
+    def gpu_memory_mib(self, deployment: str) -> int | None:
+        """Return the GPU memory that its processes hold, in MiB; None where there is no NVIDIA driver."""
+        pids = {p.pid for p in process.find(self.store.folder(deployment))}
+        return gpu.memory_of(pids)
+
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Stop its processes; what is in the middle of an answer has a few seconds to end it."""
         before = {r["id"]: dict(r) for r in self.found(deployment)}
@@ -78,28 +83,6 @@ class NativeRunner:
             if name != deployment and config.exists() and self.alive(name):
                 taken.add(int(json.loads(config.read_text())["port"]))
         return taken
-
-
-def gguf_file(path: Path) -> Path:
-    """Return the GGUF file that a path means: itself, or the only one (or the first part) in a folder.
-
-    Raises:
-        UsageError: there is none, or there are several.
-    """
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise UsageError(f"there is no model file {path}", hint="correct model.source in the spec")
-    files = sorted(path.glob("*.gguf"))
-    parts = [f for f in files if "-00001-of-" in f.name]
-    choice = parts or files
-    if len(choice) != 1:
-        have = ", ".join(f.name for f in choice) or "none"
-        raise UsageError(
-            f"one GGUF file is expected in {path}; there is: {have}",
-            hint="name the file itself as model.source",
-        )
-    return choice[0]
 
 
 def free_port(wanted: int | str, others: set[int]) -> int:
@@ -135,46 +118,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _servable(wanted: Mapping[str, Any]) -> None:
-    if wanted["engine"] != "llama.cpp":
-        raise PrerequisiteError(
-            f"provider native runs llama.cpp (GGUF files) in this version, not {wanted['engine']}",
-            hint="give a GGUF file as model.source, and serve.engine: llama.cpp",
-        )
-    if wanted["adapter"]:
-        raise PrerequisiteError(
-            "provider native does not load adapters in this version",
-            hint="merge the adapter into the model and give the merged GGUF file as model.source",
-        )
-    if wanted["replicas"] > 1:
-        raise PrerequisiteError(
-            "provider native runs one replica on this machine",
-            hint="set serve.replicas: 1 and raise serve.concurrency instead",
-        )
-    if wanted["model"] is None:
-        raise PrerequisiteError(
-            f"provider native serves files on this machine, and {wanted['source']} is not one",
-            hint="download its GGUF file and set model.source to that file",
-        )
-    if importlib.util.find_spec("xllamacpp") is None:
-        raise PrerequisiteError(
-            "llama.cpp is not installed", hint="pip install 'deployer[llama-cpp]'"
-        )
-
-
-def _config(
-    wanted: Mapping[str, Any], model: Path, port: int, folder: Path
-) -> Mapping[str, str | int]:
-    return {
-        "model": str(model),
-        "alias": wanted["model_name"],
-        "port": port,
-        "context": wanted["context"],
-        "concurrency": wanted["concurrency"],
-        "key_file": str(folder / "key"),
-    }
 
 
 def _process(name: str, pid: int) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
 """Keeps one engine running in the background: `python supervisor.py DIR`. Standard library only.
 
 Reads `DIR/run.json` (`command`, a list; `health`, the host, port and path that say it is healthy;
-`grace_s`, how long it may take to end), leaves the terminal, and appends what the engine says to
+`grace_s`, how long it may take to end; `environment`, added to its own; `secrets`, variables that are read
+from files), leaves the terminal, and appends what the engine says to
 `DIR/engine.log`. An engine that crashes after it has been healthy once is started again, after 1 s, then
 2 s, up to 60 s; before that, its end is the supervisor's end, so that whoever starts a deployment hears of
 it (`DIR/deployment.json` has its word on that). SIGTERM stops the engine, at the latest by SIGKILL.
@@ -85,7 +86,7 @@ class Supervisor:
 
     def _run_once(self) -> int:
         try:
-            self.engine = start(self.config["command"], self.folder)
+            self.engine = start(self.config["command"], self.folder, self._environment())
         except OSError as error:
             self.log.say(f"the engine cannot be started: {error}")
             return 127
@@ -98,6 +99,11 @@ class Supervisor:
         if self.stopping or not self._was_healthy():
             self.log.say(ended(code))
         return code
+
+    def _environment(self) -> dict[str, str]:
+        secrets = self.config.get("secrets", {}).items()
+        told = {name: Path(file).read_text().strip() for name, file in secrets}
+        return {**os.environ, **self.config.get("environment", {}), **told}
 
     def _follow(self, engine: subprocess.Popen[bytes]) -> None:
         """Copy what the engine says to the log until it ends."""
@@ -152,11 +158,12 @@ class Supervisor:
             self.engine.kill()
 
 
-def start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start the engine as a child that dies with this process (on Linux)."""
     return subprocess.Popen(
         command,
         cwd=folder,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -87,6 +87,19 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Handler:
+    """How a handler.py of your own is served (engine fastapi)."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    route: Literal["chat", "predict"] = "chat"
+    """chat: /v1/chat/completions, as OpenAI has it. predict: /predict, JSON of your own."""
+    timeout: Annotated[int, Duration()] = 60
+    """The longest wait for an answer, or for the next piece of a streamed one."""
+    max_request_mb: Annotated[int, Least(1, most=1024)] = 4
+
+
+@dataclass(frozen=True)
 class Serve:
     """How it is served."""
 
@@ -97,6 +110,8 @@ class Serve:
     """Requests that are answered at the same time."""
     replicas: Annotated[Scale, Replicas()] = Scale()
     """A number, or {min, max}."""
+    handler: Handler | None = None
+    """For engine fastapi only."""
 
 
 Hourly = Annotated[tuple[Amount, ...], Least(24, of="length", most=24)]

@@ -15,6 +15,7 @@ def problems(spec: Spec) -> Iterator[Problem]:
     """Name every impossible combination."""
     yield from _engine_and_format(spec)
     yield from _gguf_file(spec)
+    yield from _handler(spec)
     yield from _replicas(spec)
     yield from _profile(spec)
     yield from _expose(spec)
@@ -58,6 +59,26 @@ def _gguf_file(spec: Spec) -> Iterator[Problem]:
             f"a GGUF file is already quantized and cannot be served as {wanted}",
             "leave model.quantization out",
         )
+
+
+def _handler(spec: Spec) -> Iterator[Problem]:
+    if spec.serve.engine not in ("auto", "fastapi") and spec.serve.handler:
+        yield Problem(
+            ("serve", "handler"),
+            f"{spec.serve.engine} runs no handler of yours",
+            "leave serve.handler out, or use serve.engine: fastapi",
+        )
+    if spec.serve.engine != "fastapi":
+        return
+    if spec.model.source.startswith(("hf:", "s3:")) or spec.model.source.endswith(".gguf"):
+        yield Problem(
+            ("model", "source"),
+            "fastapi serves a folder with a handler.py of yours",
+            "name that folder, such as ./handler, or leave serve.engine out",
+        )
+    for key in ("quantization", "adapter"):
+        if getattr(spec.model, key) not in ("auto", "none", None):
+            yield Problem(("model", key), "a handler is served as it is", f"leave model.{key} out")
 
 
 def _replicas(spec: Spec) -> Iterator[Problem]:

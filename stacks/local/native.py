@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TARGET = "local"
 NAME = "native"
-ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang")
+ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang", "fastapi")
 PRIVACY = "prompts and answers never leave this machine"
 AMORTIZE_MONTHS = 36
 """How long a machine is written off: three years, the usual life of computers in the books."""
@@ -58,6 +58,8 @@ def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
             "quantization": order["quantization"],
             "context": order["context"],
             "concurrency": order["concurrency"],
+            "gpus": order["gpus"],
+            "handler": order.get("handler"),
             "replicas": (order.get("replicas") or {"min": 1})["min"],
             "host": "127.0.0.1",
             "port": options.get("port", "auto"),

@@ -1,0 +1,118 @@
+"""The routes, as a FastAPI application behind its guard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from .answers import Service, Talk
+from .gate import Gate
+from .guard import App, Guard, Receive, Scope, Send
+from .handler import Handler
+from .metrics import Metrics, Tally
+from .refusal import Refusal
+from .settings import Settings
+
+Answering = Callable[[Request], Awaitable[Response]]
+WENT_AWAY = 499
+"""The status that is counted when the client did not wait, as nginx has it."""
+
+
+def application(settings: Settings, handler: Handler) -> App:
+    """Return the server for a loaded handler."""
+    gate = Gate(settings.concurrency, settings.timeout_s)
+    service = Service(handler, settings.name, gate, Metrics())
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Refusal, _refused)
+    answer = _chat(service) if settings.route == "chat" else _predict(service)
+    app.add_api_route("/ping", _well, methods=["GET"])
+    app.add_api_route("/invocations", answer, methods=["POST"])
+    if not settings.sagemaker:
+        path = "/v1/chat/completions" if settings.route == "chat" else "/predict"
+        app.add_api_route(path, answer, methods=["POST"])
+        _add_the_rest(app, service)
+    return Guard(app, settings.key(), settings.max_request_bytes, settings.timeout_s)
+
+
+def _add_the_rest(app: FastAPI, service: Service) -> None:
+    model = {"id": service.name, "object": "model", "created": 0, "owned_by": "deployer"}
+
+    async def models() -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.add_api_route("/health", _well, methods=["GET"])
+    app.add_api_route("/v1/models", models, methods=["GET"])
+    app.add_api_route("/metrics", metrics, methods=["GET"])
+
+
+async def _well() -> JSONResponse:
+    """Say that it is ready: the model is loaded before the server listens."""
+    return JSONResponse({"status": "ok"})
+
+
+def _chat(service: Service) -> Answering:
+    async def answer(body: bytes, tally: Tally) -> Response:
+        asked = service.chat_request(body)
+        if asked.stream:
+            return _Stream(await service.talk(asked, tally))
+        return JSONResponse(await service.chat(asked))
+
+    return _counted(service, answer)
+
+
+def _predict(service: Service) -> Answering:
+    async def answer(body: bytes, tally: Tally) -> Response:  # noqa: ARG001 - one signature for both
+        return Response(await service.predict(body), media_type="application/json")
+
+    return _counted(service, answer)
+
+
+def _counted(service: Service, answer: Callable[[bytes, Tally], Awaitable[Response]]) -> Answering:
+    """Count each request and how it ended; a streamed answer says so itself."""
+
+    async def counted(request: Request) -> Response:
+        tally = service.metrics.begin()
+        try:
+            response = await answer(await request.body(), tally)
+        except BaseException as error:
+            tally.end(error.status if isinstance(error, Refusal) else WENT_AWAY)
+            raise
+        if not isinstance(response, _Stream):
+            tally.end(response.status_code)
+        return response
+
+    return counted
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events that close their talk however they end, begun or not."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        super().__init__(talk.events(), media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.talk.tally.end(WENT_AWAY)
+            self.talk.close()
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101 - it is registered for nothing else
+    return Response(error.body(), error.status, error.headers())
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
+    said = f"there is no {request.method} {request.url.path} here"
+    return await _refused(request, Refusal(error.status_code, said))
