@@ -1,0 +1,124 @@
+"""A handler in a spec, in a plan, in the example and in an image: nothing is claimed that is not known."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer import templates
+from deployer.cli import main
+
+ROOT = Path(__file__).parents[2]
+HEAD = "name: mine\nmodel: {source: ./mine}\n"
+
+
+@pytest.fixture
+def plan(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Plan a spec beside a folder with a handler, for local."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "handler.py").write_text("def load(): ...\ndef predict(m, r): ...\n")
+
+    def make(text: str, target: str = "local") -> tuple[int, Any]:
+        file = tmp_path / "deployer.yaml"
+        file.write_text(text)
+        code = main(["plan", "-f", str(file), "--json", "--offline", "--target", target])
+        return code, json.loads(capsys.readouterr().out)
+
+    return make
+
+
+@pytest.mark.parametrize("engine", ["auto", "fastapi"])
+def test_a_handler_is_planned_without_a_size_or_a_speed(plan, engine):
+    code, document = plan(HEAD + f"serve: {{engine: {engine}}}\n")
+    sizing = document["plans"][0]["sizing"]
+    assert code == 0
+    assert (sizing["engine"], sizing["fit"], sizing["quantization"]) == (
+        "fastapi",
+        "unknown",
+        "none",
+    )
+    assert sizing["weights_gib"] is sizing["decode_tok_s"] is sizing["output_tok_s"] is None
+
+
+@pytest.mark.parametrize("target", ["cloud-gpu", "serverless"])
+def test_where_no_provider_runs_it_that_is_said(plan, target):
+    code, document = plan(HEAD + "serve: {engine: fastapi}\n", target)
+    assert code == 3
+    assert any("does not run fastapi" in reason for reason in document["plans"][0]["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("serve: {engine: vllm, handler: {route: chat}}", "runs no handler"),
+        ("serve: {engine: fastapi, handler: {route: other}}", "'chat' or 'predict'"),
+        ("serve: {engine: fastapi, handler: {timeout: 5}}", "timeout"),
+        ("serve: {engine: fastapi, handler: {max_request_mb: 0}}", "max_request_mb"),
+    ],
+)
+def test_a_wrong_handler_section_is_refused_in_words(plan, text, words):
+    code, document = plan(f"{HEAD}{text}\n")
+    assert code == 2
+    assert words in document["error"]["message"]
+
+
+@pytest.mark.parametrize("source", ["hf:Qwen/Qwen3-8B", "./a.gguf"])
+def test_a_handler_is_a_folder(plan, source):
+    code, document = plan(f"name: a\nmodel: {{source: {source}}}\nserve: {{engine: fastapi}}\n")
+    assert code == 2
+    assert "handler.py" in document["error"]["message"]
+
+
+def test_a_folder_without_a_handler_says_how_to_write_one(plan, tmp_path):
+    (tmp_path / "mine" / "handler.py").unlink()
+    code, document = plan(HEAD + "serve: {engine: fastapi}\n")
+    assert code == 2
+    assert "load() and predict(model, request)" in document["error"]["hint"]
+
+
+def test_changed_code_changes_the_plan(plan, tmp_path):
+    def digest() -> str:
+        process = plan(HEAD)[1]["plans"][0]["resources"][1]
+        return str(process["inputs"]["handler"]["sha256"])
+
+    before = digest()
+    assert digest() == before
+    (tmp_path / "mine" / "more.py").write_text("a = 1\n")
+    assert digest() != before
+
+
+def test_the_example_answers_the_same_question_the_same_way():
+    script = runpy.run_path(str(ROOT / "examples" / "handler" / "handler.py"))
+    model = script["load"]()
+    asked = {"messages": [{"role": "user", "content": "Before?"}]}
+    answer = script["predict"](model, asked)
+    assert answer == script["predict"](script["load"](), asked)
+    assert answer["content"].startswith("Before ")
+    assert answer["content"].endswith(".")
+    few = script["predict"](model, {**asked, "max_tokens": 3})
+    assert few["usage"] == {"prompt_tokens": 2, "completion_tokens": 3}
+
+
+@pytest.mark.parametrize("requirements", [True, False])
+def test_the_image_runs_as_nobody_and_is_told_serve_by_sagemaker_alone(requirements):
+    base = "python:3.12-slim"
+    text = templates.render("Dockerfile.handler.j2", base=base, requirements=requirements)
+    lines = text.splitlines()
+    entry = next(line for line in lines if line.startswith("ENTRYPOINT"))
+    assert json.loads(entry.removeprefix("ENTRYPOINT ")) == [
+        *("python", "-m", "serving", "/srv/config.json")
+    ]
+    assert "USER 10001" in lines
+    assert any(line.startswith("FROM python") for line in lines)
+    assert ("requirements.txt" in text) == requirements
+    assert not any(line.startswith("CMD") for line in lines)
+
+
+def test_what_serves_a_handler_imports_nothing_else_of_deployer():
+    for file in (ROOT / "deployer" / "serving").glob("*.py"):
+        lines = file.read_text().splitlines()
+        assert not [x for x in lines if x.startswith(("import deployer", "from deployer"))], file
