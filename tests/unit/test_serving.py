@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.serving.answers import words
@@ -215,14 +215,15 @@ def test_a_wrong_request_is_a_400_with_words(serve, body):
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: json.dumps(t).encode()))
-def test_no_bytes_make_it_fail(serve, body):
-    answer = serve.client.post(CHAT, content=body) if hasattr(serve, "client") else None
-    if answer is None:
-        serve.client = serve()
-        answer = serve.client.post(CHAT, content=body)
-    assert answer.status_code == 400
+def test_no_bytes_make_it_fail(serve):
+    client = serve()
+
+    @settings(max_examples=60)
+    @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: json.dumps(t).encode()))
+    def sent(body):
+        assert client.post(CHAT, content=body).status_code == 400
+
+    sent()
 
 
 def test_one_more_than_the_places_is_refused_with_429_and_a_place_is_free_again_later(serve, stage):
