@@ -12,7 +12,12 @@ AS_IT_IS = "none"
 """The quantization of a handler: nothing is done to what it loads."""
 
 
-def overhead_gib(info: ModelInfo) -> Range:  # noqa: ARG001 - one signature for all engines
+def overhead_gib(
+    info: ModelInfo,  # noqa: ARG001 - one signature for all engines
+    /,
+    gpus: int = 1,  # noqa: ARG001
+    memory_gib: float | None = None,  # noqa: ARG001
+) -> Range:
     """Return the band from a bare Python process to one with a framework and its CUDA context, in GiB."""
     return (0.05, 2.0)
 
