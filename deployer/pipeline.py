@@ -123,7 +123,7 @@ def check_saved(file: Path, made: Plan) -> None:
     """
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise UsageError(f"no plan can be read from {file}: {error}", where=str(file)) from None
     if differs := moved(saved, made):
         raise StaleError(

@@ -142,7 +142,7 @@ def _gguf(file: Path) -> None:
     keys = text("general.architecture") + (8).to_bytes(4, "little") + text("llama")
     for key, value in shape.items():
         keys += text(f"llama.{key}") + struct.pack("<II", 4, value)
-    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 32, 1, 0)
+    tensor = text("blk.0.attn_q.weight") + struct.pack("<IQIQ", 1, 32, 1, 0)
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1 + len(shape)) + keys + tensor
     file.write_bytes(head + b"\0" * (-len(head) % 32 + 64))
 

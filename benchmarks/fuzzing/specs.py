@@ -43,10 +43,10 @@ def one(*values: Any) -> st.SearchStrategy[Any]:
 
 
 COUNT = one(1, 2, 3, 8, 64, 128, 4096, 131_072) | st.integers(1, 10**9)
-AMOUNT = one(0, 0.5, 1, 24, 450, 10_000, 10**12, 1e-9, 5e-324) | st.floats(0, 10**12)
+AMOUNT = one(0, 0.5, 1, 24, 450, 10_000, 10**12) | st.floats(0.001, 10**12)
 FACTS = some(
-    params=one(1, 10**6, 8 * 10**9, 10**12, 10**15),
-    active_params=one(1, 10**6, 3 * 10**9),
+    params=one(1, 10**6, 8 * 10**9, 8 * 10**9, 10**12, 10**15),
+    active_params=one(10**6, 10**9, 3 * 10**9, 3 * 10**9),
     layers=one(1, 2, 36, 10_000),
     hidden=COUNT,
     attn_heads=COUNT,
@@ -57,7 +57,7 @@ FACTS = some(
     weights_gib=AMOUNT,
 )
 MODEL = st.fixed_dictionaries(
-    {"source": one(*MODELS, *MODELS, *MODELS, *SOURCES)},
+    {"source": one(*5 * MODELS, *SOURCES)},
     optional={
         "adapter": one("hf:me/lora", "./lora"),
         "quantization": one(*QUANTIZATIONS),

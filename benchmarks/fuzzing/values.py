@@ -69,7 +69,7 @@ REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2", "eu", "mars-1", "")
 INSTANCES = ("auto", "g6.xlarge", "p5.48xlarge", "g4dn.xlarge", "t3.nano", "G6.XLARGE", "../g6")
 PROFILES = st.one_of(
     st.sampled_from(("steady", "office-hours", "diurnal", "spiky")),
-    st.lists(st.sampled_from((0, 1, 0.5, 1e-9, 5e-324, 10**12)), min_size=24, max_size=24),
+    st.lists(st.sampled_from((0, 1, 0.5, 0.0001, 10**12)), min_size=24, max_size=24),
 )
 
 HOSTILE = (

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import UsageError
+from deployer.errors import UsageError, quoted
 from deployer.spec import Spec
 from deployer.spec.plain import defaults, digest, from_plain, to_plain
 
@@ -48,12 +48,13 @@ def load(file: Path, kept: Path | None = None) -> Loaded:
     """
     text = _read(file)
     entry = kept / f"{_key(text)}.json" if kept else None
-    plain = _recall(entry)
-    if plain is None:
+    known = _recall(entry)
+    if known is None:
         plain = _validated(text, file)
         _keep(entry, plain)
-    spec = from_plain(plain["spec"])
-    return Loaded(spec, digest(spec), file, plain["defaults"])
+        known = from_plain(plain["spec"]), plain["defaults"]
+    spec, defaults_taken = known
+    return Loaded(spec, digest(spec), file, defaults_taken)
 
 
 def check(text: str, file: Path) -> None:
@@ -94,13 +95,13 @@ def _code() -> bytes:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
 
 
-def _recall(entry: Path | None) -> dict[str, Any] | None:
+def _recall(entry: Path | None) -> tuple[Spec, dict[str, Any]] | None:
+    """Return what was kept, unless it is not there or spoilt in whatever way."""
     if entry is None:
         return None
-    with suppress(OSError, ValueError):
+    with suppress(ArithmeticError, LookupError, OSError, RecursionError, TypeError, ValueError):
         found = json.loads(entry.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and {"spec", "defaults"} <= found.keys():
-            return found
+        return from_plain(found["spec"]), dict(found["defaults"])
     return None
 
 
@@ -139,8 +140,22 @@ def _parse(text: str, file: Path) -> Tree:
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         said = error.problem or error.context
         raise UsageError(f"not valid YAML: {said}", where=f"{file}{place}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(file)) from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError):
+        raise _unreadable(text, file) from None
+
+
+def _unreadable(text: str, file: Path) -> UsageError:
+    """Return the error of a character that YAML does not allow."""
+    from yaml.reader import Reader
+
+    found = Reader.NON_PRINTABLE.search(text)
+    at = found.start() if found else 0
+    before = text[:at].split("\n")
+    return UsageError(
+        f"not valid YAML: a control character: {quoted(text[at : at + 1])}",
+        hint="remove it, or write it as an escape in double quotes",
+        where=f"{file}:{len(before)}:{len(before[-1]) + 1}",
+    )
 
 
 def _mistakes(file: Path, tree: Tree, problems: Iterable[Problem]) -> UsageError:

@@ -6,7 +6,7 @@ import ast
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path as File
@@ -46,7 +46,7 @@ def validate(data: Any) -> Spec | tuple[Problem, ...]:
     try:
         return _adapter().validate_python(data)
     except ValidationError as error:
-        found = tuple(_distinct(_problem(e) for e in error.errors(include_url=False)))
+        found = tuple(_distinct(_problem(e, data) for e in error.errors(include_url=False)))
         return _without_misspelt(found)
 
 
@@ -87,22 +87,32 @@ def _without_misspelt(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
 
 
 def _distinct(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Keep the first problem of each place: a union reports one for each of its branches."""
-    seen: set[Path] = set()
+    """Make one problem of those at one place: a union reports one for each of its branches.
+
+    Where something inside is wrong too, the branch that was meant is clear: only that is told.
+    """
+    found: dict[Path, Problem] = {}
     for problem in problems:
-        if problem.path not in seen:
-            seen.add(problem.path)
-            yield problem
+        known = found.get(problem.path)
+        found[problem.path] = _both(known, problem) if known else problem
+    within = {path[:length] for path in found for length in range(len(path))}
+    yield from (problem for path, problem in found.items() if path not in within)
 
 
-def _problem(error: ErrorDetails) -> Problem:
-    path = _path(error["loc"])
+def _both(one: Problem, other: Problem) -> Problem:
+    said = other.message.removeprefix(f"{_name(other.path)}: ")
+    return one if said in one.message else replace(one, message=f"{one.message}, or {said}")
+
+
+def _problem(error: ErrorDetails, data: Any) -> Problem:
+    path = _path(error, data)
     kind = error["type"]
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return _unknown_key(path)
     if kind == "missing":
         return Problem(path, f"'{path[-1]}' is missing: {PLAIN[kind]}")
-    said = error["msg"].removeprefix("Value error, ")
+    said = error["msg"].removeprefix("Value error, ").replace(" after validation", "")
+    said = said.replace("Tuple should", "a list should")
     if kind in PLAIN:
         said = f"{quoted(error['input'])} {PLAIN[kind]}"
     return Problem(path, f"{_name(path)}: {said[:1].lower() + said[1:]}")
@@ -118,19 +128,23 @@ def _step(step: str | int) -> str:
     return text if re.fullmatch(r"[\w-]{1,40}", text, re.ASCII) else quoted(text)
 
 
-def _path(loc: tuple[int | str, ...]) -> Path:
+def _path(error: ErrorDetails, data: Any) -> Path:
     """Leave out the steps that name a branch of a union, which stand in no file."""
-    here: Any = Spec
+    *steps, last = error["loc"] or ("",)
     path: list[str | int] = []
-    for step in loc:
-        known = _keys(here)
-        if known and step not in known and path and here is not Spec:
+    for step in steps:
+        if _holds(data, step):
             path.append(step)
-            here = None
-        elif known or here is None or isinstance(step, int):
-            path.append(step)
-            here = known.get(str(step)) if known else None
+            data = data[step]
+    if error["type"] == "missing" or _holds(data, last):
+        path.append(last)
     return tuple(path)
+
+
+def _holds(data: Any, step: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return step in data
+    return isinstance(data, list) and isinstance(step, int) and step < len(data)
 
 
 @cache

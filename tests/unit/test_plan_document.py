@@ -173,3 +173,22 @@ def test_a_value_that_cannot_be_is_not_of_the_schema(plan, path, wrong):
     at(document, tuple(parents))[last] = wrong
     with pytest.raises(jsonschema.ValidationError):
         valid(document, "plan")
+
+
+def test_a_saved_plan_that_is_nested_without_end_is_refused(capsys, tmp_path, home):
+    spec, saved = tmp_path / "s.yaml", tmp_path / "plan.json"
+    spec.write_text(HEAD)
+    saved.write_text("[" * 1_000_000)
+    asked = [
+        "up",
+        "-f",
+        str(spec),
+        "--target",
+        "cloud-gpu",
+        "--plan",
+        str(saved),
+        "--json",
+        "--yes",
+    ]
+    code, document = printed(capsys, *asked)
+    assert (code, document["error"]["where"]) == (2, str(saved))

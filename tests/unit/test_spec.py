@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,6 +81,14 @@ WRONG = [
     (TWO_LINES + "traffic: {requests_per_day: .nan}\n", (3, 11), "finite", None),
     (TWO_LINES + "traffic: {profile: [1, 2, 3]}\n", (3, 11), "24", None),
     (TWO_LINES + "traffic: {profile: nightly}\n", (3, 11), "office-hours", None),
+    (
+        TWO_LINES + "traffic: {profile: [" + "1, " * 24 + "-1]}\n",
+        (3, 93),
+        "profile.24: input",
+        None,
+    ),
+    (TWO_LINES + "targets: {local: {port: some}}\n", (3, 19), "or 'some' is not a number", None),
+    (TWO_LINES + "targets: {cloud-gpu: {expose: [1]}}\n", (3, 32), "expose.0: 1 is not", None),
     (TWO_LINES + "policy: {privacy: secret}\n", (3, 10), "local-only", None),
     ("name: Bot\nmodel: {source: hf:a/b}\n", (1, 1), "lower-case", None),
     ("name: no\nmodel: {source: hf:a/b}\n", (1, 1), "quotes", None),
@@ -87,6 +97,20 @@ WRONG = [
     ("name: bot\nname: pot\nmodel: {source: hf:a/b}\n", (2, 1), "stands twice", None),
     (TWO_LINES + "serve: {engine: vlm}\n", (3, 9), "vllm", None),
     (TWO_LINES + "serve: [1]\n", (3, 1), "keys of its own", None),
+    (TWO_LINES + "serve: {concurrency: 1000000001}\n", (3, 9), "less than or equal", None),
+    (TWO_LINES + "traffic: {requests_per_day: 1.0e-9}\n", (3, 11), "at least 0.000001", None),
+    (TWO_LINES + "traffic: {requests_per_day: 1.0e+300}\n", (3, 11), "less than or equal", None),
+    (TWO_LINES + "policy: {budget: " + "9" * 13 + " USD}\n", (3, 10), "400 USD/month", None),
+    (TWO_LINES + "policy: {expires: " + "9" * 5000 + "d}\n", (3, 10), "not a duration", None),
+    (TWO_LINES + "serve: {concurrency: " + "9" * 5000 + "}\n", (3, 22), "as int", None),
+    (TWO_LINES + "serve: {concurrency: !!int ''}\n", (3, 22), "as int", None),
+    (TWO_LINES + "serve: {engine: !!timestamp x}\n", (3, 17), "as timestamp", None),
+    (TWO_LINES + "serve: {engine: !!bool x}\n", (3, 17), "as bool", None),
+    (TWO_LINES + "serve: {[a, b]: 1}\n", (3, 9), "a key must be text", None),
+    (TWO_LINES + "serve: {<<: {engine: vllm}}\n", (3, 9), "unknown key '<<'", None),
+    (TWO_LINES + 'serve: {"a\\nb": 1}\n', (3, 9), r"unknown key 'a\nb'", None),
+    (TWO_LINES + "serve: {engine: ü\x07}\n", (3, 18), "control character", None),
+    (TWO_LINES + "serve: {engine: " + "x" * 10_000 + "}\n", (3, 9), "vllm", None),
 ]
 
 
@@ -123,6 +147,27 @@ def test_several_mistakes_are_named_at_once_in_the_order_of_the_file(tmp_path):
     lines = error.message.splitlines()
     assert lines[0].startswith("3 mistakes")
     assert [line.split(":")[1] for line in lines[1:]] == ["1", "2", "3"]
+
+
+def test_a_message_shows_a_long_value_in_short(tmp_path):
+    for text in ("name: " + "x" * 10_000, TWO_LINES + "x" * 10_000 + ": 1"):
+        assert len(refusal(tmp_path, text + "\n").message) < 500
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "- " * 200_000, "{a: " * 200_000, "? " * 200_000])
+def test_nesting_without_end_is_refused_before_it_is_followed(tmp_path, text):
+    assert "too large" in refusal(tmp_path, text).message
+
+
+def test_a_spec_may_come_from_a_pipe_and_is_never_read_without_end(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(TWO_LINES,))
+    writer.start()
+    assert load(pipe).name == "bot"
+    writer.join()
+    with pytest.raises(UsageError, match="too large"):
+        load(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +210,9 @@ def test_a_spoilt_cache_is_read_anew(tmp_path):
     file.write_text(TWO_LINES)
     load(file, tmp_path / "kept")
     for entry in (tmp_path / "kept").iterdir():
-        entry.write_text('{"spec": ')
-    assert load(file, tmp_path / "kept").spec.name == "bot"
+        for spoilt in ('{"spec": ', "[]", '{"spec": {"nam": 1}, "defaults": {}}', "[" * 100_000):
+            entry.write_text(spoilt)
+            assert load(file, tmp_path / "kept").spec.name == "bot"
 
 
 def test_units_are_kept_exactly(tmp_path):
