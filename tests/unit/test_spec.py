@@ -87,7 +87,7 @@ WRONG = [
         "profile.24: input",
         None,
     ),
-    (TWO_LINES + "targets: {local: {port: some}}\n", (3, 19), "or 'some' is not a number", None),
+    (TWO_LINES + "targets: {local: {port: some}}\n", (3, 19), "'auto'", None),
     (TWO_LINES + "targets: {cloud-gpu: {expose: [1]}}\n", (3, 32), "expose.0: 1 is not", None),
     (TWO_LINES + "policy: {privacy: secret}\n", (3, 10), "local-only", None),
     ("name: Bot\nmodel: {source: hf:a/b}\n", (1, 1), "lower-case", None),
