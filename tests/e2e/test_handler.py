@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from deployer.native import process
@@ -52,7 +54,7 @@ class Cli:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         with self.start(*arguments) as cli:
-            out, err = cli.communicate(timeout=60)
+            out, err = cli.communicate(timeout=120)
         return cli.returncode, out + err
 
     def json(self, *arguments: str) -> Any:
@@ -81,6 +83,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     cli.up(spec)
     yield cli
     cli.run("down", NAME)
+
+
+def until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.01)
 
 
 def client_of(cli: Cli) -> Any:
@@ -127,11 +137,16 @@ def test_the_key_is_in_no_argument_and_no_environment(served):
 @pytest.mark.parametrize("arguments", [(NAME, "-f"), ("-f", NAME), (NAME, "-F")])
 def test_logs_f_follows_until_interrupted(served, arguments):
     with served.start("logs", *arguments, "--tail", "0") as follower:
-        time.sleep(1.5)
+        until(lambda: reads_the_log(follower))
         assert follower.poll() is None
         follower.send_signal(signal.SIGINT)
-        follower.communicate(timeout=20)
+        follower.communicate(timeout=120)
     assert follower.returncode == 130
+
+
+def reads_the_log(follower: subprocess.Popen[str]) -> bool:
+    opened = psutil.Process(follower.pid).open_files()
+    return any(file.path.endswith(".log") for file in opened)
 
 
 def test_logs_f_with_a_spec_and_a_target_still_names_the_deployment(served):
@@ -145,12 +160,16 @@ def test_following_is_no_single_document(served):
     assert "--follow" in said
 
 
-SLOW = """
-import time
+PATIENT: Any = {"timeout": 60, "trust_env": False}
+GATED = """
+import pathlib, time
+HERE = pathlib.Path(__file__).parent
 def load(): return None
 def predict(model, request):
-    time.sleep(request["seconds"])
-    return {"slept": request["seconds"]}
+    (HERE / "asked").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.01)
+    return {"said": request["say"]}
 """
 PREDICT = """
 name: handler
@@ -162,10 +181,10 @@ targets: {{local: {{port: {port}}}}}
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Cli]:
-    """A handler with /predict that sleeps, up."""
+    """A handler with /predict that answers when it is let go, up."""
     need("fastapi", "the handler's server")
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "handler.py").write_text(SLOW)
+    (tmp_path / "mine" / "handler.py").write_text(GATED)
     (tmp_path / "deployer.yaml").write_text(PREDICT.format(port=free_port()))
     cli = Cli(tmp_path / "home")
     cli.up(tmp_path / "deployer.yaml")
@@ -173,22 +192,34 @@ def own(tmp_path: Path) -> Iterator[Cli]:
     cli.run("down", NAME)
 
 
-def test_what_is_being_answered_when_it_is_stopped_is_answered_to_its_end(own):
+def test_what_is_being_answered_when_it_is_stopped_is_answered_to_its_end(own, tmp_path):
     env = own.json("env", NAME)["env"]
     url = env["OPENAI_BASE_URL"].replace("/v1", "/predict")
     key = {"Authorization": f"Bearer {env['OPENAI_API_KEY']}"}
-    with own.start("down", NAME) as down:  # it takes longer to start than the request to arrive
-        answer = httpx.post(url, json={"seconds": 3}, headers=key, timeout=20, trust_env=False)
-        down.communicate(timeout=20)
-    assert answer.json() == {"slept": 3}
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.post, url, json={"say": "yes"}, headers=key, **PATIENT)
+        until((tmp_path / "mine" / "asked").exists)
+        with own.start("down", NAME) as down:
+            until(lambda: not listens(url))
+            (tmp_path / "mine" / "go").touch()
+            down.communicate(timeout=120)
+        assert asked.result().json() == {"said": "yes"}
     assert process.find(Store(own.home).folder(NAME)) == []
+
+
+def listens(url: str) -> bool:
+    try:
+        httpx.get(url.replace("/predict", "/health"), **PATIENT)
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def test_changed_code_is_a_changed_deployment(own, tmp_path):
     before = process.find(Store(own.home).folder(NAME))
     own.up(tmp_path / "deployer.yaml")
     assert process.find(Store(own.home).folder(NAME)) == before
-    (tmp_path / "mine" / "handler.py").write_text(SLOW.replace("slept", "rested"))
+    (tmp_path / "mine" / "handler.py").write_text(GATED.replace("said", "meant"))
     own.up(tmp_path / "deployer.yaml")
     assert not set(before) & set(process.find(Store(own.home).folder(NAME)))
 
