@@ -21,7 +21,7 @@ from deployer.engines import engine
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
-from deployer.target import Provider, Runner, Say
+from deployer.target import Provider, Replacer, Runner, Say
 from deployer.words import Plan
 
 READY_S = 900.0
@@ -111,7 +111,8 @@ class _Work:
 
     def run(self) -> Deployment:
         """Start it anew in place of whatever is left of an older one."""
-        self.runner.stop(self.name)
+        if not isinstance(self.runner, Replacer):
+            self.runner.stop(self.name)
         record = self._new()
         self.store.save(record)
         endpoint = self.runner.start(self.name, record.planned, self.say)
@@ -123,6 +124,8 @@ class _Work:
         """Wait for what was started, and see that it answers."""
         self._await(record)
         self._smoke_test(record)
+        if isinstance(self.runner, Replacer):
+            self.runner.settle(self.name)
         found = tuple(self.runner.found(self.name))
         record = replace(record, ready_at=self.now(), resources=found)
         self.store.save(record)
@@ -193,15 +196,37 @@ class _Work:
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:
         """Stop everything and drop the record when the work does not come to its end."""
+        before = self._recorded()
         try:
             yield
         except BaseException:
             with _uninterrupted():
-                stopped = self.runner.stop(self.name)
-                self.store.forget(self.name, keep_logs=True)
-                if stopped:
-                    self.say(f"everything that was started of {self.name} is stopped again")
+                if not self._put_back(before):
+                    self._stop_all()
             raise
+
+    def _put_back(self, before: Deployment | None) -> bool:
+        """Bring back what was to be replaced, where the runner has kept it."""
+        if before is None or not isinstance(self.runner, Replacer):
+            return False
+        if self.runner.put_back(self.name):
+            self.say(f"{self.name} is back as it was before")
+        elif not self._untouched(before):
+            return False
+        self.store.save(before)
+        return True
+
+    def _untouched(self, before: Deployment) -> bool:
+        """Whether the failure came before anything of the running one was changed."""
+        there = {r["id"] for r in self.runner.found(self.name)}
+        known = {r["id"] for r in before.resources}
+        return bool(there) and there == known and self.runner.alive(self.name)
+
+    def _stop_all(self) -> None:
+        stopped = self.runner.stop(self.name)
+        self.store.forget(self.name, keep_logs=True)
+        if stopped:
+            self.say(f"everything that was started of {self.name} is stopped again")
 
 
 def _endpoint(record: Deployment, store: Store) -> Endpoint:

@@ -138,7 +138,9 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             return
         for file in folder.glob("*"):
-            if ".log" not in file.suffixes:
+            if file.is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+            elif ".log" not in file.suffixes:
                 file.unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from deployer.errors import UsageError, quoted
 from deployer.words import TARGETS, Gpu, Offer
@@ -28,11 +28,25 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class HostGpu:
+    """One GPU of this machine (or its unified-memory chip) as its driver reports it, in MiB."""
+
+    name: str
+    memory_mib: int
+    free_mib: int | None = None
+
+
+@dataclass(frozen=True)
 class Host:
-    """The machine that `deployer` runs on, as far as it was looked at."""
+    """The machine that `deployer` runs on, as far as it was looked at.
+
+    `docker` says whether Docker is installed, not whether its daemon answers.
+    """
 
     cpus: int
     memory_bytes: int
+    gpus: tuple[HostGpu, ...] = ()
+    docker: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,22 @@ class Runner(Protocol):
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Remove everything and return what was removed: `{"type", "id"}` each. Nothing there: nothing."""
+        ...
+
+
+@runtime_checkable
+class Replacer(Protocol):
+    """What a `Runner` may do besides: keep what runs until what takes its place is healthy.
+
+    The `start` of such a runner sets aside what runs, so it is not stopped before.
+    """
+
+    def settle(self, deployment: str) -> None:
+        """The new one is healthy: remove what was kept."""
+        ...
+
+    def put_back(self, deployment: str) -> bool:
+        """Remove the new one and start what was kept; False when nothing was."""
         ...
 
 

@@ -50,4 +50,7 @@ def _electricity(resource: Resource) -> Rate:
 
 
 RULES: Mapping[str, Rule] = {"local:index:Hardware": _hardware}
-FREE: Mapping[str, str] = {"local:index:Process": "the machine it runs on is priced"}
+FREE: Mapping[str, str] = {
+    "local:index:Process": "the machine it runs on is priced",
+    "local:index:Container": "the machine it runs on is priced",
+}

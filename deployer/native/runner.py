@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import PrerequisiteError
 from deployer.native import gpu, logs, process
-from deployer.native.launch import HOST, Job, Machine, launch
+from deployer.native.launch import Job, Machine, launch
+from deployer.native.ports import HOST, free_port
 from deployer.state import Store, write
 from deployer.target import Say
 
 PROCESS = "local:index:Process"
-FIRST_PORT, LAST_PORT = 8080, 8999
 
 
 class NativeRunner:
@@ -83,41 +81,6 @@ class NativeRunner:
             if name != deployment and config.exists() and self.alive(name):
                 taken.add(int(json.loads(config.read_text())["port"]))
         return taken
-
-
-def free_port(wanted: int | str, others: set[int]) -> int:
-    """Return the port to listen on: the wanted one, or for "auto" the first free one from 8080 up.
-
-    Raises:
-        PrerequisiteError: it is taken.
-    """
-    if wanted == "auto":
-        for port in range(FIRST_PORT, LAST_PORT + 1):
-            if port not in others and _is_free(port):
-                return port
-        raise PrerequisiteError(
-            f"no port from {FIRST_PORT} to {LAST_PORT} is free", hint="set targets.local.port"
-        )
-    port = int(wanted)
-    if port in others or not _is_free(port):
-        by = process.holder(port)
-        raise PrerequisiteError(
-            f"port {port} is taken" + (f" by {by}" if by else ""),
-            hint="stop what listens there, or set targets.local.port to another or to auto",
-            where=f"{HOST}:{port}",
-        )
-    return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            line.bind((HOST, port))
-            line.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def _process(name: str, pid: int) -> Mapping[str, str]:

@@ -189,9 +189,19 @@ class Local:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     provider: str = "auto"
-    gpus: Literal["all"] | Pieces = "all"
+    gpus: Literal["all"] | Pieces | tuple[str, ...] = "all"
+    """all | a number | a list of GPU ids, such as ["0", "1"]"""
     port: Annotated[int, Least(1, most=65535)] | Literal["auto"] = "auto"
     """`auto`: the first free port from 8080 up."""
+    expose: Annotated[
+        str, Pattern(r"^[0-9a-fA-F.:]+$", "an address of this machine, such as 127.0.0.1")
+    ] = "127.0.0.1"
+    """The address it listens on (provider docker). 0.0.0.0 lets in everybody who can reach this machine."""
+    image: (
+        Annotated[str, Pattern(r"^[\w][\w./:@-]*$", "an image's name, such as repo/name:tag")]
+        | None
+    ) = None
+    """A container image in place of the engine's official one (provider docker)."""
     hardware: Hardware | None = None
 
 

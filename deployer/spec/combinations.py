@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from deployer.errors import quoted
 from deployer.quantization import FORMATS
@@ -19,6 +19,7 @@ def problems(spec: Spec) -> Iterator[Problem]:
     yield from _replicas(spec)
     yield from _profile(spec)
     yield from _expose(spec)
+    yield from _address(spec)
 
 
 def _is_gguf(format_name: str) -> bool:
@@ -119,3 +120,10 @@ def _expose(spec: Spec) -> Iterator[Problem]:
 
 def _why(block: str, error: ValueError) -> str:
     return f"{quoted(block)}: {'host bits are set' if 'host bits' in str(error) else 'no block'}"
+
+
+def _address(spec: Spec) -> Iterator[Problem]:
+    try:
+        ip_address(spec.targets.local.expose)
+    except ValueError as error:
+        yield Problem(("targets", "local", "expose"), str(error), "write it like 127.0.0.1")

@@ -1,0 +1,9 @@
+"""Serving in a container on this machine.
+
+    arguments.py   a planned container becomes what the Docker Engine API takes; pure
+    daemon.py      reaches the daemon, and turns its refusals into mends
+    pull.py        brings an image, and says how far it is
+    runner.py      all of it as a provider's `Runner`
+
+The container's labels are the state: it is found by them, whoever remembers it.
+"""

@@ -1,0 +1,109 @@
+"""Reach the Docker daemon, and turn what it refuses into what the user can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deployer.errors import DeployerError, EngineError, PrerequisiteError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+LIMIT_S = 60
+"""How long the daemon may take for one answer."""
+
+TOOLKIT = (
+    "install the NVIDIA Container Toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker"
+    " && sudo systemctl restart docker; 'deployer doctor' checks it"
+)
+MENDS = (
+    (r"could not select device driver|nvidia-container-cli|unresolvable CDI", TOOLKIT),
+    (
+        r"port is already allocated|address already in use",
+        "stop what listens there, or set targets.local.port to another or to auto",
+    ),
+    (
+        r"cannot assign requested address",
+        "set targets.local.expose to an address that this machine has",
+    ),
+    (
+        r"no such image|manifest unknown|not found: manifest|pull access denied",
+        "correct targets.local.image, or 'docker login' if it is private",
+    ),
+    (
+        r"no such host|dial tcp|TLS handshake|Client\.Timeout|connection refused",
+        "the image cannot be downloaded from here: look at the network, or load it with 'docker load'",
+    ),
+    (
+        r"no space left on device",
+        "free some disk space: 'docker system df' shows what Docker uses, 'docker image prune' removes images",
+    ),
+    (
+        r"bind source path does not exist",
+        "correct model.source: the daemon must see the same files",
+    ),
+    (
+        r"is already in use by container",
+        "'docker rm' that container, or give the spec another name",
+    ),
+)
+"""What the daemon's words mean for the user, by a pattern that they match."""
+
+
+def connect() -> APIClient:
+    """Return a client of a daemon that answers.
+
+    Raises:
+        PrerequisiteError: it does not.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.APIClient(timeout=LIMIT_S, **docker.utils.kwargs_from_env())
+    except DockerException as error:
+        raise unreachable(str(error)) from None
+    try:
+        client.ping()
+    except (DockerException, OSError) as error:
+        client.close()
+        raise unreachable(str(error)) from None
+    return client
+
+
+def unreachable(why: str) -> PrerequisiteError:
+    """Return the error of a daemon that does not answer, by the reason it gave."""
+    if re.search(r"permission denied", why, re.IGNORECASE):
+        return PrerequisiteError(
+            "this user may not use Docker",
+            hint="sudo usermod -aG docker $USER, then log in again",
+        )
+    return PrerequisiteError(
+        "the Docker daemon does not answer",
+        hint="start it (sudo systemctl start docker, or open Docker Desktop), or set"
+        " targets.local.provider: native",
+        where=None if "FileNotFound" in why else why[:200],
+    )
+
+
+@contextmanager
+def mended() -> Iterator[None]:
+    """Turn a refusal of the daemon into an error with a mend."""
+    from docker.errors import DockerException
+
+    try:
+        yield
+    except DockerException as error:
+        said = getattr(error, "explanation", None) or str(error)
+        raise refusal(str(said)) from None
+
+
+def refusal(said: str) -> DeployerError:
+    """Return the error for what the daemon said; the mend is known for the usual ones."""
+    for pattern, mend in MENDS:
+        if re.search(pattern, said, re.IGNORECASE):
+            return PrerequisiteError(f"Docker refused: {said.strip()}", hint=mend)
+    return EngineError(f"Docker refused: {said.strip()}")

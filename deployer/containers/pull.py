@@ -1,0 +1,83 @@
+"""Bring an image to this machine and say how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from deployer.containers.daemon import mended, refusal
+from deployer.target import Say
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+STEP = 10
+"""A line of progress for each so many percent."""
+BAR = 20
+GB = 10**9
+
+
+def ensure(client: APIClient, image: str, say: Say) -> str:
+    """Pull an image unless the daemon has it; return its digest (its id, if it was built here).
+
+    Raises:
+        PrerequisiteError: it cannot be had.
+    """
+    if not _has(client, image):
+        say(f"pulling {image}")
+        with mended():
+            name, tag = split(image)
+            for line in progress(client.pull(name, tag=tag, stream=True, decode=True)):
+                say(f"  {line}")
+    with mended():
+        found = client.inspect_image(image)
+    digests = found.get("RepoDigests") or [found["Id"]]
+    digest = str(digests[0]).rpartition("@")[2]
+    say(f"image {image} is {digest}")
+    return digest
+
+
+def _has(client: APIClient, image: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        with_id = client.inspect_image(image)
+    except ImageNotFound:
+        return False
+    return bool(with_id)
+
+
+def split(image: str) -> tuple[str, str | None]:
+    """Split `host:5000/name:tag` into the name and the tag; one with a digest stays whole."""
+    name, colon, tag = image.rpartition(":")
+    if "@" in image or not colon:
+        return image, None if "@" in image else "latest"
+    return (image, "latest") if "/" in tag else (name, tag)
+
+
+def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Turn the daemon's events into a bar for each `STEP` percent of the bytes that are known of.
+
+    Raises:
+        DeployerError: the daemon reports an error.
+    """
+    layers: dict[str, tuple[int, int]] = {}
+    shown = 0
+    for event in events:
+        if "error" in event:
+            raise refusal(str(event["error"]))
+        detail = event.get("progressDetail") or {}
+        if event.get("status") != "Downloading" or not detail.get("total"):
+            continue
+        layers[str(event.get("id"))] = (int(detail.get("current", 0)), int(detail["total"]))
+        done, total = (sum(part) for part in zip(*layers.values(), strict=True))
+        if 100 * done // total >= shown + STEP:
+            shown = 100 * done // total // STEP * STEP
+            yield bar(done, total)
+
+
+def bar(done: int, total: int) -> str:
+    """Draw `[#####...............]  25 %  2.0 of 8.1 GB`."""
+    full = BAR * done // total
+    drawn = "#" * full + "." * (BAR - full)
+    return f"[{drawn}] {100 * done // total:3d} %  {done / GB:.1f} of {total / GB:.1f} GB"

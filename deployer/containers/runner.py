@@ -1,0 +1,224 @@
+"""The docker provider's `Runner`: one container on this machine.
+
+A container that is replaced is stopped and kept as `<deployment>-previous` until the new one is healthy. Two
+engines at once would want the memory of the same GPU, and the same port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.containers import arguments, daemon, pull
+from deployer.errors import DeployerError, PrerequisiteError
+from deployer.native.ports import free_port
+from deployer.state import Store, write
+from deployer.target import Say
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+CONTAINER = "local:index:Container"
+PREVIOUS = "-previous"
+LAST_LINES = 1000
+"""How many lines of a removed container's log are kept for whoever asks why it failed."""
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
+Found = Mapping[str, Any]
+
+
+class DockerRunner:
+    """Serves a model from a container."""
+
+    def __init__(self, home: Path) -> None:
+        self.store = Store(home)
+
+    def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
+        """Create and start the container, in place of one that runs, and return the base URL.
+
+        Raises:
+            PrerequisiteError: no daemon, no image, no GPU for containers, a taken port, no such file.
+        """
+        wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
+        _readable(wanted)
+        with closing(daemon.connect()) as client:
+            pull.ensure(client, wanted["image"], say)
+            port = self._set_aside(client, deployment, wanted, say)
+            config = arguments.create(wanted, port, self._secrets(deployment, wanted))
+            with daemon.mended():
+                made = client.create_container_from_config(config, deployment)
+                say(f"starting container {deployment} on {wanted['host']}:{port}")
+                client.start(made["Id"])
+        return f"http://{reached_at(wanted['host'])}:{port}/v1"
+
+    def alive(self, deployment: str) -> bool:
+        """Whether its container runs; one that ended before it was ever healthy does not count."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if _name(c) == deployment), None)
+            if client is None or current is None:
+                return False
+            seen = client.inspect_container(current["Id"])
+        state = seen["State"]
+        if self._loading(deployment):
+            return bool(state["Running"]) and not seen["RestartCount"] and not _sick(state)
+        return bool(state["Running"] or state["Restarting"])
+
+    def _loading(self, deployment: str) -> bool:
+        record = self.store.load(deployment)
+        return record is not None and record.ready_at is None
+
+    def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """Return its containers, running or not."""
+        with self._containers(deployment) as (_, found):
+            return [{"type": CONTAINER, "name": _name(c), "id": c["Id"][:12]} for c in found]
+
+    def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+        """Yield the lines of its log."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if _name(c) == deployment), None)
+            if client is not None and current is not None:
+                yield from _lines(client, current["Id"], follow=follow, tail=tail)
+
+    def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """Stop and remove its containers with their unnamed volumes; the model cache stays."""
+        removed = []
+        with self._containers(deployment) as (client, found):
+            for one in found:
+                if client is not None:
+                    self._remove(client, deployment, one)
+                    removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+        return removed
+
+    def settle(self, deployment: str) -> None:
+        """Remove the container that was kept."""
+        with self._containers(deployment) as (client, found):
+            for one in found:
+                if client is not None and _name(one) != deployment:
+                    client.remove_container(one["Id"], v=True, force=True)
+
+    def put_back(self, deployment: str) -> bool:
+        """Remove the new container and start the one it was to replace."""
+        with self._containers(deployment) as (client, found):
+            kept = next((c for c in found if _name(c) == deployment + PREVIOUS), None)
+            if client is None or kept is None:
+                return False
+            for one in found:
+                if one is not kept:
+                    self._remove(client, deployment, one)
+            with daemon.mended():
+                client.rename(kept["Id"], deployment)
+                client.start(kept["Id"])
+        return True
+
+    @contextmanager
+    def _containers(self, deployment: str) -> Iterator[tuple[APIClient | None, list[Found]]]:
+        """The daemon and the deployment's containers; none where nothing is known and no daemon answers."""
+        try:
+            client = daemon.connect()
+        except DeployerError:
+            if (self.store.folder(deployment) / "deployment.json").exists():
+                raise
+            yield None, []
+            return
+        with closing(client), daemon.mended():
+            label = f"{arguments.LABEL}={deployment}"
+            found = client.containers(all=True, filters={"label": label})
+            yield client, sorted(found, key=_name)
+
+    def _set_aside(
+        self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
+    ) -> int:
+        """Stop what runs and keep it; return the port for what comes."""
+        with self._containers(deployment) as (_, found):
+            current = next((c for c in found if _name(c) == deployment), None)
+            kept = next((c for c in found if _name(c) != deployment), None)
+        port = _port(client, wanted, current or kept)
+        if (
+            current is not None and kept is not None
+        ):  # a killed `up`: what it kept was the healthy one
+            client.remove_container(current["Id"], v=True, force=True)
+        elif current is not None:
+            say(f"setting the running container {deployment} aside")
+            with daemon.mended():
+                client.stop(current["Id"], timeout=arguments.STOP_S)
+                client.rename(current["Id"], deployment + PREVIOUS)
+        return port
+
+    def _remove(self, client: APIClient, deployment: str, one: Found) -> None:
+        """Stop and remove a container; its last lines stay where the deployment's files are."""
+        with daemon.mended():
+            client.stop(one["Id"], timeout=arguments.STOP_S)
+            folder = self.store.folder(deployment)
+            if folder.exists() and _name(one) == deployment:
+                lines = _lines(client, one["Id"], follow=False, tail=LAST_LINES)
+                write(folder / "engine.log", "\n".join(lines))
+            client.remove_container(one["Id"], v=True, force=True)
+
+    def _secrets(self, deployment: str, wanted: Mapping[str, Any]) -> Path:
+        """Write the secret files. Their folder is the owner's alone; the container's user must read them."""
+        folder = self.store.folder(deployment) / "secrets"
+        values = {"api_key": lambda: self.store.key(deployment), "hf_token": _hub_token}
+        for name in wanted["secrets"]:
+            write(folder / name, values[name]())
+            (folder / name).chmod(0o444)
+        return folder
+
+
+def reached_at(host: str) -> str:
+    """Return the address by which this machine itself reaches what listens on `host`."""
+    if host in EVERYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _sick(state: Mapping[str, Any]) -> bool:
+    return (state.get("Health") or {}).get("Status") == "unhealthy"
+
+
+def _name(container: Found) -> str:
+    return str(container["Names"][0]).lstrip("/")
+
+
+def _lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+    """The container's output line by line, however it was cut on the way."""
+    rest = b""
+    last = "all" if tail is None else tail
+    for piece in client.logs(ident, stream=True, follow=follow, tail=last):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
+    """The port that it had, if that will do; else the wanted one, or a free one."""
+    if before is not None:
+        bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
+        had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
+        if had is not None and wanted["port"] in ("auto", had):
+            return had
+    return free_port(wanted["port"], set())
+
+
+def _readable(wanted: Mapping[str, Any]) -> None:
+    """Refuse model files that are not there, or that a container without capabilities may not read."""
+    for mount in wanted["mounts"]:
+        path = Path(mount["source"])
+        if mount["type"] != "bind":
+            continue
+        if not path.exists():
+            raise PrerequisiteError(f"there is no {path}", hint="correct model.source in the spec")
+        if not path.stat().st_mode & 0o004:
+            raise PrerequisiteError(
+                f"the container may not read {path}: only its owner may",
+                hint=f"chmod -R a+rX '{path}'",
+                where=str(path),
+            )
+
+
+def _hub_token() -> str:
+    """The user's token for gated models, or nothing."""
+    from huggingface_hub import get_token
+
+    return get_token() or ""

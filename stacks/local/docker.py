@@ -1,0 +1,60 @@
+"""`local`, in Docker: the engine's own image on this machine's GPUs, as one container.
+
+The container carries labels, and they are all that is needed to find it again. What it costs is what the machine
+costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer import images, machine
+from deployer.words import Offer
+
+if TYPE_CHECKING:
+    from deployer.target import Prices, Runner, Want
+
+TARGET = "local"
+NAME = "docker"
+ENGINES: Sequence[str] = ("vllm", "sglang", "llama.cpp")
+PRIVACY = "prompts and answers never leave this machine"
+
+
+def offers(want: Want, prices: Prices) -> Iterable[Offer]:
+    """Offer the one machine there is.
+
+    Raises:
+        UsageError: the catalog does not know the GPU that the spec names.
+    """
+    return machine.offers(want, prices, NAME)
+
+
+def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what the machine and the container need of the order.
+
+    Raises:
+        PrerequisiteError: it cannot be served from a container.
+    """
+    return {
+        "hardware": machine.hardware(order),
+        "container": images.container(order),
+        "deployment": order["deployment"],
+    }
+
+
+def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Say what will exist: the machine, which is there already, and the container."""
+    name = inputs["deployment"]
+    return [
+        {"type": "local:index:Hardware", "name": f"{name}-hardware", "inputs": inputs["hardware"]},
+        {"type": "local:index:Container", "name": name, "inputs": inputs["container"]},
+    ]
+
+
+def runner(home: Path) -> Runner:
+    """Return what starts, finds and stops the container."""
+    from deployer.containers.runner import DockerRunner
+
+    return DockerRunner(home)

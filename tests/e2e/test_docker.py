@@ -1,0 +1,397 @@
+"""A real Docker engine, a real llama.cpp in its container, the real command line: `local` by `docker`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer import apply, pipeline
+from deployer.clock import now
+from deployer.containers import arguments, daemon
+from deployer.errors import DeployerError, EngineError
+from deployer.state import Store
+from deployer.target import provider
+from tests import docker_image
+from tests.parts import missing, need
+
+SPEC = """
+name: {name}
+model: {{source: {model}, context: 256}}
+serve: {{concurrency: {concurrency}}}
+targets: {{local: {{provider: docker, image: "{image}", port: {port}{more}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """The image that is served with."""
+    need("xllamacpp", "the engine that is served with")
+    try:
+        daemon.connect().close()
+    except DeployerError as error:
+        missing(f"{error.message}: containers are what is tested here")
+    return docker_image.image()
+
+
+@dataclass
+class Box:
+    """The command line with a home, a spec and a deployment name of its own."""
+
+    folder: Path
+    name: str
+    model: Path
+    image: str
+    port: int
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "deployer.yaml"
+
+    @property
+    def deployment(self) -> str:
+        return f"{self.name}-local"
+
+    def write(
+        self, *, image: str = "", concurrency: int = 2, model: Any = None, more: str = ""
+    ) -> None:
+        self.spec.write_text(
+            SPEC.format(
+                name=self.name,
+                model=model or self.model,
+                image=image or self.image,
+                concurrency=concurrency,
+                port=self.port,
+                more=more,
+            )
+        )
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "deployer", *arguments],
+            env=os.environ | {"DEPLOYER_HOME": str(self.home)} | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def up(self, *more: str, **environment: str) -> tuple[int, str, str]:
+        command = ("up", "-f", str(self.spec), "--target", "local", "--yes", *more)
+        return self.run(*command, **environment)
+
+    def refused(self, **environment: str) -> Any:
+        code, out, _ = self.up("--json", **environment)
+        error = json.loads(out)["error"]
+        assert code == error["exit_code"]
+        return error
+
+    def json(self, *arguments: str) -> Any:
+        code, out, err = self.run(*arguments, "--json")
+        assert code == 0, out + err
+        return json.loads(out)
+
+    def state(self) -> str:
+        return str(self.json("status", self.deployment)["deployments"][0]["state"])
+
+    def inspect(self) -> Any:
+        with closing(daemon.connect()) as client:
+            return client.inspect_container(self.deployment)
+
+    def containers(self) -> list[str]:
+        label = f"{arguments.LABEL}={self.deployment}"
+        with closing(daemon.connect()) as client:
+            return [c["Id"] for c in client.containers(all=True, filters={"label": label})]
+
+    def ask(self, key: str | None = None, **options: Any) -> Any:
+        need("openai", "the official client")
+        from openai import OpenAI
+
+        env = self.json("env", self.deployment)["env"]
+        url = env["OPENAI_BASE_URL"]
+        question = [{"role": "user", "content": "Hello?"}]
+        with OpenAI(base_url=url, api_key=key or env["OPENAI_API_KEY"], max_retries=0) as client:
+            said: Any = client.chat.completions.create
+            answer = said(model=self.name, messages=question, max_tokens=8, **options)
+            return list(answer) if options.get("stream") else answer
+
+
+def make(folder: Path, name: str, model: Path, image: str) -> Box:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    box = Box(folder, f"{name}-{os.getpid()}", model, image, port)
+    box.write()
+    return box
+
+
+@pytest.fixture
+def box(tmp_path: Path, tiny_gguf: Path, image: str) -> Iterator[Box]:
+    """A command line whose deployment is gone when the test is over."""
+    one = make(tmp_path, "box", tiny_gguf, image)
+    yield one
+    one.run("down", one.deployment)
+    assert one.containers() == []
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path, image: str) -> Iterator[Box]:
+    """A command line with the tiny model up."""
+    one = make(tmp_path_factory.mktemp("served"), "served", tiny_gguf, image)
+    code, out, err = one.up()
+    assert code == 0, out + err
+    yield one
+    one.run("down", one.deployment)
+
+
+def until(true: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def test_the_official_client_gets_a_streamed_answer_with_the_key(served):
+    pieces = [c.choices[0].delta.content for c in served.ask(stream=True) if c.choices]
+    assert len(pieces) > 2
+    assert "".join(filter(None, pieces)).strip()
+
+
+def test_the_official_client_is_refused_without_the_key(served):
+    from openai import AuthenticationError
+
+    with pytest.raises(AuthenticationError):
+        served.ask(key="wrong")
+
+
+def test_up_twice_changes_nothing(served):
+    before = served.containers()
+    code, _, err = served.up()
+    assert code == 0
+    assert "nothing to change" in err
+    assert served.containers() == before
+
+
+def test_status_names_the_container(served):
+    (shown,) = served.json("status", served.deployment)["deployments"]
+    assert shown["state"] == "healthy"
+    (resource,) = shown["resources"]
+    assert resource["name"] == served.deployment
+    assert served.inspect()["Id"].startswith(resource["id"])
+
+
+def test_the_daemon_was_asked_for_no_more_than_it_needs(served):
+    seen = served.inspect()
+    host = seen["HostConfig"]
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert not host["Privileged"]
+    assert host["ReadonlyRootfs"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["LogConfig"] == {"Type": "json-file", "Config": arguments.LOG}
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert seen["Config"]["Healthcheck"]["Test"] == arguments.health(8080)
+    assert {m["Mode"] for m in seen["Mounts"] if m["RW"]} == set()
+
+
+def test_it_listens_on_this_machine_alone(served):
+    bound = served.inspect()["NetworkSettings"]["Ports"]["8080/tcp"]
+    assert bound == [{"HostIp": "127.0.0.1", "HostPort": str(served.port)}]
+
+
+def test_the_key_is_in_nothing_that_the_daemon_lists(served):
+    key = Store(served.home).key(served.deployment)
+    with closing(daemon.connect()) as client:
+        listed = json.dumps([served.inspect(), client.top(served.deployment)])
+    assert key not in listed
+    assert "/run/secrets/api_key" in listed
+
+
+def test_dockers_own_health_check_finds_it_healthy(served):
+    until(lambda: served.inspect()["State"]["Health"]["Status"] == "healthy")
+
+
+def test_logs_show_what_the_engine_said_and_no_key(served):
+    lines = served.json("logs", served.deployment)["lines"]
+    assert any("serving" in line for line in lines)
+    assert Store(served.home).key(served.deployment) not in "".join(lines)
+
+
+def test_a_changed_spec_replaces_the_container_under_the_same_key(box):
+    assert box.up()[0] == 0
+    key, before = Store(box.home).key(box.deployment), box.containers()
+    box.write(concurrency=1)
+    code, out, err = box.up()
+    assert code == 0, out + err
+    (after,) = box.containers()
+    assert [after] != before
+    assert Store(box.home).key(box.deployment) == key
+    assert box.ask().choices
+
+
+def test_a_replacement_that_crashes_is_rolled_back(box):
+    assert box.up()[0] == 0
+    before = box.containers()
+    box.write(image=docker_image.variant(box.image, "/bin/sh", "-c", "echo I broke; exit 3"))
+    error = box.refused()
+    assert error["exit_code"] == 1
+    assert "I broke" in error["message"]
+    assert box.containers() == before
+    until(lambda: box.state() == "healthy")
+    assert box.ask().choices
+
+
+def test_a_replacement_that_is_never_healthy_is_rolled_back(box):
+    assert box.up()[0] == 0
+    before = box.containers()
+    box.write(image=docker_image.variant(box.image, "/app/sick-server"))
+    said: list[str] = []
+    (plan,) = pipeline.make_plans(box.spec, ["local"], pipeline.Setting(box.home, offline=True))
+    with pytest.raises(EngineError, match="not healthy within 3 s"):
+        apply.apply(
+            plan,
+            home=box.home,
+            provider=provider("local", "docker"),
+            say=said.append,
+            now=now,
+            limit_s=3,
+        )
+    assert f"{box.deployment} is back as it was before" in said
+    assert box.containers() == before
+    until(lambda: box.state() == "healthy")
+    box.write()
+    assert "nothing to change" in box.up()[2]
+
+
+def test_a_replacement_whose_image_is_not_to_be_had_leaves_the_running_one_alone(box):
+    assert box.up()[0] == 0
+    before = box.inspect()["State"]["StartedAt"]
+    box.write(image="deployer-test/no-such-image:1")
+    error = box.refused()
+    assert error["exit_code"] == 6
+    assert error["hint"]
+    assert box.inspect()["State"]["StartedAt"] == before
+    assert box.state() == "healthy"
+
+
+def test_a_killed_engine_is_started_again_behind_the_same_endpoint(box):
+    assert box.up()[0] == 0
+    first = box.inspect()["State"]["Pid"]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: box.inspect()["State"]["Pid"] not in (0, first))
+    until(lambda: box.state() == "healthy")
+    assert box.inspect()["RestartCount"] == 1
+    assert box.ask().choices
+
+
+def test_what_a_killed_up_left_behind_is_found_by_its_labels(box):
+    assert box.up("--no-wait")[0] == 0
+    (left,) = box.containers()
+    (Store(box.home).folder(box.deployment) / "deployment.json").unlink()
+    removed = box.json("down", box.deployment)["removed"]
+    assert [left.startswith(r["id"]) for r in removed] == [True]
+
+
+def everything() -> dict[str, set[str]]:
+    with closing(daemon.connect()) as client:
+        volumes = client.volumes()["Volumes"] or []
+        return {
+            "networks": {n["Name"] for n in client.networks()},
+            "volumes": {v["Name"] for v in volumes},
+        }
+
+
+def test_down_leaves_no_container_no_network_and_no_volume(box):
+    before = everything()
+    assert box.up()[0] == 0
+    gone = box.json("down", box.deployment)
+    assert len(gone["removed"]) == 1
+    assert gone["remaining"] == box.containers() == []
+    assert everything() == before
+    assert box.json("down", box.deployment)["removed"] == []
+    assert not Store(box.home).folder(box.deployment).exists()
+
+
+GPUS = ", gpus: {gpus}, hardware: {{gpu: rtx-4090, count: 2}}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "ids"),
+    [("all", -1, None), ("1", 1, None), ('["0", "GPU-5f"]', 0, ["0", "GPU-5f"])],
+)
+def test_gpus_shared_memory_and_limits_reach_the_daemon(box, asked, count, ids):
+    box.write(more=GPUS.format(gpus=asked))
+    (plan,) = pipeline.make_plans(box.spec, ["local"], pipeline.Setting(box.home, offline=True))
+    config = arguments.create(dict(plan.resources[1].inputs), box.port, box.folder)
+    config["HostConfig"]["Mounts"] = []  # its secret files are made when it is started
+    with closing(daemon.connect()) as client:
+        client.create_container_from_config(config, box.deployment)
+    host = box.inspect()["HostConfig"]
+    (request,) = host["DeviceRequests"]
+    assert (request["Driver"], request["Capabilities"]) == ("nvidia", [["gpu"]])
+    assert (request["Count"], request["DeviceIDs"]) == (count, ids)
+    assert host["ShmSize"] == 2**30
+    assert {u["Name"]: u["Hard"] for u in host["Ulimits"]} == {"memlock": -1, "stack": 2**26}
+
+
+def test_a_daemon_without_gpus_is_refused_with_the_mend(box):
+    with closing(daemon.connect()) as client:
+        if "nvidia" in json.dumps(client.info().get("Runtimes", {})):
+            pytest.skip("this daemon has GPUs to give")
+    box.write(more=GPUS.format(gpus="all"))
+    error = box.refused()
+    assert error["exit_code"] == 6
+    assert "nvidia-ctk runtime configure" in error["hint"]
+    assert box.containers() == []
+
+
+def test_a_taken_port_is_named_with_who_has_it(box):
+    with socket.create_server(("127.0.0.1", box.port)):
+        error = box.refused()
+    assert error["exit_code"] == 6
+    assert f"port {box.port} is taken by" in error["message"]
+
+
+def test_a_model_that_the_container_may_not_read_is_refused_with_the_mend(box, tiny_gguf):
+    private = box.folder / "private.gguf"
+    private.write_bytes(tiny_gguf.read_bytes())
+    private.chmod(0o600)
+    box.write(model=private)
+    error = box.refused()
+    assert error["exit_code"] == 6
+    assert "chmod" in error["hint"]
+
+
+def test_without_a_daemon_up_says_what_to_do_and_down_of_nothing_works(box):
+    nowhere = f"unix://{box.folder}/none.sock"
+    error = box.refused(DOCKER_HOST=nowhere)
+    assert error["exit_code"] == 6
+    assert "start it" in error["hint"]
+    assert box.run("down", "never-local", DOCKER_HOST=nowhere)[0] == 0
+
+
+def test_a_name_with_quotes_dollars_and_braces_is_only_a_name(box, tiny_gguf):
+    hostile = box.folder / "a 'b\" $(touch x) {{ y }} `z` é.gguf"
+    hostile.write_bytes(tiny_gguf.read_bytes())
+    box.write(model=json.dumps(str(hostile)))
+    code, out, err = box.up()
+    assert code == 0, out + err
+    assert box.inspect()["Config"]["Labels"]["deployer.model"] == str(hostile)
+    with suppress(FileNotFoundError):
+        (box.folder / "x").unlink()
+        pytest.fail("a file's name was run")
