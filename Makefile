@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 HOME_OF_DEMO := .demo
 DEPLOYER := DEPLOYER_HOME=$(CURDIR)/$(HOME_OF_DEMO) $(BIN)/deployer
 
-.PHONY: help demo test lint check format bench clean
+.PHONY: help demo test e2e-docker lint check format bench bench-local clean
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,6 +33,9 @@ demo: $(READY) examples/tiny/tiny.gguf  ## Price an 8B model on a rented GPU, th
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
+e2e-docker: $(READY)  ## Run the tests that need a Docker engine, and skip none
+	CI=true $(BIN)/python -m pytest -n 2 tests/e2e/test_docker.py
+
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -50,6 +53,9 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/sizing
 	benchmarks/prices
 	benchmarks/fuzz
+
+bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
+	$(BIN)/python -m benchmarks.local
 
 clean:  ## Remove the environment and everything made
 	rm -rf $(VENV) $(HOME_OF_DEMO) build dist examples/tiny/tiny.gguf .mypy_cache .pytest_cache .ruff_cache

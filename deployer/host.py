@@ -8,7 +8,8 @@ from pathlib import Path
 from deployer import hardware
 from deployer.target import Host
 
-SOCKET = Path("/var/run/docker.sock")
+SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
+"""Where Docker Engine and Docker Desktop listen."""
 
 
 def look() -> Host:
@@ -24,4 +25,13 @@ def look() -> Host:
 
 def has_docker() -> bool:
     """Whether Docker is installed: its socket is there, or an address of it is set."""
-    return bool(os.environ.get("DOCKER_HOST")) or SOCKET.exists()
+    return docker_address() is not None
+
+
+def docker_address() -> str | None:
+    """Return where the Docker daemon is reached; None where there is nothing to be reached."""
+    given = os.environ.get("DOCKER_HOST")
+    if given and not given.startswith("unix://"):
+        return given
+    sockets = (Path(given.removeprefix("unix://")),) if given else SOCKETS
+    return next((f"unix://{one}" for one in sockets if one.exists()), None)

@@ -26,6 +26,8 @@ COMMANDS = {
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",
+    "render": "Write the files that run the same without this tool.",
+    "doctor": "Check what is needed to run here, each with the next step.",
     "schema": "Print the JSON Schema of the spec, for editors.",
 }
 """Every command with its one line of help, so that `--help` need not import them."""

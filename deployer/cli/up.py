@@ -37,7 +37,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
-    from deployer import apply, observe, pipeline
+    from deployer import apply, doctor, observe, pipeline
     from deployer.clock import now
     from deployer.target import provider
 
@@ -52,6 +52,7 @@ def command(
         raise refused
     where = provider(plan.target, plan.provider)
     apply.runner_of(where, setting.home)
+    doctor.quick(plan)
     _ask(yes=yes, as_json=as_json)
     _interrupt_on_signals()
     done = apply.apply(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.host import docker_address
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -54,22 +55,21 @@ MENDS = (
 
 
 def connect() -> APIClient:
-    """Return a client of a daemon that answers.
+    """Return a client of a daemon that answers; it is asked for its version.
 
     Raises:
         PrerequisiteError: it does not.
     """
+    address = docker_address()
+    if address is None:
+        raise unreachable("there is no socket of it")
     import docker
     from docker.errors import DockerException
 
+    settings = docker.utils.kwargs_from_env() | {"base_url": address}
     try:
-        client = docker.APIClient(timeout=LIMIT_S, **docker.utils.kwargs_from_env())
-    except DockerException as error:
-        raise unreachable(str(error)) from None
-    try:
-        client.ping()
+        client = docker.APIClient(timeout=LIMIT_S, **settings)
     except (DockerException, OSError) as error:
-        client.close()
         raise unreachable(str(error)) from None
     return client
 
@@ -85,7 +85,7 @@ def unreachable(why: str) -> PrerequisiteError:
         "the Docker daemon does not answer",
         hint="start it (sudo systemctl start docker, or open Docker Desktop), or set"
         " targets.local.provider: native",
-        where=None if "FileNotFound" in why else why[:200],
+        where=why[:200],
     )
 
 

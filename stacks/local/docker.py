@@ -15,6 +15,7 @@ from deployer.words import Offer
 
 if TYPE_CHECKING:
     from deployer.target import Prices, Runner, Want
+    from deployer.words import Resource
 
 TARGET = "local"
 NAME = "docker"
@@ -58,3 +59,10 @@ def runner(home: Path) -> Runner:
     from deployer.containers.runner import DockerRunner
 
     return DockerRunner(home)
+
+
+def files(resources: Sequence[Resource]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the files that run the same without this tool, and the names of the secrets they mount."""
+    from deployer.containers import files as written
+
+    return written.files(resources), written.secret_files(resources)

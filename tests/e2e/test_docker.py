@@ -20,9 +20,10 @@ import pytest
 from deployer import apply, pipeline
 from deployer.clock import now
 from deployer.containers import arguments, daemon
-from deployer.errors import DeployerError, EngineError
+from deployer.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.state import Store
 from deployer.target import provider
+from deployer.words import Plan
 from tests import docker_image
 from tests.parts import missing, need
 
@@ -101,6 +102,14 @@ class Box:
         error = json.loads(out)["error"]
         assert code == error["exit_code"]
         return error
+
+    def plan(self) -> Plan:
+        setting = pipeline.Setting(self.home, offline=True)
+        return pipeline.make_plans(self.spec, ["local"], setting)[0]
+
+    def apply(self, plan: Plan, said: list[str]) -> None:
+        docker = provider("local", "docker")
+        apply.apply(plan, home=self.home, provider=docker, say=said.append, now=now, limit_s=3)
 
     def json(self, *arguments: str) -> Any:
         code, out, err = self.run(*arguments, "--json")
@@ -261,16 +270,9 @@ def test_a_replacement_that_is_never_healthy_is_rolled_back(box):
     before = box.containers()
     box.write(image=docker_image.variant(box.image, "/app/sick-server"))
     said: list[str] = []
-    (plan,) = pipeline.make_plans(box.spec, ["local"], pipeline.Setting(box.home, offline=True))
+    plan = box.plan()
     with pytest.raises(EngineError, match="not healthy within 3 s"):
-        apply.apply(
-            plan,
-            home=box.home,
-            provider=provider("local", "docker"),
-            say=said.append,
-            now=now,
-            limit_s=3,
-        )
+        box.apply(plan, said)
     assert f"{box.deployment} is back as it was before" in said
     assert box.containers() == before
     until(lambda: box.state() == "healthy")
@@ -336,7 +338,7 @@ GPUS = ", gpus: {gpus}, hardware: {{gpu: rtx-4090, count: 2}}"
 )
 def test_gpus_shared_memory_and_limits_reach_the_daemon(box, asked, count, ids):
     box.write(more=GPUS.format(gpus=asked))
-    (plan,) = pipeline.make_plans(box.spec, ["local"], pipeline.Setting(box.home, offline=True))
+    plan = box.plan()
     config = arguments.create(dict(plan.resources[1].inputs), box.port, box.folder)
     config["HostConfig"]["Mounts"] = []  # its secret files are made when it is started
     with closing(daemon.connect()) as client:
@@ -354,10 +356,12 @@ def test_a_daemon_without_gpus_is_refused_with_the_mend(box):
         if "nvidia" in json.dumps(client.info().get("Runtimes", {})):
             pytest.skip("this daemon has GPUs to give")
     box.write(more=GPUS.format(gpus="all"))
-    error = box.refused()
-    assert error["exit_code"] == 6
-    assert "nvidia-ctk runtime configure" in error["hint"]
+    plan = box.plan()
+    with pytest.raises(PrerequisiteError, match="could not select device driver") as refused:
+        box.apply(plan, [])
+    assert "nvidia-ctk runtime configure" in str(refused.value.hint)
     assert box.containers() == []
+    assert box.refused()["exit_code"] == 6
 
 
 def test_a_taken_port_is_named_with_who_has_it(box):
@@ -381,7 +385,7 @@ def test_without_a_daemon_up_says_what_to_do_and_down_of_nothing_works(box):
     nowhere = f"unix://{box.folder}/none.sock"
     error = box.refused(DOCKER_HOST=nowhere)
     assert error["exit_code"] == 6
-    assert "start it" in error["hint"]
+    assert "https://docs.docker.com" in error["hint"]
     assert box.run("down", "never-local", DOCKER_HOST=nowhere)[0] == 0
 
 

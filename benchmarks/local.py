@@ -1,0 +1,175 @@
+"""What `local` by `docker` costs beside Docker itself, on this machine's own daemon.
+
+    python -m benchmarks.local [--runs 5]
+
+Time: from the start of `deployer up` to the first token of an answer, beside a plain `docker run` of the same image
+with the same arguments and the same question, taking turns. Requests: through the published endpoint, beside the
+engine's own address in its container. The image is that of the Docker tests, with the tiny model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from deployer.containers import daemon
+from deployer.state import Store
+from tests import docker_image
+
+ROOT = Path(__file__).parent.parent
+DEPLOYER = str(Path(sys.executable).with_name("deployer"))
+TINY = ROOT / "examples" / "tiny" / "tiny.gguf"
+NAME = "bench-tiny"
+DEPLOYMENT = f"{NAME}-local"
+KEY = "dk-benchmark"
+REQUESTS, STREAMS = 100, 2
+MOST_OVERHEAD_S = 1.0
+SPEC = """
+name: {name}
+model: {{source: {model}, context: 256}}
+serve: {{concurrency: {streams}}}
+targets: {{local: {{provider: docker, image: "{image}", port: {port}}}}}
+"""
+
+
+def ask(url: str, key: str, *, stream: bool) -> urllib.request.Request:
+    """Return a request for a chat completion of eight tokens."""
+    question = {"model": NAME, "stream": stream, "max_tokens": 8}
+    body = question | {"messages": [{"role": "user", "content": "Hello?"}]}
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    return urllib.request.Request(  # noqa: S310 - an address of this machine
+        f"{url}/v1/chat/completions", json.dumps(body).encode(), headers
+    )
+
+
+def first_token(url: str, key: str) -> None:
+    """Wait for the first piece of a streamed answer."""
+    with urllib.request.urlopen(ask(url, key, stream=True)) as answer:  # noqa: S310 - of this machine
+        while b'"content"' not in answer.readline():
+            pass
+
+
+def until_healthy(url: str) -> None:
+    """Wait until the engine is ready, looking every 10 ms."""
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=5).close()  # noqa: S310 - of this machine
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+
+
+def by_docker(folder: Path, image: str, port: int) -> float:
+    """Return the seconds from `docker run` to the first token."""
+    url = f"http://127.0.0.1:{port}"
+    (folder / "key").write_text(KEY)
+    mounts = ["-v", f"{TINY}:/model/model.gguf:ro", "-v", f"{folder}/key:/run/secrets/api_key:ro"]
+    flags = ["--model", "/model/model.gguf", "--alias", NAME, "--host", "0.0.0.0"]  # noqa: S104 - inside
+    flags += ["--port", "8080", "--ctx-size", "512", "--parallel", "2"]
+    flags += ["--api-key-file", "/run/secrets/api_key", "--metrics", "--no-slots"]
+    options = ["--detach", "--init", "--name", f"{NAME}-plain", "-p", f"127.0.0.1:{port}:8080"]
+    start = time.perf_counter()
+    run("docker", "run", *options, *mounts, image, *flags)
+    until_healthy(url)
+    first_token(url, KEY)
+    took = time.perf_counter() - start
+    run("docker", "rm", "--force", f"{NAME}-plain")
+    return took
+
+
+def by_deployer(folder: Path, port: int) -> float:
+    """Return the seconds from `deployer up` to the first token."""
+    start = time.perf_counter()
+    deployer(folder, "up", "-f", str(folder / "deployer.yaml"), "--target", "local", "--yes")
+    first_token(f"http://127.0.0.1:{port}", Store(folder).key(DEPLOYMENT))
+    return time.perf_counter() - start
+
+
+def run(*command: str, **environment: str) -> None:
+    """Run a command that must not fail."""
+    env = os.environ | environment
+    subprocess.run(command, check=True, capture_output=True, env=env)
+
+
+def deployer(folder: Path, *arguments: str) -> None:
+    """Run deployer with a home of the benchmark's own."""
+    run(DEPLOYER, *arguments, DEPLOYER_HOME=str(folder))
+
+
+def per_second(url: str, key: str) -> float:
+    """Return the requests a second that are answered, `STREAMS` at a time."""
+
+    def one(_: int) -> None:
+        with urllib.request.urlopen(ask(url, key, stream=False)) as answer:  # noqa: S310 - of this machine
+            answer.read()
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(STREAMS) as pool:
+        list(pool.map(one, range(REQUESTS)))
+    return REQUESTS / (time.perf_counter() - start)
+
+
+def inside() -> str:
+    """Return the engine's own address, past everything that publishes it."""
+    with closing(daemon.connect()) as client:
+        seen: Any = client.inspect_container(DEPLOYMENT)
+    return f"http://{seen['NetworkSettings']['IPAddress']}:8080"
+
+
+def turns(runs: int, *ways: Callable[[], float]) -> list[float]:
+    """Measure the ways in turn and return the median of each."""
+    measured = [[way() for way in ways] for _ in range(runs)]
+    return [statistics.median(column) for column in zip(*measured, strict=True)]
+
+
+def main() -> int:
+    """Measure, print, and return 1 when the overhead is more than is claimed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    image = docker_image.image()
+    with tempfile.TemporaryDirectory() as made, socket.create_server(("127.0.0.1", 0)) as free:
+        folder, port = Path(made), int(free.getsockname()[1])
+        free.close()
+        spec = SPEC.format(name=NAME, model=TINY, streams=STREAMS, image=image, port=port)
+        (folder / "deployer.yaml").write_text(spec)
+        return measure(folder, image, port, runs)
+
+
+def measure(folder: Path, image: str, port: int, runs: int) -> int:
+    """Measure both figures."""
+
+    def ours() -> float:
+        took = by_deployer(folder, port)
+        deployer(folder, "down", DEPLOYMENT)
+        return took
+
+    plain, up = turns(runs, lambda: by_docker(folder, image, port), ours)
+    print(f"first token, docker run    {plain:6.2f} s   median of {runs}")
+    print(f"first token, deployer up   {up:6.2f} s   {up - plain:+.2f} s (claimed: under 1 s)")
+    by_deployer(folder, port)
+    key, url = Store(folder).key(DEPLOYMENT), f"http://127.0.0.1:{port}"
+    alone, through = turns(runs, lambda: per_second(inside(), key), lambda: per_second(url, key))
+    deployer(folder, "down", DEPLOYMENT)
+    print(f"requests/s, engine alone   {alone:6.1f}     {REQUESTS} requests, {STREAMS} at a time")
+    print(f"requests/s, our endpoint   {through:6.1f}     {through / alone:.0%} of it")
+    return int(up - plain > MOST_OVERHEAD_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

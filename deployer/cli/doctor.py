@@ -1,0 +1,58 @@
+"""`deployer doctor`: what is needed to run here, and the next step for what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import Exit
+
+if TYPE_CHECKING:
+    from deployer.doctor import Check
+    from deployer.words import Plan
+
+
+@click.command("doctor", help="Check what is needed to run here, each with the next step.")
+@options.spec_file_option
+@options.offline_option
+@options.json_option
+def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
+    """Examine this machine for the spec, or for itself where there is none; exit 6 if something is missing."""
+    from deployer import doctor
+
+    checks = doctor.examine(_plan(spec_file, offline=offline), hub=not offline)
+    missing = [c for c in checks if c.needed and c.ok is False]
+    if as_json:
+        view.emit({"ok": not missing, "checks": [asdict(check) for check in checks]})
+    else:
+        _show(checks)
+    if missing:
+        raise click.exceptions.Exit(Exit.PREREQUISITE)
+
+
+def _plan(spec_file: Path | None, *, offline: bool) -> Plan | None:
+    """The plan for `local` of the spec that was named, or of the one that lies here."""
+    from deployer import pipeline
+
+    file = spec_file or options.DEFAULT_SPEC
+    if spec_file is None and not file.exists():
+        return None
+    return pipeline.make_plans(file, ["local"], pipeline.Setting.here(offline=offline))[0]
+
+
+def _show(checks: tuple[Check, ...]) -> None:
+    for check in checks:
+        view.out(f"{_sign(check)}  {check.name}: {check.detail}")
+        if check.next_step:
+            view.out(f"      next: {check.next_step}")
+
+
+def _sign(check: Check) -> str:
+    """`ok`, `!!` for what is needed and missing, `--` for what does not matter or cannot be told."""
+    if check.ok:
+        return click.style("ok", fg="green")
+    return click.style("!!", fg="red") if check.needed and check.ok is False else "--"
