@@ -26,7 +26,7 @@ COMMANDS = {
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",
-    "render": "Write the files that run the same without this tool.",
+    "render": "Write the files that run the same without this tool. Applies nothing.",
     "doctor": "Check what is needed to run here, each with the next step.",
     "schema": "Print the JSON Schema of the spec, for editors.",
 }
