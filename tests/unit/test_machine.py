@@ -33,6 +33,7 @@ def planned(folder: Path, here: Host, source: str, local: str = "{}", more: str 
         lambda where, inputs: program.resources_of(
             where, provider_file("local", where.NAME), inputs, None
         ),
+        "2026-11-01",
     )
 
 
