@@ -1,27 +1,27 @@
 """Make a plan real: start it, wait until it is healthy, ask it something, remember it.
 
-Takes a plan and nothing else: what was shown is what is applied. Whatever goes wrong on the way (a failure,
-Ctrl-C), everything that was started is stopped again; only the log stays.
+Takes a plan and nothing else: what was shown is what is applied. A provider is applied by its own `runner` or,
+when it has a Pulumi program, by the engine (`deployer.cloud`). Whatever goes wrong with a runner (a failure,
+Ctrl-C), everything that was started is stopped again, and only the log stays; what an engine has made stays,
+is named, and the next `up` goes on from it.
 """
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from deployer import openai_http
-from deployer.engines import engine
+from deployer import answering
+from deployer.cloud.apply import Agree, StackWork
+from deployer.cloud.runner import CloudKeeper
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
-from deployer.openai_http import Endpoint
-from deployer.state import Deployment, Store
-from deployer.target import Provider, Replacer, Runner, Say
+from deployer.state import Deployment, Store, new_record, planned
+from deployer.target import Keeper, Provider, Replacer, Runner, Say
 from deployer.words import Plan
 
 READY_S = 900.0
@@ -42,7 +42,7 @@ class Applied:
     changed: bool
 
 
-def apply(
+def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan are named
     plan: Plan,
     *,
     home: Path,
@@ -50,24 +50,44 @@ def apply(
     say: Say,
     now: Now,
     wait: bool = True,
-    limit_s: float = READY_S,
+    limit_s: float | None = None,
+    agree: Agree | None = None,
 ) -> Applied:
     """Apply a plan, unless it is what runs already.
+
+    What a provider with a Pulumi program would change is shown to `agree` first, which may refuse it by an
+    error; all others have been agreed to with the plan.
 
     Raises:
         EngineError: it did not start, or does not answer as it should.
         PrerequisiteError: something that it needs is missing.
         StaleError: another process is working on the same deployment.
     """
-    runner = runner_of(provider, home)
-    work = _Work(plan, Store(home), runner, say, now, wait, limit_s)
-    with work.store.lock(plan.deployment):
-        there = work.as_planned()
-        if there is not None and (there.ready_at or not wait):
-            say(f"{plan.deployment} is running as planned: nothing to change")
-            return Applied(there, changed=False)
-        with work.undone_on_failure():
-            return Applied(work.go_on(there) if there else work.run(), changed=True)
+    store = Store(home)
+    with store.lock(plan.deployment):
+        if applied_by_engine(provider):
+            work = StackWork(
+                plan, store, provider, say, now, wait, limit_s, agree or (lambda _: None)
+            )
+            return Applied(*work.done())
+        runner = runner_of(provider, home)
+        return _Work(plan, store, runner, say, now, wait, limit_s or READY_S).done()
+
+
+def applied_by_engine(provider: Provider) -> bool:
+    """Whether it is applied by the Pulumi engine, which says itself what would change."""
+    return hasattr(provider, "program") and not hasattr(provider, "runner")
+
+
+def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:
+    """Return what looks after a provider's deployments.
+
+    Raises:
+        PrerequisiteError: this version cannot apply that provider.
+    """
+    if applied_by_engine(provider):
+        return CloudKeeper(provider, home, say)
+    return runner_of(provider, home)
 
 
 def runner_of(provider: Provider, home: Path) -> Runner:
@@ -80,7 +100,7 @@ def runner_of(provider: Provider, home: Path) -> Runner:
     if make is None:
         raise PrerequisiteError(
             f"applying {provider.TARGET} with {provider.NAME} is not part of this version yet",
-            hint="'deployer plan' shows what it would cost; the target local can be applied",
+            hint="'deployer plan' shows what it would cost; the targets local and cloud-gpu can be applied",
         )
     runner: Runner = make(home)
     return runner
@@ -100,12 +120,21 @@ class _Work:
     def name(self) -> str:
         return self.plan.deployment
 
+    def done(self) -> Applied:
+        """Apply it, unless it is what runs already."""
+        there = self.as_planned()
+        if there is not None and (there.ready_at or not self.wait):
+            self.say(f"{self.name} is running as planned: nothing to change")
+            return Applied(there, changed=False)
+        with self.undone_on_failure():
+            return Applied(self.go_on(there) if there else self.run(), changed=True)
+
     def as_planned(self) -> Deployment | None:
         """The deployment as it stands, if it works (or is still loading) and the plan would not change it."""
         record = self._recorded()
         if record is None or record.endpoint is None or not self.runner.alive(self.name):
             return None
-        if (record.spec_digest, record.planned) != (self.plan.spec_digest, _planned(self.plan)):
+        if (record.spec_digest, record.planned) != (self.plan.spec_digest, planned(self.plan)):
             return None
         return record if record.ready_at is None or self._healthy(record) else None
 
@@ -113,7 +142,7 @@ class _Work:
         """Start it anew in place of whatever is left of an older one."""
         if not isinstance(self.runner, Replacer):
             self.runner.stop(self.name)
-        record = self._new()
+        record = new_record(self.plan, self.now())
         self.store.save(record)
         endpoint = self.runner.start(self.name, record.planned, self.say)
         record = replace(record, endpoint=endpoint, resources=tuple(self.runner.found(self.name)))
@@ -123,7 +152,7 @@ class _Work:
     def go_on(self, record: Deployment) -> Deployment:
         """Wait for what was started, and see that it answers."""
         self._await(record)
-        self._smoke_test(record)
+        answering.smoke_test(record, self.store, self.say)
         if isinstance(self.runner, Replacer):
             self.runner.settle(self.name)
         found = tuple(self.runner.found(self.name))
@@ -137,23 +166,6 @@ class _Work:
         except DeployerError:  # a damaged record is replaced
             return None
 
-    def _new(self) -> Deployment:
-        plan = self.plan
-        planned = _planned(plan)
-        hourly = plan.cost.hourly_usd if plan.cost else None
-        return Deployment(
-            name=plan.deployment,
-            spec_name=plan.spec_name,
-            spec_digest=plan.spec_digest,
-            target=plan.target,
-            provider=plan.provider,
-            engine=plan.sizing.engine if plan.sizing else "unknown",
-            model=plan.spec_name,
-            started_at=self.now(),
-            planned=planned,
-            usd_per_hour=None if hourly is None else str(hourly),
-        )
-
     def _await(self, record: Deployment) -> None:
         until = time.monotonic() + self.limit_s
         while not self._healthy(record):
@@ -164,24 +176,8 @@ class _Work:
             time.sleep(LOOK_S)
         self.say(f"healthy: {record.endpoint}")
 
-    def _smoke_test(self, record: Deployment) -> None:
-        """Ask for a short completion with the key, and be refused without it."""
-        endpoint = _endpoint(record, self.store)
-        if record.route == "chat":
-            self._ask(endpoint, record)
-        elif not openai_http.accepts(endpoint):  # nobody knows what its /predict takes
-            raise EngineError("the endpoint refuses its own API key", where=endpoint.url)
-        if openai_http.open_to_all(endpoint):
-            raise EngineError("the endpoint answers without the API key", where=endpoint.url)
-        self.say("it answers with its API key, and refuses without it")
-
-    def _ask(self, endpoint: Endpoint, record: Deployment) -> None:
-        question = [{"role": "user", "content": "Say hello."}]
-        for _ in openai_http.chat(endpoint, record.model, question, max_tokens=8):
-            pass
-
     def _healthy(self, record: Deployment) -> bool:
-        return openai_http.healthy(_endpoint(record, self.store), engine(record.engine).health_path)
+        return answering.healthy(record, self.store)
 
     def _failure(self, what: str) -> EngineError:
         folder = self.store.folder(self.name)
@@ -227,17 +223,6 @@ class _Work:
         self.store.forget(self.name, keep_logs=True)
         if stopped:
             self.say(f"everything that was started of {self.name} is stopped again")
-
-
-def _endpoint(record: Deployment, store: Store) -> Endpoint:
-    return Endpoint(record.endpoint or "", store.key(record.name))
-
-
-def _planned(plan: Plan) -> list[Mapping[str, Any]]:
-    """The plan's resources as plain data, as the record keeps them."""
-    plain = [{k: v for k, v in asdict(r).items() if k != "action"} for r in plan.resources]
-    read_back: list[Mapping[str, Any]] = json.loads(json.dumps(plain))
-    return read_back
 
 
 @contextmanager

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from deployer import openai_http, target
-from deployer.engines import engine
+from deployer import answering, openai_http, target
+from deployer.apply import applied_by_engine, keeper_of
 from deployer.errors import DeployerError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
-from deployer.target import Runner
+from deployer.target import Finder, Keeper, Say
 
 SECONDS_PER_HOUR = 3600
+
+
+def _silent(_line: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,31 @@ def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
     return {"deployments": [_status(record, store, now) for record in records]}
 
 
-def runner_for(record: Deployment, home: Path) -> Runner:
-    """Return the runner of a deployment's provider.
+def keeper_for(record: Deployment, home: Path, say: Say = _silent) -> Keeper:
+    """Return what looks after a deployment.
 
     Raises:
         UsageError: the provider's file is gone.
     """
-    return _runner(record.target, record.provider, home)
+    return _keeper(record.target, record.provider, home, say)
 
 
-def down(home: Path, name: str) -> dict[str, Any]:
+def reached(record: Deployment, store: Store) -> Endpoint:
+    """How a deployment is reached now: where its address may change, it is looked up, and remembered."""
+    return answering.endpoint_of(_located(record, store, keeper_for(record, store.home)), store)
+
+
+def _located(record: Deployment, store: Store, keeper: Keeper) -> Deployment:
+    """The record with the address that it has now."""
+    if not isinstance(keeper, Finder):
+        return record
+    now = replace(record, endpoint=keeper.endpoint(record))
+    if now != record:
+        store.save(now)
+    return now
+
+
+def down(home: Path, name: str, say: Say = _silent) -> dict[str, Any]:
     """Remove a deployment and everything that belongs to it; return what was removed and what is left.
 
     Nothing there is not an error. What is left keeps its record, so that it is not lost from sight.
@@ -74,46 +93,52 @@ def down(home: Path, name: str) -> dict[str, Any]:
     with store.lock(name):
         removed: list[Mapping[str, str]] = []
         left: list[Mapping[str, str]] = []
-        for runner in _runners_of(name, store):
-            removed += runner.stop(name)
-            left += runner.found(name)
+        for keeper in _keepers_of(name, store, say):
+            removed += keeper.stop(name)
+            left += [{**one, "why": _why(keeper, one)} for one in keeper.found(name)]
         if not left:
             store.forget(name)
     return {
         "deployment": name,
         "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
-        "remaining": [
-            {"type": r["type"], "id": r["id"], "why": "it did not end when it was told to"}
-            for r in left
-        ],
+        "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
     }
 
 
-def _runners_of(name: str, store: Store) -> Iterator[Runner]:
-    """The runner that the record names; without a readable record, every runner there is."""
+def _why(keeper: Keeper, one: Mapping[str, str]) -> str:
+    why = keeper.why(one["type"], one["id"]) if isinstance(keeper, Finder) else None
+    return why or "it did not end when it was told to"
+
+
+def _keepers_of(name: str, store: Store, say: Say) -> Iterator[Keeper]:
+    """What the record names; without a readable record, all that may have made something of that name."""
     try:
         record = store.load(name)
     except DeployerError:
         record = None
     if record is not None:
-        yield runner_for(record, store.home)
+        yield keeper_for(record, store.home, say)
         return
     for where, provider in target.every_provider():
-        if hasattr(target.provider(where, provider), "runner"):
-            yield _runner(where, provider, store.home)
+        found = target.provider(where, provider)
+        named = applied_by_engine(found) and name.endswith(
+            f"-{where}"
+        )  # its cloud is asked for that only
+        if named or hasattr(found, "runner"):
+            yield keeper_of(found, store.home, say)
 
 
-def _runner(where: str, provider: str, home: Path) -> Runner:
-    runner: Runner = target.provider(where, provider).runner(home)  # type: ignore[attr-defined]
-    return runner
+def _keeper(where: str, provider: str, home: Path, say: Say) -> Keeper:
+    return keeper_of(target.provider(where, provider), home, say)
 
 
 def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
-    runner = runner_for(record, store.home)
-    found = runner.found(record.name)
-    state = _state(record, runner, found)
+    keeper = keeper_for(record, store.home)
+    record = _located(record, store, keeper)
+    found = keeper.found(record.name)
+    state = _state(record, store, keeper, found)
     up = state in ("starting", "healthy", "unhealthy")
-    memory = getattr(runner, "gpu_memory_mib", None)
+    memory = getattr(keeper, "gpu_memory_mib", None)
     return {
         "name": record.name,
         "target": record.target,
@@ -131,13 +156,13 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
     }
 
 
-def _state(record: Deployment, runner: Runner, found: Sequence[Mapping[str, str]]) -> str:
+def _state(
+    record: Deployment, store: Store, keeper: Keeper, found: Sequence[Mapping[str, str]]
+) -> str:
     """Say how it is. What should be there and is not has failed; what is there and rests is stopped."""
-    if not runner.alive(record.name):
+    if not keeper.alive(record.name):
         return "stopped" if found else "failed"
-    if record.endpoint and openai_http.healthy(
-        Endpoint(record.endpoint, ""), engine(record.engine).health_path
-    ):
+    if record.endpoint and answering.healthy(record, store):
         return "healthy"
     return "starting" if record.ready_at is None else "unhealthy"
 
@@ -147,7 +172,7 @@ def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:
     names = COUNTED.get(record.engine)
     figures: Mapping[str, float] = {}
     if healthy and names:
-        figures = openai_http.metrics(Endpoint(record.endpoint or "", store.key(record.name)))
+        figures = openai_http.metrics(answering.endpoint_of(record, store))
     return {
         "idle_since": _idle_since(figures, names) if names else None,
         "requests": _whole(figures, names.requests) if names else None,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deployer.errors import EngineError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 ANSWER_S = 300.0
@@ -27,6 +30,9 @@ class Endpoint:
 
     url: str  # ends in /v1
     key: str
+    authority: Path | None = (
+        None  # the file of its own certificate authority, in place of the public ones
+    )
 
     def __repr__(self) -> str:
         return f"Endpoint({self.url})"
@@ -119,8 +125,25 @@ def _client(endpoint: Endpoint, seconds: float, key: str | None = None) -> httpx
     return httpx.Client(
         timeout=seconds,
         headers={"Authorization": f"Bearer {key}"} if key else {},
+        verify=_trust(endpoint),
         trust_env=urlsplit(endpoint.url).hostname != "127.0.0.1",  # no proxy to this machine
     )
+
+
+def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """Who vouches for the server. A file of authorities that cannot be read is an error, not a blank cheque."""
+    if endpoint.authority is None:
+        return True
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=str(endpoint.authority))
+    except (OSError, ssl.SSLError) as error:
+        raise EngineError(
+            f"the deployment's certificate authority cannot be read: {error}",
+            hint="'deployer up' writes it anew",
+            where=str(endpoint.authority),
+        ) from error
 
 
 def _accepted(answer: httpx.Response, endpoint: Endpoint) -> None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from deployer.errors import (
     UsageError,
 )
 from deployer.home import home
+from deployer.spec import Spec
 from deployer.spec.load import Loaded, load
 from deployer.target import Provider, provider_file
 from deployer.words import TARGETS, ModelInfo, Plan, Resource
@@ -58,11 +59,28 @@ class Setting:
         return cls(home(), offline)
 
 
-def make_plans(file: Path, targets: Sequence[str], setting: Setting) -> tuple[Plan, ...]:
-    """Plan a spec for some targets, or for all."""
+def make_plans(
+    file: Path, targets: Sequence[str], setting: Setting, *, instance: str | None = None
+) -> tuple[Plan, ...]:
+    """Plan a spec for some targets, or for all; `instance` takes the place of targets.cloud-gpu.instance."""
     loaded = load(file, setting.home / "cache" / "specs")
+    if instance:
+        loaded = replace(loaded, spec=_on_instance(loaded.spec, instance))
     info = facts(loaded, setting)
     return tuple(_plan(loaded, info, target, setting) for target in targets or TARGETS)
+
+
+def _on_instance(spec: Spec, instance: str) -> Spec:
+    rented = replace(spec.targets.cloud_gpu, instance=instance)
+    return replace(spec, targets=replace(spec.targets, cloud_gpu=rented))
+
+
+def others(plan: Plan, tried: Sequence[str]) -> tuple[str, ...]:
+    """Name the other instance types that hold the model, cheapest first, where the spec leaves the choice."""
+    if plan.options.get("instance") != "auto":
+        return ()
+    types = (other.offer.instance_type for other in plan.alternatives)
+    return tuple(dict.fromkeys(kind for kind in types if kind not in tried))
 
 
 def facts(loaded: Loaded, setting: Setting) -> ModelInfo:

@@ -157,6 +157,9 @@ def _priced(asked: Asked, found: Sequence[Candidate], prices: Prices, collect: C
         cost=bill,
         policy=verdicts,
         warnings=tuple(warnings(question, found, used)),
+        inputs=inputs,
+        usage=used,
+        options=to_plain(question.options),
     )
 
 

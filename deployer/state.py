@@ -15,16 +15,19 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployerError, PrerequisiteError, StaleError, UsageError
 from deployer.home import make_folder
+from deployer.words import Plan
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?")
 RECORD = "deployment.json"
 KEY = "key"
+AUTHORITY = "ca.pem"
+"""The certificate authority of the deployment, for those who connect to it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,41 @@ class Deployment:
     usd_per_hour: str | None = None
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
+    region: str | None = None
+    state: str | None = None  # where an engine keeps its state, if the spec says so
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what the stack's program exports
 
     @property
     def route(self) -> str:
         """How it is asked: "chat" as every engine is, or "predict" of a handler of one's own."""
         handlers = (one["inputs"].get("handler") for one in self.planned)
         return next((str(h["route"]) for h in handlers if h), "chat")
+
+
+def planned(plan: Plan) -> list[Mapping[str, Any]]:
+    """A plan's resources as plain data, as the record keeps them."""
+    plain = [{k: v for k, v in asdict(r).items() if k != "action"} for r in plan.resources]
+    read_back: list[Mapping[str, Any]] = json.loads(json.dumps(plain))
+    return read_back
+
+
+def new_record(plan: Plan, started_at: str) -> Deployment:
+    """The record of a plan that is about to be applied."""
+    hourly = plan.cost.hourly_usd if plan.cost else None
+    return Deployment(
+        name=plan.deployment,
+        spec_name=plan.spec_name,
+        spec_digest=plan.spec_digest,
+        target=plan.target,
+        provider=plan.provider,
+        engine=plan.sizing.engine if plan.sizing else "unknown",
+        model=plan.spec_name,
+        started_at=started_at,
+        planned=planned(plan),
+        usd_per_hour=None if hourly is None else str(hourly),
+        region=plan.offer.region if plan.offer else None,
+        state=plan.options.get("state"),
+    )
 
 
 class Store:

@@ -70,12 +70,8 @@ class Prices(Protocol):
         ...
 
 
-class Runner(Protocol):
-    """The edge of a provider that can be applied without Pulumi. Every call may block; none prompts."""
-
-    def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
-        """Make what `resources` say and return the base URL of the endpoint (`http://127.0.0.1:8080/v1`)."""
-        ...
+class Keeper(Protocol):
+    """Looks after what a provider has made. Every call may block; none prompts."""
 
     def alive(self, deployment: str) -> bool:
         """Whether anything of it is there and working (a process, a container), healthy or not."""
@@ -91,6 +87,14 @@ class Runner(Protocol):
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Remove everything and return what was removed: `{"type", "id"}` each. Nothing there: nothing."""
+        ...
+
+
+class Runner(Keeper, Protocol):
+    """A keeper that also makes: the edge of a provider that is applied without Pulumi."""
+
+    def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
+        """Make what `resources` say and return the base URL of the endpoint (`http://127.0.0.1:8080/v1`)."""
         ...
 
 
@@ -110,8 +114,24 @@ class Replacer(Protocol):
         ...
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """What a keeper may know besides: where a deployment answers now, and why something is left."""
+
+    def endpoint(self, record: Any) -> str | None:
+        """The endpoint of a record (`deployer.state.Deployment`), looked up."""
+        ...
+
+    def why(self, kind: str, identity: str) -> str | None:
+        """Why the last `stop` left a thing of that type and id."""
+        ...
+
+
 class Provider(Protocol):
-    """The module under `stacks/`. `program` or `resources` must be there; `runner`, `PRICING` may be."""
+    """The module under `stacks/`. `program` or `resources` must be there; `runner`, `PRICING` may be.
+
+    One with a `runner` (`Runner`) is applied by it, one with a `program` by the Pulumi engine.
+    """
 
     TARGET: str
     NAME: str

@@ -241,3 +241,6 @@ class Plan:
     policy: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)  # every default that was taken
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # what the provider's program is given
+    usage: Usage | None = None  # the traffic that the cost is counted for
+    options: Mapping[str, Any] = field(default_factory=dict)  # the spec's `targets.<target>`

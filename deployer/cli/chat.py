@@ -35,8 +35,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Send one message, or, in a terminal and without one, go on asking."""
+    from deployer import observe
     from deployer.home import home
-    from deployer.openai_http import Endpoint
     from deployer.state import Store
 
     name, message = _parse(words, named=bool(spec_file or target))
@@ -44,7 +44,7 @@ def command(
     record = store.get(options.deployment_name(name, spec_file, target))
     if record.endpoint is None:
         raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
-    talk = _Talk(Endpoint(record.endpoint, store.key(record.name)), record.model, max_tokens)
+    talk = _Talk(observe.reached(record, store), record.model, max_tokens)
     if message is None and view.interactive() and not as_json:
         talk.go_on()
         return

@@ -20,7 +20,7 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     from deployer import observe
     from deployer.home import home
 
-    document = observe.down(home(), options.deployment_name(name, spec_file, target))
+    document = observe.down(home(), options.deployment_name(name, spec_file, target), view.say)
     if as_json:
         view.emit(document)
     else:

@@ -18,6 +18,7 @@ from deployer.errors import EngineError
 @options.json_option
 def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
     """Print the two variables: the one place where the API key is shown."""
+    from deployer import observe
     from deployer.home import home
     from deployer.state import Store
 
@@ -27,7 +28,10 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
         raise EngineError(
             f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
         )
-    variables = {"OPENAI_BASE_URL": record.endpoint, "OPENAI_API_KEY": store.key(record.name)}
+    endpoint = observe.reached(record, store)
+    variables = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key}
+    if endpoint.authority:
+        variables["SSL_CERT_FILE"] = str(endpoint.authority)
     if as_json:
         view.emit({"deployment": record.name, "env": variables})
     else:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +15,11 @@ from deployer.cli import options, view
 from deployer.errors import DeclinedError, UsageError
 from deployer.state import Deployment
 from deployer.units import usd
+
+if TYPE_CHECKING:
+    from deployer.cloud.changes import Changes
+    from deployer.pipeline import Setting
+    from deployer.words import Plan
 
 
 @click.command("up", help="Apply a plan: start the model and wait until it answers.")
@@ -37,31 +45,95 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
-    from deployer import apply, doctor, observe, pipeline
+    from deployer import observe, pipeline
+    from deployer.clock import now
+
+    setting = pipeline.Setting.here(offline=offline)
+    file = spec_file or options.DEFAULT_SPEC
+    plan = pipeline.make_plans(file, [_target(target)], setting)[0]
+    if saved:
+        pipeline.check_saved(saved, plan)
+    how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait)
+    _interrupt_on_signals()
+    done = _first_that_can(plan, file, how) if saved is None else _applied(plan, how)
+    if as_json:
+        view.emit(observe.status(setting.home, [plan.deployment], now()))
+    else:
+        view.out(_how_to_use(done))
+
+
+@dataclass(frozen=True)
+class _How:
+    setting: Setting
+    yes: bool
+    as_json: bool
+    wait: bool
+
+
+def _first_that_can(plan: Plan, file: Path, how: _How) -> Deployment:
+    """Apply the plan; where there is no capacity for it, the next that fits, if the spec leaves the choice."""
+    from deployer.cloud.failures import NoCapacityError
+
+    tried, first = list[str](), plan
+    while True:
+        try:
+            return _applied(plan, how)
+        except NoCapacityError as error:
+            tried.append(plan.inputs["instance_type"])
+            following = _next(first, file, how, tried)
+            if following is None:
+                raise
+            view.say(f"{error.message}: the next that fits is {following.inputs['instance_type']}")
+            plan = following
+
+
+def _next(plan: Plan, file: Path, how: _How, tried: Sequence[str]) -> Plan | None:
+    """The plan on the next offer that the spec's policy allows."""
+    from deployer import pipeline
+
+    for kind in pipeline.others(plan, tried):
+        made = pipeline.make_plans(file, [plan.target], how.setting, instance=kind)[0]
+        if pipeline.refusal(made) is None:
+            return made
+    return None
+
+
+def _applied(plan: Plan, how: _How) -> Deployment:
+    from deployer import apply, doctor, pipeline
     from deployer.clock import now
     from deployer.target import provider
 
-    setting = pipeline.Setting.here(offline=offline)
-    plan = pipeline.make_plans(spec_file or options.DEFAULT_SPEC, [_target(target)], setting)[0]
-    if saved:
-        pipeline.check_saved(saved, plan)
-    if not as_json:
+    if not how.as_json:
         view.show_plan(plan)
     refused = pipeline.refusal(plan)
     if refused:
         raise refused
     where = provider(plan.target, plan.provider)
-    apply.runner_of(where, setting.home)
-    doctor.quick(plan)
-    _ask(yes=yes, as_json=as_json)
-    _interrupt_on_signals()
-    done = apply.apply(
-        plan, home=setting.home, provider=where, say=view.say, now=now, wait=not no_wait
-    )
-    if as_json:
-        view.emit(observe.status(setting.home, [plan.deployment], now()))
+    by_engine = apply.applied_by_engine(where)
+    if by_engine:
+        _somebody_is_there(how)
     else:
-        view.out(_how_to_use(done.deployment))
+        apply.runner_of(where, how.setting.home)
+        doctor.quick(plan)
+        _ask(how)
+    done = apply.apply(
+        plan,
+        home=how.setting.home,
+        provider=where,
+        say=view.say,
+        now=now,
+        wait=how.wait,
+        agree=lambda changes: _agree(changes, how),
+    )
+    return done.deployment
+
+
+def _agree(changes: Changes, how: _How) -> None:
+    from deployer.cli import changes_view
+
+    if not how.as_json:
+        view.out(changes_view.render(view.all_printable(changes)))
+    _ask(how)
 
 
 def _target(target: str | None) -> str:
@@ -70,13 +142,17 @@ def _target(target: str | None) -> str:
     return target
 
 
-def _ask(*, yes: bool, as_json: bool) -> None:
-    if yes:
+def _ask(how: _How) -> None:
+    if how.yes:
         return
-    if as_json or not view.interactive():
-        raise UsageError("nobody is there to confirm the plan", hint="pass --yes to apply it")
+    _somebody_is_there(how)
     if not view.confirm("Apply?"):
         raise DeclinedError("nothing was applied")
+
+
+def _somebody_is_there(how: _How) -> None:
+    if not how.yes and (how.as_json or not view.interactive()):
+        raise UsageError("nobody is there to confirm the plan", hint="pass --yes to apply it")
 
 
 def _interrupt_on_signals() -> None:

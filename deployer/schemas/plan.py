@@ -29,6 +29,9 @@ from deployer.words import (
     Verdict,
 )
 
+INTERNAL = ("spec_name", "spec_digest", "inputs", "usage", "options")
+"""What `apply` needs of a plan and its document says elsewhere or not at all."""
+
 SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 DATE: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}(-\d{2})?$"}
 """ISO 8601; some sources say the month only."""
@@ -71,7 +74,7 @@ def _definitions() -> dict[str, Schema]:
 
 
 def _plan() -> Schema:
-    told = properties(Plan, drop=("spec_name", "spec_digest")) | {
+    told = properties(Plan, drop=INTERNAL) | {
         "target": TARGET,
         "model": _ref("model"),
         "sizing": _or_null(_ref("sizing")),

@@ -217,6 +217,8 @@ class CloudGpu:
     spot: bool = False
     expose: str | tuple[str, ...] = "my-ip"
     """my-ip | private | public | a list of CIDR blocks"""
+    state: str | None = None
+    """Where the engine's state is kept, such as s3://bucket. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""Whether a deployment answers as it should: healthy, with its key, and not without."""
+
+from __future__ import annotations
+
+from deployer import openai_http
+from deployer.engines import engine
+from deployer.errors import EngineError
+from deployer.openai_http import Endpoint
+from deployer.state import AUTHORITY, Deployment, Store
+from deployer.target import Say
+
+
+def endpoint_of(record: Deployment, store: Store) -> Endpoint:
+    """Return how a deployment is reached: its address, its key, and its own certificate authority if it has one."""
+    authority = store.folder(record.name) / AUTHORITY
+    own = authority if authority.exists() else None
+    return Endpoint(record.endpoint or "", store.key(record.name), own)
+
+
+def healthy(record: Deployment, store: Store) -> bool:
+    """Whether its health check says that it is ready."""
+    return openai_http.healthy(endpoint_of(record, store), engine(record.engine).health_path)
+
+
+def smoke_test(record: Deployment, store: Store, say: Say) -> None:
+    """Ask for a short completion with the key, and be refused without it.
+
+    Raises:
+        EngineError: it does not answer, or answers to anybody.
+    """
+    endpoint = endpoint_of(record, store)
+    if record.route == "chat":
+        _ask(endpoint, record)
+    elif not openai_http.accepts(endpoint):  # nobody knows what its /predict takes
+        raise EngineError("the endpoint refuses its own API key", where=endpoint.url)
+    if openai_http.open_to_all(endpoint):
+        raise EngineError("the endpoint answers without the API key", where=endpoint.url)
+    say("it answers with its API key, and refuses without it")
+
+
+def _ask(endpoint: Endpoint, record: Deployment) -> None:
+    question = [{"role": "user", "content": "Say hello."}]
+    for _ in openai_http.chat(endpoint, record.model, question, max_tokens=8):
+        pass

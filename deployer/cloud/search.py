@@ -1,0 +1,249 @@
+"""What exists of a deployment on AWS, found without any state: by its tag, its path or its name.
+
+Every service is asked by itself, for the tagging API forgets roles, launch templates and groups.
+What is about to end (a terminated instance) does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployer.cloud.session import Clients, understood
+
+TAG = "deployer:deployment"
+INSTANCE = "aws:ec2/instance:Instance"
+VOLUME = "aws:ebs/volume:Volume"
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+GATEWAY = "aws:ec2/internetGateway:InternetGateway"
+ROUTES = "aws:ec2/routeTable:RouteTable"
+FIREWALL = "aws:ec2/securityGroup:SecurityGroup"
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+ADDRESS = "aws:ec2/eip:Eip"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+GROUP = "aws:autoscaling/group:Group"
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+RECEIVERS = "aws:lb/targetGroup:TargetGroup"
+SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type
+LOGS = "aws:cloudwatch/logGroup:LogGroup"
+ROLE = "aws:iam/role:Role"
+PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+SCHEDULE = "aws:scheduler/schedule:Schedule"
+
+SCHEDULED = re.compile("(-(expiry|start|stop)[a-z0-9-]*)?")
+"""What may follow the deployment's name in that of a schedule."""
+LIVE = ("pending", "running", "stopping", "stopped")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that exists. `details` is what pricing it and reaching it need."""
+
+    type: str
+    id: str
+    name: str
+    deployment: str
+    region: str
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """As the documents have it."""
+        return {"type": self.type, "name": self.name, "id": self.id}
+
+
+Look = Callable[[Clients, str | None], Iterator[Found]]
+
+
+def search(clients: Clients, deployment: str | None) -> list[Found]:
+    """Find everything of a deployment (None: of every one) in one region, in the order of its removal.
+
+    Raises:
+        PrerequisiteError: credentials, permission or network are missing.
+        EngineError: AWS failed.
+    """
+    with ThreadPoolExecutor(len(LOOKS)) as pool:
+        found = pool.map(lambda look: _looked(look, clients, deployment), LOOKS)
+        return [one for each in found for one in each]
+
+
+def _looked(look: Look, clients: Clients, deployment: str | None) -> list[Found]:
+    with understood(f"list what belongs to {deployment or 'deployments'}"):
+        return list(look(clients, deployment))
+
+
+def instances(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """The machines that run, rest or are on their way to either."""
+    states = {"Name": "instance-state-name", "Values": list(LIVE)}
+    pages = clients("ec2").get_paginator("describe_instances")
+    for page in pages.paginate(Filters=[_tagged(deployment), states]):
+        for reservation in page["Reservations"]:
+            for one in reservation["Instances"]:
+                yield _found(clients, INSTANCE, one, "InstanceId")
+
+
+def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """The disks; one that ends with its instance is the instance's."""
+    for one in _described(clients, "describe_volumes", "Volumes", deployment):
+        ends = [a.get("DeleteOnTermination") for a in one.get("Attachments", ())]
+        if not (ends and all(ends)):
+            yield _found(clients, VOLUME, one, "VolumeId")
+
+
+def _ec2(kind: str, operation: str, key: str, identity: str) -> Look:
+    def look(clients: Clients, deployment: str | None) -> Iterator[Found]:
+        for one in _described(clients, operation, key, deployment):
+            if str(one.get("State", "")).lower() not in ("deleted", "deleting"):
+                yield _found(clients, kind, one, identity)
+
+    return look
+
+
+def _described(
+    clients: Clients, operation: str, key: str, deployment: str | None
+) -> Iterator[Mapping[str, Any]]:
+    client = clients("ec2")
+    asked = {"Filters": [_tagged(deployment)]}
+    if client.can_paginate(operation):
+        for page in client.get_paginator(operation).paginate(**asked):
+            yield from page[key]
+    else:
+        yield from getattr(client, operation)(**asked)[key]
+
+
+def _groups(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    pages = clients("autoscaling").get_paginator("describe_auto_scaling_groups")
+    for page in pages.paginate(Filters=[_tagged(deployment)]):
+        for one in page["AutoScalingGroups"]:
+            if "Status" not in one:  # only one that is being deleted has it
+                yield _found(clients, GROUP, one, "AutoScalingGroupName")
+
+
+def _balancers(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    yield from _elb(
+        clients, deployment, ("describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
+    )
+
+
+def _receivers(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    yield from _elb(
+        clients, deployment, ("describe_target_groups", "TargetGroups", "TargetGroupArn")
+    )
+
+
+def _elb(clients: Clients, deployment: str | None, names: tuple[str, str, str]) -> Iterator[Found]:
+    """Load balancers and their target groups: there is no filter, so the tags of all are read."""
+    operation, key, identity = names
+    client = clients("elbv2")
+    for page in client.get_paginator(operation).paginate():
+        arns = [one[identity] for one in page[key]]
+        for start in range(0, len(arns), 20):  # the most that may be asked at once
+            told = client.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
+            for one in told:
+                tags = _tags(one)
+                if _mine(tags, deployment):
+                    kind = BALANCER if key == "LoadBalancers" else RECEIVERS
+                    arn = one["ResourceArn"]
+                    yield Found(kind, arn, arn.split("/")[-2], tags[TAG], clients.region, one, tags)
+
+
+def _secrets(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    pages = clients("secretsmanager").get_paginator("list_secrets")
+    for page in pages.paginate(Filters=[{"Key": "tag-key", "Values": [TAG]}]):
+        for one in page["SecretList"]:
+            if _mine(_tags(one), deployment) and "DeletedDate" not in one:
+                yield _found(clients, SECRET, one, "ARN", one["Name"])
+
+
+def _logs(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    pages = clients("logs").get_paginator("describe_log_groups")
+    for page in pages.paginate(logGroupNamePrefix=f"/deployer/{deployment or ''}"):
+        for one in page["logGroups"]:
+            name = one["logGroupName"]
+            owner = name.removeprefix("/deployer/")
+            if owner == deployment or deployment is None:
+                yield Found(LOGS, name, name, owner, clients.region, one)
+
+
+def _roles(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    yield from _iam(clients, deployment, ("list_roles", "Roles", "RoleName", ROLE))
+
+
+def _profiles(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    names = ("list_instance_profiles", "InstanceProfiles", "InstanceProfileName", PROFILE)
+    yield from _iam(clients, deployment, names)
+
+
+def _iam(
+    clients: Clients, deployment: str | None, names: tuple[str, str, str, str]
+) -> Iterator[Found]:
+    """IAM has no search by tag; what belongs to a deployment lies under a path of its own."""
+    operation, key, identity, kind = names
+    below = f"/deployer/{deployment}/" if deployment else "/deployer/"
+    for page in clients("iam").get_paginator(operation).paginate(PathPrefix=below):
+        for one in page[key]:
+            if one["Path"].startswith(below):  # an emulator may not look at the prefix
+                owner = one["Path"].split("/")[2]
+                yield Found(kind, one[identity], one[identity], owner, clients.region, one)
+
+
+def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """Schedules have no tags: theirs is the deployment's name. Without a deployment none is found."""
+    pages = clients("scheduler").get_paginator("list_schedules")
+    for page in pages.paginate(NamePrefix=deployment) if deployment else ():
+        for one in page["Schedules"]:
+            if deployment and SCHEDULED.fullmatch(one["Name"].removeprefix(deployment)):
+                place = f"{one.get('GroupName', 'default')}/{one['Name']}"
+                yield Found(SCHEDULE, place, one["Name"], deployment, clients.region, one)
+
+
+def _tagged(deployment: str | None) -> dict[str, Any]:
+    if deployment is None:
+        return {"Name": "tag-key", "Values": [TAG]}
+    return {"Name": f"tag:{TAG}", "Values": [deployment]}
+
+
+def _mine(tags: Mapping[str, str], deployment: str | None) -> bool:
+    return tags.get(TAG) == deployment if deployment else TAG in tags
+
+
+def _tags(one: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
+
+
+def _found(
+    clients: Clients, kind: str, one: Mapping[str, Any], identity: str, name: str | None = None
+) -> Found:
+    tags, key = _tags(one), one[identity]
+    named = name or tags.get("Name") or key
+    return Found(kind, key, named, tags.get(TAG, ""), clients.region, one, tags)
+
+
+LOOKS: Sequence[Look] = (
+    _groups,
+    instances,
+    _balancers,
+    _receivers,
+    _ec2(TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
+    _volumes,
+    _ec2(INTERFACE, "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+    _ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
+    _ec2(SUBNET, "describe_subnets", "Subnets", "SubnetId"),
+    _ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
+    _ec2(GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    _ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
+    _profiles,
+    _roles,
+    _secrets,
+    _logs,
+    _schedules,
+)
+"""In the order in which they can be removed."""
