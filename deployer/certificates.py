@@ -68,7 +68,9 @@ def leaf(issuer: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pai
     key = _new_key()
     made = (
         _builder(parent.subject, _name("deployer"), key.public_key(), now, LEAF_DAYS)
-        .add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False
+        )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(

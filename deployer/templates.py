@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,28 @@ def folder() -> Path:
 
 
 def yaml_text(value: str) -> str:
-    """Quote text for YAML: a JSON string is a YAML double-quoted scalar (YAML 1.2, 1.2)."""
-    return json.dumps(value, ensure_ascii=False)
+    """Quote text for YAML: a JSON string is a YAML double-quoted scalar (YAML 1.2, 1.2).
+
+    What YAML counts as not printable is written by its number.
+    """
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+
+
+def compose_text(value: str) -> str:
+    """Quote text for a compose file: YAML, in which Compose would replace a single dollar sign."""
+    return yaml_text(value.replace("$", "$$"))
+
+
+def dockerfile_text(value: str) -> str:
+    """Quote text for LABEL and ENV of a Dockerfile.
+
+    Raises:
+        ValueError: it has a line break, which a Dockerfile cannot hold there.
+    """
+    if "\n" in value or "\r" in value:
+        raise ValueError("a line break cannot be written in LABEL or ENV")
+    return '"' + "".join(f"\\{c}" if c in '\\"$' else c for c in value) + '"'
 
 
 def render(template: str, /, **values: Any) -> str:
@@ -30,4 +51,8 @@ def render(template: str, /, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = yaml_text
+    environment.filters["compose"] = compose_text
+    environment.filters["dockerfile"] = dockerfile_text
+    environment.filters["json"] = json.dumps
+    environment.filters["sh"] = shlex.quote
     return environment.get_template(template).render(values)

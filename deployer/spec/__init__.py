@@ -207,6 +207,18 @@ class CloudGpu:
     spot: bool = False
     expose: str | tuple[str, ...] = "my-ip"
     """my-ip | private | public | a list of CIDR blocks"""
+    domain: (
+        Annotated[
+            str,
+            Pattern(
+                r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){2,}[a-z]{2,63}$",
+                "a name below a domain of yours, in lower case, such as llm.example.com",
+            ),
+        ]
+        | None
+    ) = None
+    """A name whose parent is a zone of yours on Route 53 (llm.example.com in example.com): it gets a public
+    certificate and leads to a load balancer. Without one the deployment has a certificate authority of its own."""
 
 
 @dataclass(frozen=True)
