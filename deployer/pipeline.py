@@ -5,6 +5,7 @@
     sizing      does it fit, in which format, how fast                                  deployer.sizing, .throughput
     offers      the hardware that can be had                                            stacks/, deployer.catalog
     choice      every engine x format x offer, ranked                                   deployer.choose
+    files       what a rented machine does when it starts                               deployer.boot
     resources   the provider's own program, run offline                                 deployer.program
     cost        those resources, priced                                                 deployer.cost
     policy      privacy, region, budget                                                 deployer.policy
@@ -44,6 +45,7 @@ from deployer.spec import Spec
 from deployer.spec.load import Loaded, load
 from deployer.target import Provider, provider_file
 from deployer.words import TARGETS, ModelInfo, Plan, Resource
+from deployer.written import cached
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
             where, provider_file(target, where.NAME), inputs, setting.home / "cache" / "programs"
         )
 
-    return plan.make(plan.Asked(question, loaded), prices, collect, now())
+    write = cached(setting.home / "cache" / "files")
+    return plan.make(plan.Asked(question, loaded), prices, collect, now(), write)
 
 
 def refusal(made: Plan) -> DeployerError | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployer import cost, policy
+from deployer import boot, cost, policy
 from deployer.advice import reasons, warnings
 from deployer.catalog.age import stale
 from deployer.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
@@ -34,6 +35,8 @@ from deployer.words import (
 MOST_ALTERNATIVES = 10
 Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
 """Says what a provider would make of its inputs (`deployer.program.resources_of`)."""
+Write = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""Writes the texts that a rented machine starts from (`deployer.boot.files`)."""
 
 
 class Prices(Catalog, cost.Rates, Protocol):
@@ -53,7 +56,9 @@ class Asked:
         return f"{self.loaded.name}-{self.question.target}"
 
 
-def make(asked: Asked, prices: Prices, collect: Collect, today: str) -> Plan:
+def make(
+    asked: Asked, prices: Prices, collect: Collect, today: str, write: Write = boot.files
+) -> Plan:
     """Plan one target. `today` is an ISO date, to say how old the prices are.
 
     An infeasible plan comes back too, with the reasons; nothing is raised for it.
@@ -69,7 +74,7 @@ def make(asked: Asked, prices: Prices, collect: Collect, today: str) -> Plan:
         or (best.sizing.fit == "unknown" and not _named(question))
     ):
         return _without(asked, found, (barred,))
-    made = _priced(asked, found, prices, collect)
+    made = _priced(asked, found, prices, (collect, write))
     return replace(made, warnings=(*made.warnings, *_ages(made, today)))
 
 
@@ -130,9 +135,15 @@ def _ages(made: Plan, today: str) -> Iterator[str]:
         yield f"{old}: 'deployer prices refresh' renews AWS's"
 
 
-def _priced(asked: Asked, found: Sequence[Candidate], prices: Prices, collect: Collect) -> Plan:
+def _priced(
+    asked: Asked, found: Sequence[Candidate], prices: Prices, tools: tuple[Collect, Write]
+) -> Plan:
     question, best = asked.question, found[0]
-    inputs = best.provider.inputs(order_of(asked, best))
+    collect, write = tools
+    order = order_of(asked, best)
+    rented = question.target == "cloud-gpu"
+    files = write(order) if rented else {}
+    inputs = best.provider.inputs({**order, "files": files})
     resources = tuple(collect(best.provider, inputs))
     used = _usage(question, best, inputs)
     bill = cost.estimate(
@@ -154,19 +165,25 @@ def _priced(asked: Asked, found: Sequence[Candidate], prices: Prices, collect: C
         offer=best.offer,
         alternatives=tuple(_alternatives(best, found, bill, used)),
         resources=resources,
+        files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=tuple(warnings(question, found, used)),
+        warnings=(*warnings(question, found, used), *(_unservable(order) if rented else ())),
         inputs=inputs,
         usage=used,
         options=to_plain(question.options),
     )
 
 
+def _unservable(order: Mapping[str, Any]) -> Iterator[str]:
+    if reason := boot.unservable(order):
+        yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
+
+
 def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
-    Keys: deployment, spec_name, digest, model {source, name, path}, engine, quantization, context,
+    A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name, digest, model {source, name, path}, engine, quantization, context,
     concurrency, replicas, handler (of engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts, gpu_list_price_usd and
     gpu_source), options, traffic, policy.
     """

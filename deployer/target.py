@@ -5,7 +5,8 @@ folders of the same shape are searched when `DEPLOYER_STACKS` lists them. The fi
 `Provider`, and it either holds a Pulumi program (`program`) or says what it makes (`resources`).
 
 A module with a `program` imports nothing from `deployer`, so that it can be written out as a standalone
-Pulumi project: it is handed what it needs and answers in plain mappings.
+Pulumi project: it is handed what it needs and answers in plain mappings. Its parts, if it has any, are modules
+in the folder `_<name>` beside it, imported relatively (`from ._aws import ...`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast, runtime_checkable
+from zlib import crc32
 
 from deployer.errors import UsageError, quoted
 from deployer.words import TARGETS, Gpu, Offer
@@ -188,12 +190,21 @@ def provider(target: str, name: str) -> Provider:
             f"no provider {quoted(name)} for {target}",
             hint=f"providers of {target}: {have}",
         )
-    return cast(Provider, _module(known[name], f"{target.replace('-', '_')}.{name}"))
+    return cast(Provider, _module(known[name], target.replace("-", "_")))
+
+
+def sources(file: Path) -> tuple[Path, ...]:
+    """Return a provider's file and its parts: all that its program is made of."""
+    return (file, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
 
 
 @cache
-def _module(path: Path, dotted: str) -> ModuleType:
-    name = f"deployer_stacks.{dotted}"
+def _module(path: Path, target: str) -> ModuleType:
+    package = f"deployer_stacks_{target}_{crc32(str(path.parent).encode()):08x}"
+    if package not in sys.modules:
+        home = sys.modules[package] = ModuleType(package)
+        home.__path__ = [str(path.parent)]
+    name = f"{package}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:  # pragma: no cover - a .py file always has a loader
         raise UsageError(f"{path} cannot be imported")

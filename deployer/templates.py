@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -53,4 +54,5 @@ def render(template: str, /, **values: Any) -> str:
     environment.filters["compose"] = compose_text
     environment.filters["dockerfile"] = dockerfile_text
     environment.filters["json"] = json.dumps
+    environment.filters["sh"] = shlex.quote
     return environment.get_template(template).render(values)

@@ -43,9 +43,9 @@ def estimate(
     The totals add up what has a price; `unpriced` names what has none. There is no total when the price of
     the machine, the endpoint or the hardware itself is not known.
     """
-    setting = Setting(rates, usage, region)
     known = {**RULES, **(rules or {})}
     living = [r for r in resources if r.action != "delete"]
+    setting = Setting(rates, usage, region, living)
     items = tuple(item for r in living for item in _items(r, known, setting))
     unpriced = tuple(_unpriced(living, items, known))
     within = None if _misleading(items) else _range(items)

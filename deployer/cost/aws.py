@@ -8,10 +8,9 @@ internet are free, once for the whole account.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
+from deployer.cost import aws_machine
 from deployer.cost.rule import (
     MONTH,
     Quantity,
@@ -19,95 +18,12 @@ from deployer.cost.rule import (
     Setting,
     When,
     decimal,
-    known,
     line,
-    mapping,
 )
-from deployer.words import Item, Offer, Rate, Resource
+from deployer.words import Item, Resource
 
-GP3_IOPS, GP3_MB_S = Decimal(3000), Decimal(125)
-FREE_EGRESS_GB = Decimal(100)
-EGRESS_TIERS = (
-    ("data-out-first-10tb", Decimal(10240)),
-    ("data-out-next-40tb", Decimal(40960)),
-    ("data-out-next-100tb", Decimal(102400)),
-    ("data-out-over-150tb", Decimal("Infinity")),
-)
 DAYS_PER_MONTH = MONTH / 24
 ONE = Decimal(1)
-
-
-def _instance(resource: Resource, at: Setting) -> Iterator[Item]:
-    inputs = resource.inputs
-    hours = Quantity(MONTH, "hour")
-    yield line(resource, "instance", hours, _instance_rate(inputs, at), "running")
-    yield from _disk(resource, mapping(inputs, "rootBlockDevice"), ("volumeType", "volumeSize"), at)
-    for disk in inputs.get("ebsBlockDevices") or ():
-        yield from _disk(resource, disk, ("volumeType", "volumeSize"), at)
-    if inputs.get("associatePublicIpAddress"):
-        yield line(resource, "public IPv4", hours, at.rate("public-ipv4"), "running")
-    yield from _egress(resource, at)
-
-
-def _instance_rate(inputs: Mapping[str, Any], at: Setting) -> Rate:
-    spot = mapping(inputs, "instanceMarketOptions").get("marketType") == "spot"
-    billing, kind = ("spot" if spot else "on-demand"), inputs.get("instanceType")
-    for offer in at.rates.offers("aws", at.region):
-        if offer.instance_type == kind and offer.billing == billing:
-            return _of(offer)
-    return known("instance", "hour", None, f"no {billing} price of {kind} in {at.region}", None)
-
-
-def _of(offer: Offer) -> Rate:
-    return known("instance", "hour", offer.usd_per_hour, offer.source, offer.as_of)
-
-
-def _volume(resource: Resource, at: Setting) -> Iterator[Item]:
-    yield from _disk(resource, resource.inputs, ("type", "size"), at)
-
-
-def _disk(
-    resource: Resource, disk: Mapping[str, Any], keys: tuple[str, str], at: Setting
-) -> Iterator[Item]:
-    """A disk is paid for as long as it exists, whether its machine runs or not."""
-    kind = disk.get(keys[0]) or "gp2"  # AWS's own default
-    size = Quantity(decimal(disk.get(keys[1])), "GB-month")
-    yield line(resource, f"{kind} storage", size, at.rate(f"ebs-{kind}-storage"), "exists")
-    if kind == "gp3":
-        yield from _above(resource, disk.get("iops"), GP3_IOPS, "IOPS", at)
-        yield from _above(resource, disk.get("throughput"), GP3_MB_S, "throughput", at)
-
-
-def _above(
-    resource: Resource, value: Any, included: Decimal, what: str, at: Setting
-) -> Iterator[Item]:
-    more = (decimal(value) or included) - included
-    if more > 0:
-        rate = at.rate(f"ebs-gp3-{what.lower()}")
-        yield line(resource, f"gp3 extra {what}", Quantity(more, rate.unit), rate, "exists")
-
-
-def _egress(resource: Resource, at: Setting) -> Iterator[Item]:
-    """Data out to the internet by tiers, after the free 100 GB (which the whole account shares)."""
-    left = at.usage.egress_gb
-    free = min(left, FREE_EGRESS_GB)
-    rate = at.rate(EGRESS_TIERS[0][0])
-    note = f"{rate.source}; the first 100 GB a month are free once per account"
-    if left:
-        none = replace(rate, usd=Decimal(0), source=note)
-        yield line(resource, "data out, free", _estimated(free, "GB"), none, "used")
-    left -= free
-    for component, most in EGRESS_TIERS:
-        if left <= 0:
-            return
-        part = min(left, most)
-        name = component.replace("data-out-", "data out, ").replace("-", " ").replace("tb", " TB")
-        yield line(resource, name, _estimated(part, "GB"), at.rate(component), "used")
-        left -= part
-
-
-def _estimated(amount: Decimal, unit: str) -> Quantity:
-    return Quantity(amount, unit, basis="estimated")
 
 
 def _secret(resource: Resource, at: Setting) -> Iterator[Item]:
@@ -168,9 +84,19 @@ def _alarm(resource: Resource, at: Setting) -> Iterator[Item]:
     yield line(resource, "alarm", Quantity(ONE, "alarm-month"), at.rate("alarm"), "exists")
 
 
+TRACKING = "TargetTrackingScaling"
+
+
+def _policy(resource: Resource, at: Setting) -> Iterator[Item]:
+    """Scaling itself is free; to track a target it makes two alarms, one for each direction."""
+    if resource.inputs.get("policyType", TRACKING) == TRACKING:
+        two = Quantity(Decimal(2), "alarm-month")
+        yield line(resource, "alarms of scaling", two, at.rate("alarm"), "exists")
+
+
 RULES: Mapping[str, Rule] = {
-    "aws:ec2/instance:Instance": _instance,
-    "aws:ebs/volume:Volume": _volume,
+    "aws:ec2/instance:Instance": aws_machine.instance,
+    "aws:ebs/volume:Volume": aws_machine.volume,
     "aws:ec2/eip:Eip": _hours("public IPv4", "public-ipv4"),
     "aws:ec2/natGateway:NatGateway": _nat,
     "aws:ec2/vpcEndpoint:VpcEndpoint": _endpoint,
@@ -178,6 +104,8 @@ RULES: Mapping[str, Rule] = {
     "aws:secretsmanager/secret:Secret": _secret,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+    "aws:autoscaling/group:Group": aws_machine.fleet,
+    "aws:autoscaling/policy:Policy": _policy,
 }
 
 NETWORK, IDENTITY = "networks are free; data and addresses are not", "IAM is free"
@@ -189,6 +117,11 @@ FREE: Mapping[str, str] = {
     "aws:ec2/routeTable:RouteTable": NETWORK,
     "aws:ec2/routeTableAssociation:RouteTableAssociation": NETWORK,
     "aws:ec2/securityGroup:SecurityGroup": NETWORK,
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": NETWORK,
+    "aws:ec2/launchTemplate:LaunchTemplate": "charged with the machines that are made of it",
+    "aws:acm/certificate:Certificate": "certificates for load balancers are free",
+    "aws:acm/certificateValidation:CertificateValidation": "a check, not a thing",
+    "aws:route53/record:Record": "charged with its zone, which is there already",
     "aws:ec2/eipAssociation:EipAssociation": "the address is charged, not its use",
     "aws:iam/role:Role": IDENTITY,
     "aws:iam/rolePolicy:RolePolicy": IDENTITY,

@@ -27,11 +27,12 @@ class Rates(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a rule may know besides the resource: prices, the month's usage, the region."""
+    """What a rule may know besides the resource: prices, the month's usage, the region, the resources beside it."""
 
     rates: Rates
     usage: Usage
     region: str | None
+    resources: Sequence[Resource] = ()
 
     def rate(self, component: str) -> Rate:
         """The price of one unit of a component in this setting's region."""

@@ -219,6 +219,18 @@ class CloudGpu:
     """my-ip | private | public | a list of CIDR blocks"""
     state: str | None = None
     """Where the engine's state is kept, such as s3://bucket. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
+    domain: (
+        Annotated[
+            str,
+            Pattern(
+                r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){2,}[a-z]{2,63}$",
+                "a name below a domain of yours, in lower case, such as llm.example.com",
+            ),
+        ]
+        | None
+    ) = None
+    """A name whose parent is a zone of yours on Route 53 (llm.example.com in example.com): it gets a public
+    certificate and leads to a load balancer. Without one the deployment has a certificate authority of its own."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
-"""One GPU machine on AWS, in a network of its own, behind one HTTPS port.
+"""One GPU machine on AWS, or several behind a load balancer, in a network of their own, behind one HTTPS port.
 
-This file imports nothing from `deployer`: `program` is a complete Pulumi program (pulumi-aws 7) that takes
-one plain mapping. Configuration it reads besides, because a plan cannot know it:
+This file and its parts in `_aws` import nothing from `deployer`: `program` is a complete Pulumi program (pulumi-aws 7)
+that takes one plain mapping. Configuration it reads besides, because a plan cannot know it:
 
-    deployer:callerCidr   who may connect when `expose` is `my-ip`, such as 198.51.100.7/32
-    deployer:owner        the value of the tag `deployer:owner`
+    deployer:callerCidr     who may connect when `expose` is `my-ip`, such as 198.51.100.7/32
+    deployer:owner          the value of the tag `deployer:owner`
+    deployer:zone           the availability zone of a single machine
+    deployer:zones          those of a fleet, separated by commas
+    deployer:apiKey, hubToken, caCertificate, caKey                     (secrets) what the machine reads at boot
+    deployer:balancerCertificate, balancerKey                           (secrets) what the load balancer answers with
 
 Nothing is public by default: one port (443) for the addresses that `expose` names, no SSH (a shell is had
-through AWS Systems Manager), encrypted disk, IMDSv2 out of the reach of containers.
+through AWS Systems Manager), encrypted disks, IMDSv2 out of the reach of containers.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,10 +25,6 @@ NAME = "aws"
 ENGINES = ("vllm", "sglang", "llama.cpp")
 PRIVACY = "stays on a machine in your own AWS account, in the region that you name"
 
-AMI_PARAMETER = (
-    "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
-)
-"""AWS's own Ubuntu with the NVIDIA driver, Docker and the NVIDIA container toolkit (public parameter)."""
 AMI_GIB = 75
 """The smallest root disk that the image starts with; taken up by the system. Recalled, not read."""
 IMAGE_GIB = 25.0
@@ -34,18 +33,17 @@ WEIGHTS_FACTOR = 1.2
 """Room for the weights: tokenizer, adapter, partial downloads."""
 DISK_STEP_GIB = 10
 
-HTTPS = 443
+WRITTEN_BY_HAND = "deployer:expires-at"
+"""The tag that `deployer idle extend` writes."""
 NOBODY = "192.0.2.1/32"
 """TEST-NET-1 (RFC 5737) routes nowhere: without a caller's address the port is open to nobody."""
 ANYONE = "0.0.0.0/0"
-NETWORK, SUBNET = "10.42.0.0/24", "10.42.0.0/25"
 LOG_DAYS = 14
-TRUST = (
-    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
-    ' "Principal": {"Service": "ec2.amazonaws.com"}}]}'
-)
-"""Only EC2 may take on the machine's role."""
-SSM_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+ZONES = "abc"
+"""The zones that a plan takes a region to have, where it was not asked: nearly every region has three."""
+TOKENS_PER_SECOND = 30
+SHARE_OF_FULL = 0.7
+"""Where scaling by load begins: a machine that is asked for 0.7 of what it answers at 30 tokens a second."""
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:
@@ -77,17 +75,38 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "region": offer["region"],
         "instance_type": offer["instance_type"],
         "spot": offer["billing"] == "spot",
+        "fleet": is_fleet(order),
+        "replicas": dict(order.get("replicas") or {"min": 1, "max": 1}),
+        "requests_per_minute": requests_per_minute(order),
+        "domain": options.get("domain"),
+        "user_data": order.get("files", {}).get("user-data", ""),
         "disk_gib": disk_gib(order),
         "expose": options.get("expose", "my-ip"),
         "bucket": _bucket(order["model"]["source"]),
         "log_days": LOG_DAYS,
         "when_idle": policy["idle"]["action"],
+        "expires": policy["expires"],
         "tags": {
             "deployer:deployment": order["deployment"],
             "deployer:spec-digest": order["digest"],
             "deployer:expires-after": _expiry(policy["expires"]),
+            "deployer:idle-after": f"{int(policy['idle']['after'])}s",
+            "deployer:idle-action": policy["idle"]["action"],
         },
     }
+
+
+def is_fleet(order: Mapping[str, Any]) -> bool:
+    """Whether there are, or may be, several machines behind one address, or one that comes and goes."""
+    replicas = order.get("replicas") or {"min": 1, "max": 1}
+    single = (replicas["min"], replicas["max"]) == (1, 1)
+    return not single or order["offer"]["billing"] == "spot" or bool(order["options"].get("domain"))
+
+
+def requests_per_minute(order: Mapping[str, Any]) -> int:
+    """What one machine answers a minute before another one is added."""
+    seconds: float = max(1.0, order["traffic"]["output_tokens"] / TOKENS_PER_SECOND)
+    return max(1, round(SHARE_OF_FULL * 60 * int(order["concurrency"]) / seconds))
 
 
 def disk_gib(order: Mapping[str, Any]) -> int:
@@ -128,164 +147,28 @@ def program(inputs: Mapping[str, Any]) -> None:
     import pulumi
     import pulumi_aws as aws
 
+    from ._aws import fleet, identity, machine, network
+    from ._aws.setting import Setting
+
     config = pulumi.Config("deployer")
-    region = aws.Provider("aws", region=inputs["region"])
+    region = aws.Provider("aws", region=inputs["region"], ignore_tags={"keys": [WRITTEN_BY_HAND]})
     here = pulumi.ResourceOptions(provider=region)
     tags = {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"}
-
-    subnet = _network(inputs, tags, here)
     cidrs = callers(inputs["expose"], config.get("callerCidr"))
-    access = _access(inputs, cidrs, tags, subnet, here)
-    secret, logs = _kept(inputs, tags, here)
-    allowed = pulumi.Output.all(secret.arn, logs.arn).apply(lambda arns: _allowed(inputs, *arns))
-    profile = _identity(allowed, tags, here)
-    machine = _machine(inputs, (subnet, access, profile), tags, here)
-    pulumi.export("endpoint", pulumi.Output.concat("https://", machine.public_ip, "/v1"))
-    pulumi.export("region", inputs["region"])
-    pulumi.export("instance_id", machine.id)
-    pulumi.export("secret_arn", secret.arn)
-    pulumi.export("log_group", logs.name)
-
-
-def _kept(inputs: Mapping[str, Any], tags: dict[str, str], here: Any) -> tuple[Any, Any]:
-    """Where the API key and the log are kept. The key itself is put there when it is made, not here."""
-    from pulumi_aws import cloudwatch, secretsmanager
-
-    secret = secretsmanager.Secret(
-        "api-key",
-        description=f"API key of {inputs['deployment']}",
-        recovery_window_in_days=0,  # nothing is left behind, and the name is free at once
-        tags=tags,
-        opts=here,
-    )
-    logs = cloudwatch.LogGroup(
-        "logs",
-        name=f"/deployer/{inputs['deployment']}",
-        retention_in_days=inputs["log_days"],
-        tags=tags,
-        opts=here,
-    )
-    return secret, logs
-
-
-def _network(inputs: Mapping[str, Any], tags: dict[str, str], here: Any) -> Any:
-    """A network of its own with one public subnet, and a free way to S3."""
-    from pulumi_aws import ec2
-
-    vpc = ec2.Vpc("network", cidr_block=NETWORK, enable_dns_hostnames=True, tags=tags, opts=here)
-    gateway = ec2.InternetGateway("gateway", vpc_id=vpc.id, tags=tags, opts=here)
-    subnet = ec2.Subnet("public", vpc_id=vpc.id, cidr_block=SUBNET, tags=tags, opts=here)
-    routes = ec2.RouteTable(
-        "routes",
-        vpc_id=vpc.id,
-        routes=[{"cidr_block": ANYONE, "gateway_id": gateway.id}],
-        tags=tags,
-        opts=here,
-    )
-    ec2.RouteTableAssociation("route", subnet_id=subnet.id, route_table_id=routes.id, opts=here)
-    ec2.VpcEndpoint(
-        "s3",
-        vpc_id=vpc.id,
-        service_name=f"com.amazonaws.{inputs['region']}.s3",
-        vpc_endpoint_type="Gateway",
-        route_table_ids=[routes.id],
-        tags=tags,
-        opts=here,
-    )
-    return subnet
-
-
-def _identity(allowed: Any, tags: dict[str, str], here: Any) -> Any:
-    """What the machine may do: read its own secret and weights, write its own log, be managed."""
-    from pulumi_aws import iam
-
-    role = iam.Role("role", assume_role_policy=TRUST, tags=tags, opts=here)
-    iam.RolePolicy("own-things", role=role.name, policy=allowed, opts=here)
-    iam.RolePolicyAttachment("managed", role=role.name, policy_arn=SSM_POLICY, opts=here)
-    return iam.InstanceProfile("profile", role=role.name, tags=tags, opts=here)
-
-
-def _allowed(inputs: Mapping[str, Any], secret: str, logs: str) -> str:
-    """The policy document: this secret, this log group, and the bucket of the weights if there is one."""
-    statements = [
-        _allow(["secretsmanager:GetSecretValue"], secret),
-        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{logs}:*"),
-    ]
-    bucket = inputs["bucket"]
-    if bucket:
-        arn = f"arn:aws:s3:::{bucket['name']}"
-        within = {"StringLike": {"s3:prefix": f"{bucket['prefix']}*"}}
-        statements += [
-            _allow(["s3:GetObject"], f"{arn}/{bucket['prefix']}*"),
-            {**_allow(["s3:ListBucket"], arn), "Condition": within},
-        ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
-
-
-def _access(
-    inputs: Mapping[str, Any], cidrs: Sequence[str], tags: dict[str, str], subnet: Any, here: Any
-) -> Any:
-    """HTTPS in from the callers; HTTPS out, for images, weights and AWS itself."""
-    from pulumi_aws import ec2
-
-    return ec2.SecurityGroup(
-        "access",
-        description=f"{inputs['deployment']}: HTTPS from its callers",
-        vpc_id=subnet.vpc_id,
-        ingress=_rules(cidrs),
-        egress=_rules([ANYONE]),
-        tags=tags,
-        opts=here,
+    setting = Setting(
+        inputs, tags, here, config, cidrs, zones(inputs, config.get("zone"), config.get("zones"))
     )
 
+    places = network.declare(setting)
+    kept = identity.keep(setting)
+    profile = identity.profile(setting, kept)
+    made = (fleet if inputs["fleet"] else machine).declare(setting, places, profile, kept)
+    for name, value in {**kept.exports(), **made, "region": inputs["region"]}.items():
+        pulumi.export(name, value)
 
-def _rules(cidrs: Sequence[str]) -> Any:
-    if not cidrs:
-        return []
-    port = {"protocol": "tcp", "from_port": HTTPS, "to_port": HTTPS}
-    return [{**port, "cidr_blocks": list(cidrs)}]
 
-
-def _machine(
-    inputs: Mapping[str, Any], placed: tuple[Any, Any, Any], tags: dict[str, str], here: Any
-) -> Any:
-    """The instance; `placed` is its subnet, security group and instance profile.
-
-    A newer machine image does not replace a running machine. A public address is needed to pull images and
-    weights even where nobody may connect: it costs a tenth of a NAT gateway.
-    """
-    import pulumi
-    from pulumi_aws import ec2, ssm
-
-    subnet, access, profile = placed
-    asking = pulumi.InvokeOutputOptions(provider=here.provider)
-    ends = inputs["spot"] or inputs["when_idle"] == "destroy"
-    return ec2.Instance(
-        "machine",
-        ami=ssm.get_parameter_output(name=AMI_PARAMETER, opts=asking).value,
-        instance_type=inputs["instance_type"],
-        subnet_id=subnet.id,
-        vpc_security_group_ids=[access.id],
-        iam_instance_profile=profile.name,
-        associate_public_ip_address=True,
-        instance_initiated_shutdown_behavior="terminate" if ends else "stop",
-        instance_market_options={"market_type": "spot"} if inputs["spot"] else None,
-        metadata_options={
-            "http_endpoint": "enabled",
-            "http_tokens": "required",
-            "http_put_response_hop_limit": 1,
-        },
-        root_block_device={
-            "volume_type": "gp3",
-            "volume_size": inputs["disk_gib"],
-            "encrypted": True,
-            "delete_on_termination": True,
-            "tags": tags,
-        },
-        tags={**tags, "Name": inputs["deployment"]},
-        opts=pulumi.ResourceOptions.merge(here, pulumi.ResourceOptions(ignore_changes=["ami"])),
-    )
+def zones(inputs: Mapping[str, Any], one: str | None, several: str | None) -> list[str | None]:
+    """The zones to be in: those told for a fleet, the one told for a machine; a plan has not asked."""
+    if not inputs["fleet"]:
+        return [one]
+    return [*several.split(",")] if several else [f"{inputs['region']}{z}" for z in ZONES]

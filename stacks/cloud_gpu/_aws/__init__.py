@@ -1,0 +1,1 @@
+"""The parts of the AWS stack. They import Pulumi and each other, and nothing of deployer."""
