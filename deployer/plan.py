@@ -20,6 +20,7 @@ from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.plain import to_plain
 from deployer.target import Provider
+from deployer.traffic import COLD_START_MINUTES
 from deployer.traffic import usage as usage_of
 from deployer.words import (
     HOURS_PER_MONTH,
@@ -156,8 +157,14 @@ def _priced(asked: Asked, found: Sequence[Candidate], prices: Prices, collect: C
         resources=resources,
         cost=bill,
         policy=verdicts,
-        warnings=tuple(warnings(question, found, used)),
+        warnings=(*warnings(question, found, used), *_of_provider(best, inputs)),
     )
+
+
+def _of_provider(best: Candidate, inputs: Mapping[str, Any]) -> Sequence[str]:
+    """What the provider itself wants to be known."""
+    said = getattr(best.provider, "warnings", None)
+    return () if said is None else tuple(said(inputs, best.offer))
 
 
 def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
@@ -222,6 +229,7 @@ def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Us
         question.spec.traffic,
         scale_to_zero_minutes=float(inputs.get("scale_to_zero_minutes", 0)),
         seconds_per_request=seconds,
+        cold_start_minutes=getattr(best.provider, "COLD_START_MINUTES", COLD_START_MINUTES),
     )
 
 
@@ -245,6 +253,7 @@ def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> 
     mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
     if bill.monthly_usd is None or mine is None or theirs is None:
         return None
-    low, high = used.active_hours
-    hours = (low + high) / 2 if other.offer.billing == "per-minute" else Decimal(HOURS_PER_MONTH)
-    return bill.monthly_usd + (theirs - mine) * hours
+    slept = best.hours < HOURS_PER_MONTH
+    hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
+    same = other.provider.NAME == best.provider.NAME
+    return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

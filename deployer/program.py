@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.target import sources
 from deployer.words import Resource
 
 PROJECT = "deployer"
@@ -111,7 +112,8 @@ def _resource(given: Any) -> Resource:
 
 def _key(file: Path, inputs: Mapping[str, Any]) -> str:
     asked = json.dumps([inputs, _versions()], sort_keys=True, default=str)
-    return sha256(file.read_bytes() + b"\0" + asked.encode()).hexdigest()
+    code = b"\0".join(part.read_bytes() for part in sources(file))
+    return sha256(code + b"\0" + asked.encode()).hexdigest()
 
 
 def _versions() -> Sequence[str]:

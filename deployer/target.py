@@ -5,7 +5,8 @@ folders of the same shape are searched when `DEPLOYER_STACKS` lists them. The fi
 `Provider`, and it either holds a Pulumi program (`program`) or says what it makes (`resources`).
 
 A module with a `program` imports nothing from `deployer`, so that it can be written out as a standalone
-Pulumi project: it is handed what it needs and answers in plain mappings.
+Pulumi project: it is handed what it needs and answers in plain mappings. Its parts, if it has any, are modules
+in the folder `_<name>` beside it, imported relatively (`from ._aws import ...`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
+from zlib import crc32
 
 from deployer.errors import UsageError, quoted
-from deployer.words import TARGETS, Gpu, Offer
+from deployer.words import TARGETS, Gpu, ModelInfo, Offer, Rate
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -42,6 +44,13 @@ class Want:
     region: str | None
     options: Mapping[str, Any]  # the spec's `targets.<target>`, every default filled in
     host: Host
+    source: str = ""  # the spec's `model.source`
+    adapter: str | None = None
+    model: ModelInfo | None = None  # what is known of the model
+
+    def offer(self, **given: Any) -> Offer:
+        """Make an offer without hardware of its own: what a provider's own units are sold as."""
+        return Offer(gpu=None, gpu_count=0, vram_mib=None, **given)
 
 
 class Prices(Protocol):
@@ -53,6 +62,14 @@ class Prices(Protocol):
 
     def gpu(self, name: str) -> Gpu | None:
         """A GPU by any spelling of its name."""
+        ...
+
+    def rate(self, component: str, region: str | None) -> Rate:
+        """The price of one unit of a component in a region."""
+        ...
+
+    def rules(self, provider: str) -> Mapping[str, Any]:
+        """What a serverless provider accepts and how it counts; {} where nothing is known."""
         ...
 
 
@@ -81,7 +98,14 @@ class Runner(Protocol):
 
 
 class Provider(Protocol):
-    """The module under `stacks/`. `program` or `resources` must be there; `runner`, `PRICING` may be."""
+    """The module under `stacks/`. `program` or `resources` must be there; the following may be:
+
+    - `runner(home)`: applies it without Pulumi. `PRICING`: rules of the bill by resource type.
+    - `refuses(want, prices)`: why it cannot serve the wanted model there, one reason each; nothing if it can.
+    - `idle_minutes(after_s)`: how long it stays awake after a request; with it, it scales to zero.
+    - `warnings(inputs, offer)`: what should be known before it is applied.
+    - `CONNECTION(outputs)`: how a deployment is called that has no OpenAI route (`deployer.gateway`).
+    """
 
     TARGET: str
     NAME: str
@@ -138,12 +162,22 @@ def provider(target: str, name: str) -> Provider:
             f"no provider {quoted(name)} for {target}",
             hint=f"providers of {target}: {have}",
         )
-    return cast(Provider, _module(known[name], f"{target.replace('-', '_')}.{name}"))
+    return cast(Provider, _module(known[name], target.replace("-", "_")))
+
+
+def sources(file: Path) -> tuple[Path, ...]:
+    """Return a provider's file and its parts: all that its program is made of."""
+    shared = sorted(file.parent.glob("_*.py"))
+    return (file, *shared, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
 
 
 @cache
-def _module(path: Path, dotted: str) -> ModuleType:
-    name = f"deployer_stacks.{dotted}"
+def _module(path: Path, target: str) -> ModuleType:
+    package = f"deployer_stacks_{target}_{crc32(str(path.parent).encode()):08x}"
+    if package not in sys.modules:
+        home = sys.modules[package] = ModuleType(package)
+        home.__path__ = [str(path.parent)]
+    name = f"{package}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:  # pragma: no cover - a .py file always has a loader
         raise UsageError(f"{path} cannot be imported")
