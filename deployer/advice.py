@@ -7,6 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from deployer.choose import Candidate, Question, candidates, ranked, refusals
+from deployer.providers import others
+from deployer.providers import refusals as refusals_of_providers
 from deployer.quantization import FORMATS
 from deployer.quantization.accuracy import accuracy_loss
 from deployer.units import usd
@@ -33,7 +35,10 @@ def reasons(
 
 def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
     if not found:
-        yield _no_offer(question)
+        refused = tuple(refusals_of_providers(question))
+        yield from refused
+        if not refused:
+            yield _no_offer(question)
         yield from refusals(question)[:MOST_REFUSALS]
         return
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
@@ -121,6 +126,7 @@ def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Ite
         yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
     if question.target != "serverless" and question.spec.serve.replicas.max > 1:
         yield "planned and priced as one copy: more replicas on this target are not part of this version"
+    yield from others(question, found)
     yield from _saving(question, found)
     yield from _too_slow(best, used)
     yield from sizing.notes

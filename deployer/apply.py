@@ -75,8 +75,8 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
 
 
 def applied_by_engine(provider: Provider) -> bool:
-    """Whether it is applied by the Pulumi engine, which says itself what would change."""
-    return hasattr(provider, "program") and not hasattr(provider, "runner")
+    """Whether it is applied by the Pulumi engine, which says itself what would change: rented machines are."""
+    return hasattr(provider, "program") and provider.TARGET == "cloud-gpu"
 
 
 def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:

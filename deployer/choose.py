@@ -7,31 +7,27 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from deployer.engines import Engine, engine
 from deployer.quantization import FORMATS
 from deployer.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.spec import Spec
 from deployer.spec.plain import to_plain
-from deployer.target import Host, Provider, Want, provider, providers
+from deployer.target import Host, Prices, Provider, Want, provider, providers
 from deployer.throughput import estimate
+from deployer.traffic import COLD_START_MINUTES, usage
 from deployer.words import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
 
+SECONDS_PER_REQUEST = (2.0, 30.0)
+"""Taken before the speed is known, to rank what sleeps by the hours it is awake: its idle time outweighs it."""
 
-class Catalog(Protocol):
-    """The part of `deployer.catalog.Catalog` that choosing needs."""
 
-    def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
-        """Every offer of a provider, in one region or in all."""
-        ...
-
-    def gpu(self, name: str) -> Gpu | None:
-        """A GPU by any spelling of its name."""
-        ...
+Catalog = Prices
+"""The part of `deployer.catalog.Catalog` that choosing needs."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,13 @@ class Candidate:
     offer: Offer
     gpu: Gpu | None
     sizing: Sizing
+    hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for
 
     @property
     def monthly_usd(self) -> Decimal | None:
-        """Hardware for a month of 730 h, without disks and traffic: enough to rank by."""
+        """Hardware for its hours of a month, without disks and traffic: enough to rank by."""
         price = self.offer.usd_per_hour
-        return None if price is None else price * HOURS_PER_MONTH
+        return None if price is None else price * self.hours
 
 
 @dataclass(frozen=True)
@@ -79,13 +76,40 @@ class Question:
 
 def candidates(question: Question) -> tuple[Candidate, ...]:
     """Every combination of provider, offer, engine and format, sized, in no order."""
+    awake = {where.NAME: _hours(question, where) for where in _providers(question)}
     return tuple(
-        _candidate(question, where, offer, served, form)
+        _candidate(question, where, offer, (served, form), awake[where.NAME])
         for where in _providers(question)
+        if not _declined(question, where)
         for offer in _offers(question, where)
         for served in _engines(question, where)
         for form in _formats(question, served, _gpu(question, offer))
     )
+
+
+def declined(question: Question) -> Mapping[str, tuple[str, ...]]:
+    """The providers that cannot serve this model there at all, each with its reasons."""
+    said = {where.NAME: _declined(question, where) for where in _providers(question)}
+    return {name: reasons for name, reasons in said.items() if reasons}
+
+
+def _declined(question: Question, where: Provider) -> tuple[str, ...]:
+    refuses = getattr(where, "refuses", None)
+    return () if refuses is None else tuple(refuses(want_of(question), question.catalog))
+
+
+def _hours(question: Question, where: Provider) -> Decimal:
+    """The hours of a month that it is awake, where it sleeps: roughly, as the speed is not known yet."""
+    idle = getattr(where, "idle_minutes", None)
+    if idle is None or question.spec.serve.replicas.min > 1:
+        return Decimal(HOURS_PER_MONTH)
+    used = usage(
+        question.spec.traffic,
+        scale_to_zero_minutes=idle(question.spec.policy.idle.after),
+        seconds_per_request=SECONDS_PER_REQUEST,
+        cold_start_minutes=getattr(where, "COLD_START_MINUTES", COLD_START_MINUTES),
+    )
+    return sum(used.active_hours, Decimal(0)) / 2
 
 
 def ranked(found: Iterable[Candidate], spec: Spec) -> tuple[Candidate, ...]:
@@ -119,7 +143,15 @@ def _providers(question: Question) -> Iterator[Provider]:
 def want_of(question: Question) -> Want:
     """What the providers of the question's target are asked for."""
     options: Mapping[str, Any] = to_plain(question.options)
-    return Want(options.get("region"), options, question.host)
+    model = question.spec.model
+    return Want(
+        options.get("region"),
+        options,
+        question.host,
+        source=model.source,
+        adapter=model.adapter,
+        model=question.info,
+    )
 
 
 def _offers(question: Question, where: Provider) -> Iterable[Offer]:
@@ -188,11 +220,12 @@ def _wanted(question: Question, served: Engine) -> Iterator[str]:
 
 
 def _candidate(
-    question: Question, where: Provider, offer: Offer, served: Engine, form: str
+    question: Question, where: Provider, offer: Offer, how: tuple[Engine, str], hours: Decimal
 ) -> Candidate:
     gpu = _gpu(question, offer)
     hardware = _hardware(offer, gpu)
-    return Candidate(where, offer, gpu, size(question.info, served, form, hardware, question.load))
+    sizing = size(question.info, *how, hardware, question.load)
+    return Candidate(where, offer, gpu, sizing, hours)
 
 
 def with_speed(question: Question, best: Candidate) -> Candidate:

@@ -25,6 +25,8 @@ from deployer.words import Resource
 KNOWN_LATER = "<known after apply>"
 SECRET = "<secret>"  # noqa: S105 - what is shown in place of one
 STACK = "pulumi:pulumi:Stack"
+CODE = "__provider"
+"""The pickled code of a dynamic resource: it differs from Python to Python and says nothing."""
 
 Program = Callable[[Mapping[str, Any]], object]
 
@@ -104,7 +106,8 @@ class _Recorder(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == STACK:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        self.inputs[request.type, request.name] = _plain(MessageToDict(request.object))
+        given = {k: v for k, v in MessageToDict(request.object).items() if k != CODE}
+        self.inputs[request.type, request.name] = _plain(given)
         request.object["arn"] = f"${{{request.name}.arn}}"
         return resource_pb2.RegisterResourceResponse(
             urn=urn, id=f"${{{request.name}.id}}", object=request.object

@@ -21,6 +21,7 @@ from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.plain import to_plain
 from deployer.target import Provider
+from deployer.traffic import COLD_START_MINUTES
 from deployer.traffic import usage as usage_of
 from deployer.words import (
     HOURS_PER_MONTH,
@@ -168,24 +169,31 @@ def _priced(
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(question, found, used), *(_unservable(order) if rented else ())),
+        warnings=(*warnings(question, found, used), *_cautions(best, order, inputs)),
         inputs=inputs,
         usage=used,
         options=to_plain(question.options),
     )
 
 
-def _unservable(order: Mapping[str, Any]) -> Iterator[str]:
-    if reason := boot.unservable(order):
+def _cautions(
+    best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> Iterator[str]:
+    """What should be known before it is applied: that it cannot be, and what the provider itself says."""
+    reason = boot.unservable(order) if best.provider.TARGET == "cloud-gpu" else None
+    if reason:
         yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
+    said = getattr(best.provider, "warnings", None)
+    yield from said(inputs, best.offer) if said else ()
 
 
 def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
-    A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name, digest, model {source, name, path}, engine, quantization, context,
-    concurrency, replicas, handler (of engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts, gpu_list_price_usd and
-    gpu_source), options, traffic, policy.
+    A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
+    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (of
+    engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    gpu_list_price_usd and gpu_source), options, traffic, policy.
     """
     question, gpu = asked.question, best.gpu
     spec = question.spec
@@ -242,6 +250,7 @@ def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Us
         question.spec.traffic,
         scale_to_zero_minutes=float(inputs.get("scale_to_zero_minutes", 0)),
         seconds_per_request=seconds,
+        cold_start_minutes=getattr(best.provider, "COLD_START_MINUTES", COLD_START_MINUTES),
     )
 
 
@@ -265,6 +274,7 @@ def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> 
     mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
     if bill.monthly_usd is None or mine is None or theirs is None:
         return None
-    low, high = used.active_hours
-    hours = (low + high) / 2 if other.offer.billing == "per-minute" else Decimal(HOURS_PER_MONTH)
-    return bill.monthly_usd + (theirs - mine) * hours
+    slept = best.hours < HOURS_PER_MONTH
+    hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
+    same = other.provider.NAME == best.provider.NAME
+    return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

@@ -23,7 +23,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from zlib import crc32
 
 from deployer.errors import UsageError, quoted
-from deployer.words import TARGETS, Gpu, Offer
+from deployer.words import TARGETS, Gpu, ModelInfo, Offer, Rate
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -58,6 +58,13 @@ class Want:
     region: str | None
     options: Mapping[str, Any]  # the spec's `targets.<target>`, every default filled in
     host: Host
+    source: str = ""  # the spec's `model.source`
+    adapter: str | None = None
+    model: ModelInfo | None = None  # what is known of the model
+
+    def offer(self, **given: Any) -> Offer:
+        """Make an offer without hardware of its own: what a provider's own units are sold as."""
+        return Offer(gpu=None, gpu_count=0, vram_mib=None, **given)
 
 
 class Prices(Protocol):
@@ -69,6 +76,14 @@ class Prices(Protocol):
 
     def gpu(self, name: str) -> Gpu | None:
         """A GPU by any spelling of its name."""
+        ...
+
+    def rate(self, component: str, region: str | None) -> Rate:
+        """The price of one unit of a component in a region."""
+        ...
+
+    def rules(self, provider: str) -> Mapping[str, Any]:
+        """What a serverless provider accepts and how it counts; {} where nothing is known."""
         ...
 
 
@@ -130,9 +145,13 @@ class Finder(Protocol):
 
 
 class Provider(Protocol):
-    """The module under `stacks/`. `program` or `resources` must be there; `runner`, `PRICING` may be.
+    """The module under `stacks/`. `program` or `resources` must be there; the following may be:
 
-    One with a `runner` (`Runner`) is applied by it, one with a `program` by the Pulumi engine.
+    - `runner(home)`: applies it without Pulumi; one with a `program` is applied by the Pulumi engine. `PRICING`: rules of the bill by resource type.
+    - `refuses(want, prices)`: why it cannot serve the wanted model there, one reason each; nothing if it can.
+    - `idle_minutes(after_s)`: how long it stays awake after a request; with it, it scales to zero.
+    - `warnings(inputs, offer)`: what should be known before it is applied.
+    - `CONNECTION(outputs)`: how a deployment is called that has no OpenAI route (`deployer.gateway`).
     """
 
     TARGET: str
@@ -195,7 +214,8 @@ def provider(target: str, name: str) -> Provider:
 
 def sources(file: Path) -> tuple[Path, ...]:
     """Return a provider's file and its parts: all that its program is made of."""
-    return (file, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
+    shared = sorted(file.parent.glob("_*.py"))
+    return (file, *shared, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
 
 
 @cache

@@ -54,6 +54,11 @@ class Catalog:
         """All GPUs and unified-memory chips."""
         return gpus.every()
 
+    def rules(self, provider: str) -> Mapping[str, Any]:
+        """What a serverless provider accepts and how it counts (`data/serverless.json`); {} if nothing is known."""
+        found: Mapping[str, Any] = table("serverless").get(provider, {})
+        return found
+
     def rate(self, component: str, region: str | None) -> Rate:
         """What one unit of a component (`ebs-gp3-storage`) costs in a region; `usd` None is unpriced."""
         row = _components().get(component)

@@ -19,6 +19,7 @@ DATA = Path(__file__).parent / "data" / "models.json"
 _ABOUT = ("name", "origins", "notes")
 
 _OWN_SOURCE = {
+    "architecture": "the class that the model's family has in config.json (recalled, not read)",
     "embedding_params": "vocabulary x hidden size, checked against the parameter count",
     "kv_window_bytes": "window x sliding layers x 2 x KV heads x head size x 2 bytes",
 }

@@ -78,8 +78,13 @@ def _gib(size: float | None) -> str:
     return "unknown" if size is None else f"{size:.3g}"
 
 
+def _without_gpu(offer: Offer) -> str:
+    """A machine without a GPU, or a provider's own units, behind which there is hardware that it does not name."""
+    return "CPU" if offer.billing in ("owned", "on-demand", "spot") else "hardware of its own"
+
+
 def _hardware(offer: Offer) -> str:
-    gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
+    gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else _without_gpu(offer)
     memory = f", {offer.vram_mib * offer.gpu_count / 1024:.1f} GiB VRAM" if offer.vram_mib else ""
     if not offer.gpu and offer.memory_gib:
         memory = f", {offer.memory_gib:.1f} GiB memory"
@@ -175,7 +180,7 @@ def _alternatives(plan: Plan) -> Iterator[str]:
 
 def _alternative(other: Alternative) -> list[str]:
     offer = other.offer
-    hardware = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
+    hardware = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else _without_gpu(offer)
     month = f"{usd(other.monthly_usd)} USD/month"
     return ["", offer.instance_type, hardware, other.sizing.quantization, other.sizing.fit, month]
 

@@ -48,7 +48,7 @@ class Console:
 
 def console_lines(clients: Clients, instance: str) -> Sequence[str]:
     """Read a machine's console: what it says now where the hardware can tell (Nitro), else at its last start."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     client = clients("ec2")
     for asked in ({"Latest": True}, {}):

@@ -120,7 +120,7 @@ def family(instance_type: str) -> str:
 
 
 def _allowed(clients: Clients, code: str, say: Say) -> int | None:
-    from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import ClientError
 
     try:
         with understood("read a quota"):

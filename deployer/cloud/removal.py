@@ -56,7 +56,7 @@ def remove(
 
 def _tried(clients: Clients, one: Found) -> str | None:
     """Try once; None when it is gone, else why it is not."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     how = HOW.get(one.type)
     if how is None:

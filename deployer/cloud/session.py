@@ -58,8 +58,8 @@ class Session:
             return self._clients[service]
 
     def _made(self, service: str) -> Any:
-        import boto3  # type: ignore[import-untyped]
-        from botocore.config import Config  # type: ignore[import-untyped]
+        import boto3
+        from botocore.config import Config
 
         config = Config(
             retries={"mode": "standard", "max_attempts": 6}, connect_timeout=10, read_timeout=60
@@ -83,7 +83,7 @@ def understood(what: str) -> Iterator[None]:
         PrerequisiteError: credentials, permission or network are missing.
         EngineError: AWS failed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from deployer.cost import aws, huggingface, local
+from deployer.cost import aws, huggingface, local, serverless
 from deployer.cost.rule import MONTH, Rates, Rule, Setting
 from deployer.words import Estimate, Item, Resource, Usage
 
 __all__ = ["FREE", "RULES", "Rates", "Rule", "Setting", "estimate"]
 
-RULES: Mapping[str, Rule] = {**aws.RULES, **local.RULES, **huggingface.RULES}
-FREE: Mapping[str, str] = {**aws.FREE, **local.FREE}
+RULES: Mapping[str, Rule] = {
+    **aws.RULES,
+    **local.RULES,
+    **huggingface.RULES,
+    **serverless.RULES,
+}
+FREE: Mapping[str, str] = {**aws.FREE, **local.FREE, **serverless.FREE}
 """The types that cost nothing, with the reason."""
 ESSENTIAL = frozenset({"instance", "endpoint", "hardware"})
 """Components without whose price a total would mislead: with one unpriced there is no total."""

@@ -51,4 +51,4 @@ def _rate(resource: Resource, at: Setting) -> Rate:
     return known("endpoint", "hour", None, f"no price of {kind}", None)
 
 
-RULES: Mapping[str, Rule] = {"huggingface:index:Endpoint": _endpoint}
+RULES: Mapping[str, Rule] = {"pulumi-python:dynamic/deployer:HuggingFaceEndpoint": _endpoint}

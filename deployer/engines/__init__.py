@@ -90,6 +90,7 @@ class Engine:
     `offloads` says whether layers that do not fit on the GPU can stay on the CPU.
     `most_sequences` bounds the batch; None: as many as are asked for.
     `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default.
+    `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Engine:
     offloads: bool = False
     most_sequences: int | None = None
     kv_8bit: tuple[str, ...] = ()
+    managed: bool = False
 
     def kv_share(self, format_name: str) -> float:
         """Return the size of the KV cache beside one of 16 bits."""

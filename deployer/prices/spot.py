@@ -20,8 +20,8 @@ def live(region: str, types: Sequence[str]) -> Mapping[str, Decimal]:
     Raises:
         NoSpotError: there are no credentials, or AWS does not answer with prices.
     """
-    import boto3  # type: ignore[import-untyped]
-    from botocore.exceptions import (  # type: ignore[import-untyped]
+    import boto3
+    from botocore.exceptions import (
         BotoCoreError,
         ClientError,
     )

@@ -129,6 +129,8 @@ def size(
         vram_gib=hardware.memory_gib * gpus if hardware.memory_gib and gpus else None,
         adapter_gib=(adapter[0] / GIB, adapter[1] / GIB) if adapter else None,
     )
+    if engine.managed:
+        return _managed(known, info, load)
     loaded = loaded_gib(info, engine, format_name, max(gpus, 1))
     if loaded is None or hardware.memory_gib is None:
         what = "the size of the weights" if loaded is None else "the memory of the hardware"
@@ -143,6 +145,17 @@ def size(
         return sized
     need = (budget.total - budget.overhead[1], budget.weights[1] + sequence / GIB)
     return on_host(sized, info, hardware.gpu, hardware.host_gib, need)
+
+
+def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
+    """Judge what a provider runs on hardware of its own choice: only the model's own limits decide."""
+    if info.max_context and load.context > info.max_context:
+        limit = f"the model's context ends at {info.max_context} tokens"
+        return replace(known, fit="no", limit=limit)
+    if known.weights_gib is None:
+        return replace(known, limit="the size of the weights is unknown")
+    note = "the provider chooses the hardware: speed and requests at once are unknown, measure them"
+    return replace(known, fit="fits", basis="estimated", notes=(note,))
 
 
 def _sequence(info: ModelInfo, engine: Engine, format_name: str, tokens: int) -> float | None:

@@ -1,23 +1,47 @@
 """A dedicated Inference Endpoint of Hugging Face that scales to zero, on AWS or Google Cloud.
 
-Hugging Face bills by the minute while the endpoint starts and runs, the same in every region of a cloud.
+Hugging Face bills by the minute while the endpoint starts and runs, the same in every region of a cloud. This
+file imports nothing from `deployer`: `program` is a complete Pulumi program that takes one plain mapping.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
+
+from . import _dynamic
 
 TARGET = "serverless"
 NAME = "huggingface"
-ENGINES = ("vllm", "sglang", "llama.cpp")
+ENGINES = ("vllm", "sglang")
 PRIVACY = "prompts and answers pass through Hugging Face's cloud, in the region that you name"
 
 REGIONS = {"us-east-1": "aws", "eu-west-1": "aws", "us-east4": "gcp"}
 """Where endpoints can be had, with the cloud that runs them (huggingface.co/docs/inference-endpoints/support/faq)."""
 LEAST_IDLE_MINUTES = 15
 """The shortest time to scale to zero that Hugging Face offers."""
+COLD_START_MINUTES = (1.0, 5.0)
+"""An estimate: Hugging Face says that it depends on the model and gives no figure."""
+LONGEST_NAME = 32
+KIND = "HuggingFaceEndpoint"
+
+
+def idle_minutes(after_s: float) -> int:
+    """How long it stays awake after the last request, in whole minutes."""
+    return max(LEAST_IDLE_MINUTES, math.ceil(after_s / 60))
+
+
+def refuses(want: Any, prices: Any) -> Iterator[str]:  # noqa: ARG001 - one signature for all
+    """Why it cannot be served there."""
+    if want.region and want.region not in REGIONS:
+        yield f"no Inference Endpoints in {want.region}, only in {', '.join(REGIONS)}"
+    if want.source and not want.source.startswith("hf:"):
+        yield "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else"
+    if want.adapter:
+        yield "adapters are not served there in this version: merge it into the model"
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:
@@ -45,9 +69,9 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     offer, replicas = order["offer"], order.get("replicas") or {"min": 1, "max": 1}
     vendor, instance_type, size = offer["instance_type"].split("/")
-    idle = order["policy"]["idle"]["after"] / 60
     return {
-        "name": order["deployment"],
+        "name": _name(order["deployment"]),
+        "served_name": order["spec_name"],
         "repository": _repository(order["model"]["source"]),
         "vendor": vendor,
         "region": offer["region"],
@@ -60,9 +84,16 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "context": order["context"],
         "min_replica": replicas["min"] if replicas["min"] > 1 else 0,
         "max_replica": replicas["max"],
-        "scale_to_zero_minutes": max(LEAST_IDLE_MINUTES, idle),
-        "type": "protected",  # callers need a token
+        "scale_to_zero_minutes": idle_minutes(order["policy"]["idle"]["after"]),
+        "type": "authenticated",  # callers need a token
     }
+
+
+def _name(deployment: str) -> str:
+    """The endpoint's name: the deployment's, or its beginning and a digest where Hugging Face would refuse it."""
+    if len(deployment) <= LONGEST_NAME:
+        return deployment
+    return f"{deployment[: LONGEST_NAME - 9]}-{sha256(deployment.encode()).hexdigest()[:8]}"
 
 
 def _repository(source: str) -> str | None:
@@ -71,5 +102,21 @@ def _repository(source: str) -> str | None:
 
 
 def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The one thing that will exist."""
-    return [{"type": "huggingface:index:Endpoint", "name": inputs["name"], "inputs": dict(inputs)}]
+    """What `program` declares, without running it: a plan need not load Pulumi for one thing."""
+    given = {"type": f"pulumi-python:dynamic/deployer:{KIND}", "name": "endpoint"}
+    return [{**given, "inputs": dict(inputs)}]
+
+
+def warnings(inputs: Mapping[str, Any], offer: Any) -> Iterator[str]:  # noqa: ARG001 - one signature for all
+    """What should be known before it is applied."""
+    yield "callers need a Hugging Face token: HF_TOKEN is what they send as the API key"
+
+
+def program(inputs: Mapping[str, Any]) -> None:
+    """Declare the endpoint and export its address."""
+    import pulumi
+
+    made = _dynamic.resource(KIND, "endpoint", "_huggingface/endpoint", inputs)
+    pulumi.export("endpoint", made.url.apply(lambda url: f"{url}/v1" if url else None))
+    pulumi.export("region", inputs["region"])
+    pulumi.export("endpoint_name", inputs["name"])

@@ -129,7 +129,9 @@ def endpoint(**inputs: Any) -> Resource:
         "min_replica": 0,
         "max_replica": 1,
     }
-    return Resource("huggingface:index:Endpoint", "endpoint", plain | inputs)
+    return Resource(
+        "pulumi-python:dynamic/deployer:HuggingFaceEndpoint", "endpoint", plain | inputs
+    )
 
 
 def hardware(**inputs: Any) -> Resource:

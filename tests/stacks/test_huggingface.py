@@ -22,6 +22,7 @@ def offers(region: str | None) -> list[Offer]:
 def endpoint(replicas: dict[str, int] | None = None, idle: int = 1800) -> dict[str, Any]:
     order = {
         "deployment": "support-bot-serverless",
+        "spec_name": "support-bot",
         "model": {"source": "hf:Qwen/Qwen3-8B"},
         "engine": "vllm",
         "quantization": "bf16",
@@ -78,7 +79,7 @@ def test_the_endpoint_says_where_and_what_it_is():
         "nvidia-l4",
         "x4",
     )
-    assert made["type"] == "protected"
+    assert made["type"] == "authenticated"
 
 
 @pytest.mark.parametrize(
