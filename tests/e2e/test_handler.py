@@ -30,7 +30,7 @@ VLLM = """
 name: fake
 model: {{source: hf:Qwen/Qwen3-8B, context: 2048}}
 serve: {{engine: vllm}}
-targets: {{local: {{hardware: {{gpu: rtx-4090}}, port: {port}}}}}
+targets: {{local: {{provider: native, hardware: {{gpu: rtx-4090}}, port: {port}}}}}
 """
 
 
