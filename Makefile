@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 HOME_OF_DEMO := .demo
 DEPLOYER := DEPLOYER_HOME=$(CURDIR)/$(HOME_OF_DEMO) $(BIN)/deployer
 
-.PHONY: help demo test lint check format bench clean
+.PHONY: help demo test e2e-cloud lint check format bench clean
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,6 +32,9 @@ demo: $(READY) examples/tiny/tiny.gguf  ## Price an 8B model on a rented GPU, th
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -n 2
+
+e2e-cloud: $(READY)  ## Run the tests of cloud-gpu with a real Pulumi engine, killing `up` at 20 moments
+	DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_cloud.py
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
