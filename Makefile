@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 HOME_OF_DEMO := .demo
 DEPLOYER := DEPLOYER_HOME=$(CURDIR)/$(HOME_OF_DEMO) $(BIN)/deployer
 
-.PHONY: help demo test e2e-docker lint check format bench bench-local clean
+.PHONY: help demo test e2e-docker e2e-cloud lint check format bench bench-local clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: $(READY)  ## Run the tests
 
 e2e-docker: $(READY)  ## Run the tests that need a Docker engine, and skip none
 	CI=true $(BIN)/python -m pytest -n 2 tests/e2e/test_docker.py
+
+e2e-cloud: $(READY)  ## Run the tests of cloud-gpu with a real Pulumi engine, killing `up` at 20 moments
+	DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_cloud.py
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

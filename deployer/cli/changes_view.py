@@ -22,8 +22,6 @@ def render(changes: Changes) -> str:
     lines = ["", heading("  what changes")]
     lines.append(table([_row(change) for change in changes.real], right=frozenset({4})))
     lines += ["", f"  {_total(changes)}"]
-    if changes.gone:
-        lines.append(f"  gone since the last run: {', '.join(changes.gone)}")
     return "\n".join(lines)
 
 

@@ -50,7 +50,6 @@ class Changes:
     every: tuple[Change, ...]
     before: Estimate
     after: Estimate
-    gone: tuple[str, ...] = ()  # what the state knows and is not there any more
 
     @property
     def real(self) -> tuple[Change, ...]:
@@ -93,7 +92,6 @@ class Collector:
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
-        self.gone: list[str] = []
 
     def __call__(self, event: Any) -> None:
         """Keep what one event says."""
@@ -101,14 +99,30 @@ class Collector:
         if happened is None:
             return
         step = step_of(happened.metadata)
-        if step.op == "refresh" and event.res_outputs_event and happened.metadata.new is None:
-            self.gone.append(step.name)
         if step.op in ACTIONS and not step.type.startswith("pulumi:"):
             self.steps[step.urn] = step
 
     def changes(self, price: Price) -> Changes:
         """Return what was collected, priced."""
-        return priced(list(self.steps.values()), price, tuple(self.gone))
+        return priced(list(self.steps.values()), price)
+
+
+class Drift:
+    """Takes the events of a refresh: what the state knew and is gone, and what is not as it was left."""
+
+    def __init__(self) -> None:
+        self.gone: list[str] = []
+        self.altered: list[str] = []
+
+    def __call__(self, event: Any) -> None:
+        """Keep what one event says."""
+        if not event.res_outputs_event:
+            return
+        step = step_of(event.res_outputs_event.metadata)
+        if step.op == "delete":
+            self.gone.append(step.name)
+        elif step.op == "update" and not step.type.startswith("pulumi:"):
+            self.altered.append(step.name)
 
 
 def step_of(metadata: Any) -> Step:
@@ -122,20 +136,14 @@ def step_of(metadata: Any) -> Step:
     )
 
 
-def priced(steps: Iterable[Step], price: Price, gone: tuple[str, ...] = ()) -> Changes:
+def priced(steps: Iterable[Step], price: Price) -> Changes:
     """Price the steps: what exists before them, and what exists after."""
     found = list(steps)
     before = price([r for s in found if s.old is not None for r in [_resource(s, s.old)]])
     after = price([r for s in found if s.op != "delete" for r in [_resource(s, s.new or {})]])
     costs = (_by_name(before), _by_name(after))
     every = tuple(_change(step, *costs) for step in found)
-    return Changes(tuple(sorted(every, key=_order)), before, after, gone)
-
-
-def planned(resources: Sequence[Resource], price: Price) -> Changes:
-    """The changes of a first `up`, told without an engine: all that the plan lists is made."""
-    steps = [Step("create", f"::::{r.type}::{r.name}", None, r.inputs) for r in resources]
-    return priced(steps, price)
+    return Changes(tuple(sorted(every, key=_order)), before, after)
 
 
 def _resource(step: Step, inputs: Mapping[str, Any]) -> Resource:

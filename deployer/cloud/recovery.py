@@ -51,8 +51,8 @@ class Scene:
     price: Price | None = None
 
 
-def tidy(at: Scene, *, ours: bool) -> tuple[str, ...]:
-    """Put everything right; return the names of what the state knew and is gone.
+def tidy(at: Scene, *, ours: bool) -> None:
+    """Put everything right, saying what was not.
 
     Args:
         at: where.
@@ -70,9 +70,8 @@ def tidy(at: Scene, *, ours: bool) -> tuple[str, ...]:
     if lost and not ours and not known:
         raise _somebody_elses(at.name, lost)
     _remove(at, lost)
-    if not known and not state.get("pending_operations"):
-        return ()
-    return _refreshed(at)
+    if known or state.get("pending_operations"):
+        _refresh(at)
 
 
 def unlock(at: Scene) -> None:
@@ -212,14 +211,15 @@ def _inputs(one: Found) -> dict[str, Any]:
     return {}
 
 
-def _refreshed(at: Scene) -> tuple[str, ...]:
-    from deployer.cloud.changes import Collector
+def _refresh(at: Scene) -> None:
+    from deployer.cloud.changes import Drift
 
-    seen = Collector()
+    seen = Drift()
     guarded(at.name, lambda: at.engine.refresh(seen, clear_pending=True), ())
     if seen.gone:
         at.say(f"gone since the last run: {', '.join(seen.gone)}")
-    return tuple(seen.gone)
+    if seen.altered:
+        at.say(f"changed since the last run: {', '.join(seen.altered)}")
 
 
 def guarded(name: str, operation: Callable[[], object], errors: Sequence[str]) -> None:

@@ -111,7 +111,7 @@ def emulator(nobody: pytest.MonkeyPatch) -> Iterator[str]:
 def wait(url: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         try:
-            with urllib.request.urlopen(f"{url}/moto-api/"):  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{url}/moto-api/"):
                 return
         except urllib.error.HTTPError:
             return

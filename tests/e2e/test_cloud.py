@@ -1,0 +1,273 @@
+"""`deployer up --target cloud-gpu` for real: the Pulumi engine, a provider plugin and the AWS emulator.
+
+What exists is read back from the emulator, not from our own state. Skipped where there is no engine; `make
+e2e-cloud` skips none of it and kills `up` at 20 moments (DEPLOYER_KILLS).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import cloud_kit
+from tests.cloud_kit import NAME, Cloud, kill_all, until
+
+KILLS = int(os.environ.get("DEPLOYER_KILLS", "2"))
+SECRETS = ("hf-canary-5e1f", "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY")
+
+pytestmark = pytest.mark.xdist_group("cloud")  # each run takes a core for itself
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    absent = cloud_kit.missing()
+    if absent:
+        if os.environ.get("DEPLOYER_E2E_CLOUD"):
+            pytest.fail(f"{absent}; 'make e2e-cloud' must have it")
+        pytest.skip(absent)
+    pytest.importorskip("msgpack", reason="the provider plugin needs msgpack")
+    with cloud_kit.emulator(tmp_path_factory.mktemp("emulator")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def pulumi_home(address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cloud_kit.install_provider(tmp_path_factory.mktemp("pulumi"))
+
+
+@pytest.fixture
+def cloud(address: str, pulumi_home: Path, tmp_path: Path) -> Iterator[Cloud]:
+    """An empty account and an empty home."""
+    home = tmp_path / "home"
+    made = Cloud(address, home, cloud_kit.environ_of(address, home, pulumi_home))
+    made.post("/moto-api/reset")
+    yield made
+    made.faults()
+
+
+def actions(said: str) -> dict[str, str]:
+    """What `up` said that it would do, by resource: the lines under "what changes"."""
+    found = {}
+    for line in said.partition("what changes")[2].splitlines():
+        words = line.split()
+        if len(words) >= 3 and words[0] in ("create", "update", "replace", "delete"):
+            found[words[2]] = words[0]
+    return found
+
+
+def test_a_deployment_is_made_changed_renewed_and_removed(cloud):
+    spec = cloud.spec()
+    said = cloud.up(spec)
+    assert actions(said)["machine"] == "create"
+    first = cloud.instance()
+    assert first["InstanceType"] == "g5.xlarge"
+    status = json.loads(cloud.run("status", NAME, "--json"))["deployments"][0]
+    assert status["state"] == "starting"  # nobody serves a model here
+    assert first["PublicIpAddress"] in status["endpoint"]
+    assert {"type": "aws:ec2/instance:Instance", "name": NAME, "id": first["InstanceId"]} in status[
+        "resources"
+    ]
+    assert_no_secret_is_kept_in_the_clear(cloud)
+
+    assert actions(cloud.up(spec)) == {}, "a second up changes nothing"
+    assert cloud.instance()["InstanceId"] == first["InstanceId"]
+
+    said = cloud.up(cloud.spec(instance="g5.2xlarge"))
+    assert actions(said)["machine"] in ("update", "replace")
+    assert "+150.38" in said, "1.212 - 1.006 USD/h over 730 h"
+    assert cloud.instance()["InstanceType"] == "g5.2xlarge"
+
+    cloud.client("ec2").terminate_instances(InstanceIds=[cloud.instance()["InstanceId"]])
+    said = cloud.up(cloud.spec(instance="g5.2xlarge"))
+    assert "gone since the last run: machine" in said
+    assert actions(said) == {"machine": "create"}
+    assert cloud.instance()["InstanceId"] != first["InstanceId"]
+
+    said = cloud.run("down", NAME, "--json")
+    assert json.loads(said[said.index('{\n  "schema"') :])["remaining"] == []
+    assert cloud.leftovers() == {}
+
+
+def assert_no_secret_is_kept_in_the_clear(cloud: Cloud) -> None:
+    """Neither in the engine's state and settings nor in what the instance was started with."""
+    key = (cloud.home / "deployments" / NAME / "key").read_text()
+    for file in (cloud.home / "pulumi").rglob("*"):
+        if file.is_file():
+            text = file.read_text(errors="replace")
+            assert not [s for s in (*SECRETS, key) if s in text], file
+    asked = {"InstanceId": cloud.instance()["InstanceId"], "Attribute": "userData"}
+    told = cloud.client("ec2").describe_instance_attribute(**asked)["UserData"]
+    assert key not in json.dumps(told)
+
+
+def test_a_machine_that_was_stopped_is_started_and_found_at_its_new_address(cloud):
+    spec = cloud.spec()
+    cloud.up(spec)
+    first = cloud.instance()
+    cloud.client("ec2").stop_instances(InstanceIds=[first["InstanceId"]])
+    status = json.loads(cloud.run("status", NAME, "--json"))["deployments"][0]
+    assert status["state"] == "stopped"
+    cloud.up(spec)
+    again = cloud.instance()
+    assert again["State"]["Name"] == "running"
+    assert again["InstanceId"] == first["InstanceId"]
+    assert again["PublicIpAddress"] != first["PublicIpAddress"]
+    told = json.loads(cloud.run("env", NAME, "--json"))["env"]
+    assert told["OPENAI_BASE_URL"] == f"https://{again['PublicIpAddress']}/v1"
+    assert "BEGIN CERTIFICATE" in Path(told["SSL_CERT_FILE"]).read_text()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def refused(code: str, operation: str = "ec2.RunInstances", **more: Any) -> dict[str, Any]:
+    return {"operation": operation, "code": code, "message": f"{code}, says the test", **more}
+
+
+def test_without_capacity_in_two_zones_the_third_is_taken_and_each_is_said(cloud):
+    cloud.faults(refused("InsufficientInstanceCapacity", times=2))
+    said = cloud.up(cloud.spec())
+    assert said.count("no capacity in us-east-1") == 2
+    assert cloud.instance()["State"]["Name"] == "running"
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def test_without_capacity_anywhere_the_next_offer_that_fits_is_taken_where_the_spec_allows(cloud):
+    cloud.faults(refused("InsufficientInstanceCapacity", match="g6.xlarge"))
+    said = cloud.up(cloud.spec(instance="auto"))
+    assert "the next that fits is" in said
+    assert cloud.instance()["InstanceType"] != "g6.xlarge"
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def test_without_capacity_for_the_named_type_it_is_said_with_exit_code_3_and_can_be_removed(cloud):
+    cloud.faults(refused("InsufficientInstanceCapacity"))
+    said = cloud.up(cloud.spec(), code=3)
+    assert "AWS has no g5.xlarge to spare in any zone of us-east-1" in said
+    cloud.faults()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (refused("VcpuLimitExceeded"), 4, "quota"),
+        (refused("UnauthorizedOperation"), 6, "may not create EC2 Instance"),
+        (refused("ExpiredToken", "*", skip=120), 6, "expired"),
+    ],
+    ids=["quota", "permission", "expired half-way"],
+)
+def test_a_refusal_half_way_names_its_mend_and_the_next_up_goes_on(cloud, fault, code, words):
+    cloud.faults(fault)
+    said = cloud.up(cloud.spec(), code=code)
+    assert words in said
+    cloud.faults()
+    cloud.up(cloud.spec())
+    cloud.instance()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def test_throttling_on_every_third_call_only_takes_longer(cloud):
+    cloud.faults(refused("Throttling", "*", every=3))
+    cloud.up(cloud.spec())
+    cloud.instance()
+    cloud.run("down", NAME)
+    cloud.faults()
+    assert cloud.leftovers() == {}
+
+
+@pytest.mark.parametrize(
+    ("instance", "code", "words"),
+    [("p5.48xlarge", 4, "request-service-quota-increase"), ("g5.24xlarge", 4, "96 vCPUs")],
+)
+def test_a_quota_that_does_not_suffice_is_refused_before_anything_is_made(
+    cloud, instance, code, words
+):
+    said = cloud.up(cloud.spec(instance=instance), code=code)
+    assert words in said
+    assert cloud.leftovers() == {}
+
+
+def test_without_credentials_nothing_is_made_and_the_mend_is_said(cloud):
+    keys = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(cloud.home)}
+    said = cloud.up(cloud.spec(), code=6, **keys)
+    assert "there are no AWS credentials" in said
+    assert cloud.leftovers() == {}
+
+
+def test_a_second_up_at_once_is_refused_with_exit_code_5(cloud):
+    cloud.faults({"operation": "ec2.RunInstances", "delay": 20.0, "times": 1})
+    first = begun_up(cloud)
+    until(lambda: "ec2.CreateVpc" in cloud.calls() or first.poll() is not None, "it is at work")
+    said = cloud.up(cloud.spec(), code=5)
+    assert "another deployer is working on bot-cloud-gpu" in said
+    out, _ = first.communicate(timeout=cloud_kit.PATIENCE_S)
+    assert first.returncode == 0, out
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def begun_up(cloud: Cloud) -> Any:
+    fixed = ("--target", "cloud-gpu", "--offline", "--yes", "--no-wait")
+    return cloud.started("up", "-f", cloud.spec(), *fixed)
+
+
+def test_ctrl_c_finishes_what_is_in_the_making_names_it_and_the_next_up_goes_on(cloud):
+    process = begun_up(cloud)
+    until(lambda: "ec2.CreateVpc" in cloud.calls() or process.poll() is not None, "it is at work")
+    os.kill(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=cloud_kit.PATIENCE_S)
+    assert process.returncode == 130, said
+    assert "exists: aws:ec2/vpc:Vpc" in said
+    again = cloud.up(cloud.spec())
+    assert "left over from an interrupted run" not in again, "the state knew it all"
+    cloud.instance()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+@pytest.fixture(scope="module")
+def calls_of_an_up() -> dict[str, int]:
+    """How many calls a whole `up` makes: filled by the first that needs it."""
+    return {}
+
+
+@pytest.mark.parametrize("moment", range(1, KILLS + 1))
+def test_a_kill_at_any_moment_is_recovered_from_by_up_and_by_down(cloud, moment, calls_of_an_up):
+    if not calls_of_an_up:
+        cloud.up(cloud.spec())
+        calls_of_an_up["all"] = sum(cloud.calls().values())
+        cloud.run("down", NAME)
+        cloud.post("/moto-api/reset")
+    at = calls_of_an_up["all"] * moment // (KILLS + 1)
+    process = begun_up(cloud)
+    until(lambda: process.poll() is not None or sum(cloud.calls().values()) >= at, f"{at} calls")
+    kill_all(process, engine_too=moment % 2 == 0)
+    if moment % 3 == 0:  # some are not gone on with, but removed at once
+        cloud.run("down", NAME)
+        assert cloud.leftovers() == {}
+        return
+    cloud.up(cloud.spec())
+    cloud.instance()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}
+
+
+def test_what_somebody_else_has_made_under_the_same_name_is_left_alone(cloud):
+    cloud.up(cloud.spec())
+    other = dict(cloud.environ) | {"DEPLOYER_HOME": str(cloud.home.parent / "other")}
+    elsewhere = Cloud(cloud.url, cloud.home.parent / "other", other)
+    said = elsewhere.up(cloud.spec(), code=5)
+    assert "exists already in us-east-1" in said
+    cloud.instance()
+    cloud.run("down", NAME)
+    assert cloud.leftovers() == {}

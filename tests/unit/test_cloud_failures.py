@@ -1,0 +1,62 @@
+"""What the engine and AWS say when something fails, in our words."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.cloud import failures
+from deployer.cloud.failures import Lock, NoCapacityError
+from deployer.errors import EngineError, PolicyError, PrerequisiteError, StaleError
+
+CREATING = (
+    "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, "
+    "RequestID: 1, api error {code}: words of AWS."
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InsufficientInstanceCapacity", NoCapacityError),
+        ("VcpuLimitExceeded", PolicyError),
+        ("UnauthorizedOperation", PrerequisiteError),
+        ("ExpiredToken", PrerequisiteError),
+        ("AuthFailure", PrerequisiteError),
+        ("InternalError", EngineError),
+    ],
+)
+def test_the_code_of_aws_decides_what_kind_of_error_it_is(code, kind):
+    error = failures.explained("", [CREATING.format(code=code)], "bot-cloud-gpu")
+    assert type(error) is kind
+    assert error.hint
+
+
+def test_a_missing_permission_names_what_it_is_needed_for():
+    error = failures.explained("", [CREATING.format(code="UnauthorizedOperation")], "bot")
+    assert "may not create EC2 Instance" in error.message
+
+
+def test_the_first_error_that_says_something_is_shown():
+    error = failures.explained("", ["update failed", "the program raised KeyError: 'zone'"], "bot")
+    assert "KeyError" in error.message
+
+
+def test_without_an_error_event_the_engines_output_is_shown():
+    assert "no such backend" in failures.explained("no such backend", [], "bot").message
+
+
+LOCKED = (
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or "
+    "delete the lock file with `pulumi cancel`.\n  file:///x/1.json: created by ada@engine (pid 4711) at "
+    "2026-11-23T01:30:54Z"
+)
+
+
+def test_a_locks_holder_is_read_from_the_engines_words():
+    assert failures.locks_in(LOCKED) == (Lock("ada", "engine", 4711, "2026-11-23T01:30:54Z"),)
+
+
+def test_a_locked_stack_is_exit_5_and_names_the_holder():
+    error = failures.locked("bot", failures.locks_in(LOCKED)[0])
+    assert isinstance(error, StaleError)
+    assert "ada on engine (pid 4711" in error.message

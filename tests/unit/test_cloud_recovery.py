@@ -1,0 +1,150 @@
+"""After an interrupted run: the lock, what the state does not know, and a pending creation."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deployer.cloud import recovery, removal, search
+from deployer.cloud.recovery import Scene
+from deployer.cloud.search import Found
+from deployer.errors import EngineError, StaleError
+from tests.unit.fake_engine_room import FakeEngine
+
+NAME = "bot-cloud-gpu"
+
+
+class Account:
+    """An account whose things the test lists; whatever is removed is gone."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.things: list[Found] = []
+        self.stuck = False
+        monkeypatch.setattr(search, "search", lambda *_: list(self.things))
+        monkeypatch.setattr(removal, "remove", self.remove)
+
+    def add(self, identity: str, **tags: str) -> None:
+        self.things.append(
+            Found(
+                search.INSTANCE, identity, NAME, NAME, "us-east-1", tags={"deployer:owner": "ada"}
+            )
+        )
+
+    def remove(self, _clients: Any, found: list[Found], _say: Any) -> tuple[list[Found], list[Any]]:
+        if self.stuck:
+            return [], [removal.Left(one, "DependencyViolation") for one in found]
+        self.things = [one for one in self.things if one not in found]
+        return found, []
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(monkeypatch)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, account: Account) -> SimpleNamespace:
+    said: list[str] = []
+    engine = FakeEngine()
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    clients: Any = SimpleNamespace(region="us-east-1")
+    at = Scene(NAME, engine, clients, tmp_path, locks, said.append)
+    return SimpleNamespace(at=at, engine=engine, said=said, locks=locks, work=tmp_path)
+
+
+def lock(scene: SimpleNamespace, pid: int, host: str | None = None) -> None:
+    told = {"pid": pid, "username": "ada", "hostname": host or socket.gethostname()}
+    (scene.locks / "1.json").write_text(json.dumps(told | {"timestamp": "2026-11-23T01:30:54Z"}))
+
+
+def knows(scene: SimpleNamespace, *identities: str) -> None:
+    scene.engine.kept["resources"] = [{"id": one, "outputs": {}} for one in identities]
+
+
+@pytest.fixture
+def dead() -> int:
+    """The pid of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def living() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that works until it is interrupted."""
+    code = "import sys, time\ntry: print(1, flush=True); time.sleep(600)\nexcept KeyboardInterrupt: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_nothing_to_put_right_asks_nothing_of_the_engine(scene):
+    recovery.tidy(scene.at, ours=False)
+    assert scene.engine.asked == []
+
+
+def test_the_lock_of_a_dead_process_is_removed_and_said(scene, dead):
+    lock(scene, dead)
+    recovery.tidy(scene.at, ours=True)
+    assert scene.engine.asked == ["cancel"]
+    assert "was interrupted" in scene.said[0]
+
+
+@pytest.mark.parametrize("host", [None, "another-machine"])
+def test_the_lock_of_a_living_process_or_of_another_machine_is_respected(scene, host):
+    lock(scene, os.getpid(), host)
+    with pytest.raises(StaleError, match="ada on") as caught:
+        recovery.tidy(scene.at, ours=True)
+    assert caught.value.exit_code == 5
+    assert scene.engine.asked == []
+
+
+def test_an_engine_that_outlived_its_deployer_is_told_to_end_and_waited_for(scene, living):
+    recovery.note_process(scene.work, living.pid)
+    recovery.tidy(scene.at, ours=True)
+    assert "still works" in scene.said[0]
+    assert living.wait(timeout=60) == 0
+
+
+def test_another_process_that_has_got_the_engines_pid_is_left_alone(scene, living):
+    told = {"pid": living.pid, "started": 1.0}
+    (scene.work / recovery.PID_FILE).write_text(json.dumps(told))
+    recovery.tidy(scene.at, ours=True)
+    assert living.poll() is None
+
+
+def test_what_the_state_does_not_know_is_removed_and_the_pending_creation_cleared(scene, account):
+    account.add("i-known")
+    account.add("i-lost")
+    knows(scene, "i-known")
+    scene.engine.kept["pending_operations"] = [{"type": "creating"}]
+    recovery.tidy(scene.at, ours=True)
+    assert [one.id for one in account.things] == ["i-known"]
+    assert scene.engine.asked == ["refresh clear=True"]
+    assert any("i-lost" in line for line in scene.said)
+
+
+def test_what_is_left_over_and_cannot_be_removed_stops_it(scene, account):
+    account.add("i-lost")
+    account.stuck = True
+    with pytest.raises(EngineError, match="i-lost is left over"):
+        recovery.tidy(scene.at, ours=True)
+
+
+def test_without_a_record_and_a_state_what_is_found_is_somebody_elses(scene, account):
+    account.add("i-theirs")
+    with pytest.raises(StaleError, match="made by ada"):
+        recovery.tidy(scene.at, ours=False)
+    assert [one.id for one in account.things] == ["i-theirs"]
