@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Deployment:
     usd_per_hour: str | None = None
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what the stack's program exports
 
     @property
     def route(self) -> str:
