@@ -85,7 +85,7 @@ def chat(
             client.stream("POST", f"{endpoint.url}/chat/completions", json=body) as answer,
         ):
             _accepted(answer, endpoint)
-            yield from _pieces(answer.iter_lines(), endpoint)
+            yield from pieces(answer.iter_lines(), endpoint)
     except httpx.HTTPError as error:
         said = str(error) or type(error).__name__
         raise EngineError(
@@ -161,8 +161,12 @@ def _reason(text: str) -> str:
         return text[:200]
 
 
-def _pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
-    """Read the server-sent events of a streamed chat completion."""
+def pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
+    """Read the texts of a streamed chat completion's server-sent events.
+
+    Raises:
+        EngineError: it holds an error, or ends before its end.
+    """
     for line in lines:
         data = line.removeprefix("data: ")
         if data == "[DONE]":

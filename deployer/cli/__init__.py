@@ -22,6 +22,7 @@ COMMANDS = {
     "up": "Apply a plan: start the model and wait until it answers.",
     "status": "Show deployments: state, endpoint, use and cost so far.",
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
+    "proxy": "Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.",
     "chat": "Talk to a deployment.",
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from deployer.cli import options, view
 from deployer.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.openai_http import Endpoint
+    from deployer.state import Deployment, Store
+
+Asking = Callable[[Sequence[Mapping[str, str]]], Iterator[str]]
+"""Takes what was said so far and yields the answer's pieces."""
 
 
 @click.command("chat", help="Talk to a deployment.")
@@ -35,16 +39,13 @@ def command(
     as_json: bool,
 ) -> None:
     """Send one message, or, in a terminal and without one, go on asking."""
-    from deployer import observe
     from deployer.home import home
     from deployer.state import Store
 
     name, message = _parse(words, named=bool(spec_file or target))
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
-    if record.endpoint is None:
-        raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
-    talk = _Talk(observe.reached(record, store), record.model, max_tokens)
+    talk = _Talk(_asking(record, store, max_tokens))
     if message is None and view.interactive() and not as_json:
         talk.go_on()
         return
@@ -62,20 +63,33 @@ def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | No
     return name, rest[0] if rest else None
 
 
+def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
+    """How the model is asked: at its own OpenAI route, or, where it has none, through AWS's API."""
+    from deployer import observe, openai_http
+    from deployer.gateway.backend import backend_of, needs_gateway
+    from deployer.gateway.talk import chat
+
+    if needs_gateway(record):
+        backend = backend_of(record)
+        return lambda said: chat(backend, said, max_tokens, view.say)
+    if record.endpoint is None:
+        raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
+    endpoint = observe.reached(record, store)
+    return lambda said: openai_http.chat(endpoint, record.model, said, max_tokens)
+
+
 class _Talk:
     """A conversation: each question is asked with all that was said before."""
 
-    def __init__(self, endpoint: Endpoint, model: str, max_tokens: int) -> None:
-        self.endpoint, self.model, self.max_tokens = endpoint, model, max_tokens
+    def __init__(self, asking: Asking) -> None:
+        self.asking = asking
         self.said: list[dict[str, str]] = []
 
     def ask(self, message: str, *, show: bool) -> str:
         """Ask, print the answer as it comes, and return it."""
-        from deployer.openai_http import chat
-
         self.said.append({"role": "user", "content": message})
         answer = ""
-        for piece in chat(self.endpoint, self.model, self.said, self.max_tokens):
+        for piece in self.asking(self.said):
             answer += piece
             if show:
                 view.write(_printable(piece))

@@ -4,36 +4,54 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, view
 from deployer.errors import EngineError
 
+if TYPE_CHECKING:
+    from deployer.state import Deployment, Store
+
 
 @click.command("env", help="Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
+@click.option(
+    "--port", type=int, default=None, help="The port of 'deployer proxy', where one is needed."
+)
 @options.json_option
-def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
+def command(
+    name: str | None, spec_file: Path | None, target: str | None, port: int | None, as_json: bool
+) -> None:
     """Print the two variables: the one place where the API key is shown."""
-    from deployer import observe
     from deployer.home import home
     from deployer.state import Store
 
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
-    if record.endpoint is None:
-        raise EngineError(
-            f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
-        )
-    endpoint = observe.reached(record, store)
-    variables = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key}
-    if endpoint.authority:
-        variables["SSL_CERT_FILE"] = str(endpoint.authority)
+    variables = _variables(record, store, port)
     if as_json:
         view.emit({"deployment": record.name, "env": variables})
     else:
         pairs = (f"{key}={shlex.quote(value)}" for key, value in variables.items())
         view.out(f"export {' '.join(pairs)}")
+
+
+def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, str]:
+    """What clients read: of the deployment itself, or of `deployer proxy` where it has no OpenAI route."""
+    from deployer import observe
+    from deployer.gateway.backend import PROXY_PORT, needs_gateway
+
+    if needs_gateway(record):
+        url = f"http://127.0.0.1:{port or PROXY_PORT}/v1"
+        return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": store.key(record.name)}
+    if record.endpoint is None:
+        raise EngineError(
+            f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
+        )
+    endpoint = observe.reached(record, store)
+    authority = {"SSL_CERT_FILE": str(endpoint.authority)} if endpoint.authority else {}
+    return {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key} | authority

@@ -1,0 +1,85 @@
+"""`deployer proxy`: an OpenAI route on this machine for a model that only AWS's own API reaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import PrerequisiteError
+
+
+@click.command("proxy", help="Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.")
+@click.argument("name", required=False)
+@options.spec_file_option
+@options.target_option
+@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 8090]")
+@click.option(
+    "--no-key", is_flag=True, help="Let every program of this machine ask, without a key."
+)
+@click.option(
+    "--wake-limit",
+    type=click.IntRange(1),
+    default=None,
+    metavar="SECONDS",
+    help="How long a call waits for a sleeping model.  [default: 300 on Bedrock, 1800 on SageMaker]",
+)
+def command(
+    name: str | None,
+    spec_file: Path | None,
+    target: str | None,
+    port: int | None,
+    no_key: bool,
+    wake_limit: int | None,
+) -> None:
+    """Serve until Ctrl-C; calls are signed with the AWS credentials of whoever started it."""
+    from deployer.gateway.backend import PROXY_PORT, backend_of
+    from deployer.home import home
+    from deployer.state import Store
+
+    store = Store(home())
+    record = store.get(options.deployment_name(name, spec_file, target))
+    backend, port = backend_of(record), port or PROXY_PORT
+    app = _application(backend, None if no_key else store.key(record.name), wake_limit)
+    view.say(f"{record.name}: http://127.0.0.1:{port}/v1 (model {record.model}); Ctrl-C ends it")
+    if not no_key:
+        view.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
+    _serve(app, port)
+
+
+def _application(backend: Any, key: str | None, wake_limit: int | None) -> Any:
+    try:
+        from deployer.gateway.app import application
+    except ModuleNotFoundError as error:
+        raise PrerequisiteError(
+            f"the proxy needs the package '{error.name}'", hint="pip install 'deployer[proxy]'"
+        ) from None
+    return application(backend, key, wake_limit)
+
+
+def _serve(app: Any, port: int) -> None:
+    import socket
+
+    import uvicorn
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise PrerequisiteError(
+            f"port {port} is taken: {error.strerror}", hint="give another one with --port"
+        ) from None
+    told = uvicorn.Config(
+        app,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        log_level="warning",
+    )
+    with listener:
+        uvicorn.Server(told).run(sockets=[listener])

@@ -1,0 +1,50 @@
+"""A conversation with a model behind AWS's own API, without a proxy in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from deployer import openai_http
+from deployer.errors import EngineError
+from deployer.gateway.answers import Failed
+from deployer.gateway.backend import Backend
+from deployer.gateway.waking import Patience
+from deployer.openai_http import Endpoint, Message
+
+
+def chat(
+    backend: Backend,
+    messages: Sequence[Message],
+    max_tokens: int | None,
+    say: Callable[[str], None],
+    patience: Callable[..., Patience] = Patience,
+) -> Iterator[str]:
+    """Yield the pieces of an answer as they come; `say` gets a line while the model wakes.
+
+    Raises:
+        EngineError: it does not wake in time, or refuses, or breaks off.
+    """
+
+    def waking(waited: float) -> None:
+        say(f"waking {backend.name}: {waited:.0f} of at most {backend.limit_s:.0f} s")
+
+    body = {"messages": list(messages), "stream": True}
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
+    try:
+        events = backend.stream(body, patience(backend.limit_s, say=waking))
+        yield from openai_http.pieces(_lines(events), Endpoint(backend.name, ""))
+    except Failed as failure:
+        raise EngineError(
+            f"the model cannot be asked: {failure.message}", where=backend.name
+        ) from failure
+
+
+def _lines(events: Iterator[bytes]) -> Iterator[str]:
+    """The whole lines of a stream that is cut anywhere."""
+    rest = b""
+    for event in events:
+        *whole, rest = (rest + event).split(b"\n")
+        yield from (line.decode() for line in whole)
+    if rest:
+        yield rest.decode()
