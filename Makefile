@@ -56,6 +56,7 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/sizing
 	benchmarks/prices
 	benchmarks/fuzz
+	benchmarks/simulate
 
 bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
 	$(BIN)/python -m benchmarks.local

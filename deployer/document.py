@@ -33,9 +33,9 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "provider": plan.provider,
         "feasible": plan.feasible,
         "reasons": list(plan.reasons),
-        "model": _number(asdict(plan.model)),
+        "model": number(asdict(plan.model)),
         "sizing": _sizing(plan.sizing) if plan.sizing else None,
-        "offer": _offer(plan.offer) if plan.offer else None,
+        "offer": offer_document(plan.offer) if plan.offer else None,
         "alternatives": [_alternative(a) for a in plan.alternatives],
         "resources": [
             {"type": r.type, "name": r.name, "action": r.action, "inputs": r.inputs}
@@ -50,15 +50,16 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 
 def _sizing(sizing: Sizing) -> dict[str, Any]:
-    return {key: _number(value) for key, value in asdict(sizing).items()}
+    return {key: number(value) for key, value in asdict(sizing).items()}
 
 
-def _offer(offer: Offer) -> dict[str, Any]:
-    return {key: _number(value) for key, value in asdict(offer).items()}
+def offer_document(offer: Offer) -> dict[str, Any]:
+    """Return an offer as part of a document."""
+    return {key: number(value) for key, value in asdict(offer).items()}
 
 
 def _alternative(other: Alternative) -> dict[str, Any]:
-    return _offer(other.offer) | {
+    return offer_document(other.offer) | {
         "fit": other.sizing.fit,
         "quantization": other.sizing.quantization,
         "monthly_usd": _money(other.monthly_usd),
@@ -74,18 +75,19 @@ def _cost(cost: Estimate) -> dict[str, Any]:
         "monthly_usd_range": _pair(cost.monthly_range),
         "idle_hourly_usd": _money(cost.idle_hourly_usd),
         "usd_per_1m_tokens": _pair(cost.usd_per_1m_tokens),
-        "items": [_item(item) for item in cost.items],
+        "items": [item_document(item) for item in cost.items],
         "unpriced": list(cost.unpriced),
     }
 
 
-def _item(item: Item) -> dict[str, Any]:
+def item_document(item: Item) -> dict[str, Any]:
+    """Return one line of a bill as part of a document."""
     return {
         "resource": item.resource,
         "component": item.component,
-        "quantity": _number(item.quantity),
+        "quantity": number(item.quantity),
         "unit": item.unit,
-        "unit_price_usd": _number(item.unit_price_usd),
+        "unit_price_usd": number(item.unit_price_usd),
         "monthly_usd": _money(item.monthly_usd),
         "monthly_usd_range": _pair(item.monthly_range),
         "kind": RUNNING_KINDS[item.when],
@@ -105,12 +107,13 @@ def _money(amount: Decimal | None) -> float | None:
     return None if amount is None else round(float(amount), 6)
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
+    """Return figures as JSON has them, rounded to a millionth; lists and mappings likewise."""
     if isinstance(value, Decimal | float):
         return round(float(value), 6)
     if isinstance(value, tuple | list):
-        return [_number(v) for v in value]
-    return {k: _number(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+        return [number(v) for v in value]
+    return {k: number(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 def moved(saved: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:

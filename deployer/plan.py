@@ -106,12 +106,12 @@ def _empty(asked: Asked) -> Plan:
 
 
 def _defaults_of(loaded: Loaded, target: str) -> dict[str, Any]:
-    """The defaults that matter here: not those of the other targets."""
+    """The defaults that matter here: not those of the other targets, nor of comparing them."""
     mine = f"targets.{target}."
     return {
         k: v
         for k, v in loaded.defaults.items()
-        if not k.startswith("targets.") or k.startswith(mine)
+        if not k.startswith(("targets.", "decide.")) or k.startswith(mine)
     }
 
 
@@ -164,7 +164,7 @@ def _priced(
         reasons=() if feasible else reasons(question, found, verdicts),
         sizing=best.sizing,
         offer=best.offer,
-        alternatives=tuple(_alternatives(best, found, bill, used)),
+        alternatives=tuple(_alternatives(question, found, bill, used)),
         resources=resources,
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
@@ -255,18 +255,20 @@ def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Us
 
 
 def _alternatives(
-    best: Candidate, found: Sequence[Candidate], bill: Estimate, used: Usage
+    question: Question, found: Sequence[Candidate], bill: Estimate, used: Usage
 ) -> Iterator[Alternative]:
     """The other offers that hold the model, cheapest first, each in its best format."""
+    best = found[0]
     first: dict[tuple[str, str, str], Candidate] = {}
     for other in found:
         if other.sizing.fit in ("fits", "tight") and other.offer != best.offer:
             key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
             first.setdefault(key, other)
-    rows = [Alternative(o.offer, o.sizing, _monthly(best, o, bill, used)) for o in first.values()]
+    rows = [(_monthly(best, other, bill, used), other) for other in first.values()]
     far = Decimal("Infinity")
-    rows.sort(key=lambda row: far if row.monthly_usd is None else row.monthly_usd)
-    yield from rows[:MOST_ALTERNATIVES]
+    rows.sort(key=lambda row: far if row[0] is None else row[0])
+    for monthly, other in rows[:MOST_ALTERNATIVES]:
+        yield Alternative(other.offer, with_speed(question, other).sizing, monthly)
 
 
 def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> Decimal | None:

@@ -57,22 +57,37 @@ def usage(
         cold_start_minutes: how long it takes to wake up, lowest and highest likely.
     """
     per_day = Decimal(str(_field(traffic, "requests_per_day")))
-    requests = per_day * DAYS_PER_MONTH
-    output = requests * Decimal(str(_field(traffic, "output_tokens")))
     rates = hourly_rates(float(per_day), _field(traffic, "profile"))
     times = seconds_per_request or UNKNOWN_SECONDS
     kept = [scale_to_zero_minutes / 60 + seconds / 3600 for seconds in times]
     cold = [minutes / 60 for minutes in cold_start_minutes]
     awake = [_month(_awake(rates, window, start)) for window, start in zip(kept, cold, strict=True)]
     busy = [_month(_awake(rates, seconds / 3600, 0.0)) for seconds in times]
-    return Usage(
-        requests=requests,
-        input_tokens=requests * Decimal(str(_field(traffic, "input_tokens"))),
-        output_tokens=output,
-        egress_gb=output * STREAMED_BYTES_PER_TOKEN / GB,
-        log_gb=(requests * LOG_BYTES_PER_REQUEST + HOURS_PER_MONTH * LOG_BYTES_PER_HOUR) / GB,
+    return month(
+        per_day * DAYS_PER_MONTH,
+        (_field(traffic, "input_tokens"), _field(traffic, "output_tokens")),
         active_hours=(awake[0], awake[1]),
         busy_hours=(busy[0], busy[1]) if seconds_per_request else _anything(per_day),
+    )
+
+
+def month(
+    requests: Decimal,
+    tokens: tuple[Any, Any],
+    *,
+    active_hours: tuple[Decimal, Decimal],
+    busy_hours: tuple[Decimal, Decimal],
+) -> Usage:
+    """Return the month of so many requests, of so many input and output tokens each."""
+    given, made = (requests * Decimal(str(count)) for count in tokens)
+    return Usage(
+        requests=requests,
+        input_tokens=given,
+        output_tokens=made,
+        egress_gb=made * STREAMED_BYTES_PER_TOKEN / GB,
+        log_gb=(requests * LOG_BYTES_PER_REQUEST + HOURS_PER_MONTH * LOG_BYTES_PER_HOUR) / GB,
+        active_hours=active_hours,
+        busy_hours=busy_hours,
     )
 
 

@@ -19,6 +19,7 @@ from deployer.errors import DeployerError, Exit, UsageError
 COMMANDS = {
     "init": "Write a commented spec.",
     "plan": "Show what would exist and what it would cost. Applies nothing.",
+    "compare": "Show where the model should live: the targets side by side.",
     "up": "Apply a plan: start the model and wait until it answers.",
     "status": "Show deployments: state, endpoint, use and cost so far.",
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
@@ -77,6 +78,7 @@ def cli() -> None:
     \b
       deployer init            write deployer.yaml
       deployer plan            what would exist, and what it costs
+      deployer compare         where it should live, and from when that changes
       deployer up --target local
     """
 

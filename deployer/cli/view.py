@@ -11,11 +11,14 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from deployer.words import Plan
+
+if TYPE_CHECKING:
+    from deployer.compare import Comparison
 
 SCHEMA = 1
 """The version of every JSON document."""
@@ -47,6 +50,8 @@ def _cleaned(value: Any) -> Any:
         return printable(value)
     if isinstance(value, Mapping):
         return {_cleaned(k): _cleaned(v) for k, v in value.items()}
+    if hasattr(value, "_replace"):  # a named tuple
+        return value._replace(**{name: _cleaned(v) for name, v in value._asdict().items()})
     if isinstance(value, tuple | list):
         return type(value)(_cleaned(v) for v in value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -151,3 +156,11 @@ def show_plan(plan: Plan) -> None:
     from deployer.cli.plan_view import render
 
     out(render(all_printable(plan)))
+
+
+def show_comparison(made: Comparison, *, markdown: bool) -> None:
+    """Print a comparison for a human, on stdout: with charts, or as Markdown."""
+    from deployer.cli import compare_markdown_view, compare_view
+
+    shown = compare_markdown_view if markdown else compare_view
+    out(shown.render(all_printable(made)))

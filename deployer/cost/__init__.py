@@ -13,7 +13,7 @@ from deployer.cost import aws, huggingface, local, serverless
 from deployer.cost.rule import MONTH, Rates, Rule, Setting
 from deployer.words import Estimate, Item, Resource, Usage
 
-__all__ = ["FREE", "RULES", "Rates", "Rule", "Setting", "estimate"]
+__all__ = ["FREE", "RULES", "Rates", "Rule", "Setting", "estimate", "total"]
 
 RULES: Mapping[str, Rule] = {
     **aws.RULES,
@@ -52,7 +52,11 @@ def estimate(
     living = [r for r in resources if r.action != "delete"]
     setting = Setting(rates, usage, region, living)
     items = tuple(item for r in living for item in _items(r, known, setting))
-    unpriced = tuple(_unpriced(living, items, known))
+    return total(items, tuple(_unpriced(living, items, known)), usage)
+
+
+def total(items: tuple[Item, ...], unpriced: tuple[str, ...], usage: Usage) -> Estimate:
+    """Add up the lines of a bill. What an hour costs and what a token costs follow from them."""
     within = None if _misleading(items) else _range(items)
     monthly = None if within is None else _sum(item.monthly_usd for item in items)
     return Estimate(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployer.schemas import others, plan
+from deployer.schemas import compare, others, plan
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 
 DOCUMENTS: Mapping[str, Callable[[], Schema]] = {
     "plan": plan.schema,
+    "compare": compare.schema,
     "status": others.status,
     "down": others.down,
     "error": others.error,

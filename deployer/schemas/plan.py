@@ -63,11 +63,11 @@ def _definitions() -> dict[str, Schema]:
     made = (
         of(ModelInfo),
         of(Sizing),
-        strict(_offer(), summary(Offer)),
+        offer_schema(),
         _alternative(),
         of(Resource),
         _cost(),
-        _item(),
+        item_schema(),
         of(Verdict),
     )
     return dict(zip(_NAMES, made, strict=True))
@@ -92,6 +92,11 @@ def _offer() -> dict[str, Schema]:
     return properties(Offer) | {"usd_per_hour": _or_null(PRICE), "as_of": _or_null(DATE)}
 
 
+def offer_schema() -> Schema:
+    """Return the schema of an offer."""
+    return strict(_offer(), summary(Offer))
+
+
 def _alternative() -> Schema:
     more = {"fit": of(Fit), "quantization": TEXT, "monthly_usd": _or_null(NUMBER)}
     return strict(_offer() | more, "Another offer that holds the model, in its best format there.")
@@ -108,7 +113,8 @@ def _cost() -> Schema:
     return strict(told, summary(Estimate))
 
 
-def _item() -> Schema:
+def item_schema() -> Schema:
+    """Return the schema of one line of a bill."""
     told = {
         **properties(Item, drop=("monthly_range",)),
         "monthly_usd_range": _or_null(pair(NUMBER)),

@@ -164,6 +164,22 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Decide:
+    """What `deployer compare` is to know or to leave out. It changes no plan."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+
+    prefer: Literal["auto", "local", "cloud-gpu", "serverless"] = "auto"
+    """The target to take whatever the other rules say, as far as it can serve the model."""
+    needs: tuple[Literal["pii", "offline", "multi-tenant"], ...] = ()
+    """pii: personal data. offline: it must answer without a network. multi-tenant: many customers."""
+    ignore: tuple[Literal["private", "multi-tenant", "wall", "bursty", "steady", "idle"], ...] = ()
+    """Rules of the recommendation that are left out."""
+    development_requests_per_day: Amount | None = None
+    """What developers ask, in office hours. Default: a hundredth of traffic.requests_per_day."""
+
+
+@dataclass(frozen=True)
 class Hardware:
     """Hardware of your own, for the `local` target."""
 
@@ -272,4 +288,5 @@ class Spec:
     serve: Serve = Serve()
     traffic: Traffic = Traffic()
     policy: Policy = Policy()
+    decide: Decide = Decide()
     targets: Targets = Targets()

@@ -45,8 +45,12 @@ def _inner(options: tuple[Any, ...]) -> Any:
 
 
 def digest(spec: Spec) -> str:
-    """Return the SHA-256 of what the spec means: comments and spelling of units do not change it."""
-    text = json.dumps(to_plain(spec), sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256 of what the spec means: comments and spelling of units do not change it.
+
+    `decide` is left out: it is for comparing, and changes nothing that would exist.
+    """
+    plain = {key: value for key, value in to_plain(spec).items() if key != "decide"}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

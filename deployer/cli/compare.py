@@ -1,0 +1,44 @@
+"""`deployer compare`: where the model should live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deployer.cli import options, view
+from deployer.errors import UsageError
+
+
+@click.command(
+    "compare",
+    help="Show where the model should live: the targets side by side.",
+    epilog="The section 'decide' of the spec names a target or leaves rules out.",
+)
+@options.spec_file_option
+@options.offline_option
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A log of requests (CSV: timestamp, input_tokens, output_tokens) instead of the spec's traffic.",
+)
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
+@options.json_option
+def command(
+    spec_file: Path | None, offline: bool, trace: Path | None, markdown: bool, as_json: bool
+) -> None:
+    """Compare all three targets; exit 3 or 4 when none of them can be applied."""
+    from deployer import pipeline
+    from deployer.compare.document import document
+
+    if markdown and as_json:
+        raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
+    setting = pipeline.Setting.here(offline=offline)
+    made = pipeline.make_comparison(spec_file or options.DEFAULT_SPEC, setting, trace)
+    if as_json:
+        view.emit(document(made))
+    else:
+        view.show_comparison(made, markdown=markdown)
+    code = pipeline.comparison_code(made)
+    if code:
+        raise click.exceptions.Exit(code)

@@ -1,0 +1,243 @@
+"""A comparison as text for a terminal: the table, bars of the costs, the curve, the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from textwrap import wrap
+
+import click
+
+from deployer.cli.view import heading, table
+from deployer.compare.breakeven import million
+from deployer.compare.words import Cell, Comparison, Row, Rule
+from deployer.units import usd
+
+WIDTH = 100
+BAR = 40
+BLOCKS = " ▁▂▃▄▅▆▇█"
+"""Eighths of a line's height; the first is nothing at all."""
+SHOWN = (
+    ("fit", "fit"),
+    ("monthly_usd", "USD a month"),
+    ("usd_per_1m_tokens", "USD per 1M tokens"),
+    ("idle_hourly_usd", "idle, USD an hour"),
+    ("upfront_usd", "up front, USD"),
+    ("copies", "copies at the peak"),
+    ("capacity_users", "users at once"),
+    ("capacity_per_hour", "requests an hour"),
+    ("utilisation", "used while running"),
+    ("wait", "wait for a turn"),
+    ("cold_start_share", "meet a cold start"),
+    ("latency", "latency"),
+    ("ttft_ms", "first token, ms"),
+    ("privacy", "privacy"),
+    ("setup", "set-up"),
+    ("complexity", "complexity"),
+)
+"""The lines of the table: the cell, and what it is called."""
+MARKS = {"estimated": "~", "measured": "=", "exact": "", "unknown": ""}
+COLUMN = 30
+
+
+def render(made: Comparison) -> str:
+    """Return the comparison as text."""
+    return "\n".join(_sections(made))
+
+
+def _sections(made: Comparison) -> Iterator[str]:
+    yield f"{heading(made.spec_name)}  {told(made)}"
+    yield ""
+    yield table(list(_table(made)))
+    yield "  ~ estimated   = measured   unmarked: exact, or words; --json has every source"
+    yield from _refused(made)
+    yield from _costs(made)
+    yield from _alternatives(made)
+    yield from _week(made)
+    yield from _curve(made)
+    yield from _break_even(made)
+    yield from _recommended(made)
+
+
+def told(made: Comparison) -> str:
+    """The traffic in one line."""
+    asked = made.traffic
+    return (
+        f"{asked.requests_per_month:,.0f} requests, {million(asked.tokens_per_month)} tokens a month,"
+        f" at most {asked.peak_per_hour:,.0f} expected an hour ({asked.source})"
+    )
+
+
+def _table(made: Comparison) -> Iterator[list[str]]:
+    yield ["", *(heading(row.target) for row in made.rows)]
+    yield ["can serve it", *(_feasible(row) for row in made.rows)]
+    yield from _lines("hardware", [_hardware(row) for row in made.rows])
+    for name, said in SHOWN:
+        yield from _lines(said, [shown(row, name) for row in made.rows])
+
+
+def _lines(name: str, cells: Sequence[str]) -> Iterator[list[str]]:
+    """One line of the table, or several where a cell is long."""
+    wrapped = [wrap(cell, COLUMN) or [""] for cell in cells]
+    for i in range(max(map(len, wrapped))):
+        parts = [lines[i] if i < len(lines) else "" for lines in wrapped]
+        yield [name if i == 0 else "", *parts]
+
+
+def _feasible(row: Row) -> str:
+    return "yes" if row.feasible else click.style("no", fg="red")
+
+
+def _hardware(row: Row) -> str:
+    value = row.cells["hardware"].value
+    return "none" if value is None else str(value)
+
+
+def shown(row: Row, name: str) -> str:
+    """One cell as text, with the mark of its basis and its range."""
+    cell = row.cells[name]
+    if cell.value is None:
+        return "unknown"
+    if isinstance(cell.value, str):
+        return cell.value
+    return f"{MARKS[cell.basis]}{_figure(cell)}"
+
+
+def _figure(cell: Cell) -> str:
+    value, ends = cell.value, cell.within
+    if value is None or isinstance(value, str):
+        return str(value)
+    if ends and ends[0] != ends[1]:
+        low, high = _number(cell, ends[0]), _number(cell, ends[1])
+        return low if low == high else f"{low} to {high}"
+    return _number(cell, value)
+
+
+def _number(cell: Cell, value: Decimal | float) -> str:
+    if cell.unit == "share":
+        return _percent(float(value))
+    if cell.unit == "USD/hour":
+        return f"{value:,.4f}"
+    if cell.unit.startswith("USD"):
+        return f"{value:,.2f}"
+    return f"{value:,.0f}"
+
+
+def _percent(share: float) -> str:
+    return "0 %" if not share else "<0.01 %" if share < 0.0001 else f"{100 * share:.3g} %"
+
+
+def _refused(made: Comparison) -> Iterator[str]:
+    for row in made.rows:
+        if not row.feasible:
+            yield ""
+            yield from _wrapped(f"{row.target} is refused: {'; '.join(row.reasons[:2])}")
+
+
+def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
+    yield from wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )
+
+
+def _costs(made: Comparison) -> Iterator[str]:
+    amounts = [(row.target, row.decimal("monthly_usd")) for row in made.rows]
+    most = max((float(a) for _, a in amounts if a is not None), default=0.0)
+    yield ""
+    yield heading("  USD a month")
+    rows = [[t, usd(a), _bar(a, most)] for t, a in amounts]
+    yield table([["", *row] for row in rows], right=frozenset({2}))
+
+
+def _bar(amount: Decimal | None, most: float) -> str:
+    return "" if amount is None or not most else "█" * max(1, round(BAR * float(amount) / most))
+
+
+def _alternatives(made: Comparison) -> Iterator[str]:
+    if not made.alternatives:
+        return
+    yield ""
+    yield heading("  others, USD a month")
+    rows = [["", r.target, usd(r.decimal("monthly_usd")), r.variant] for r in made.alternatives]
+    yield table(rows, right=frozenset({2}))
+
+
+def _week(made: Comparison) -> Iterator[str]:
+    """Monday to Sunday: requests, and how many hours of machines run for them."""
+    weeks = [(row.target, row.week) for row in made.rows if row.week]
+    if not weeks or not made.traffic.requests_per_month:
+        return
+    yield ""
+    yield heading("  the week, Monday to Sunday: requests, then the hours that run for them")
+    first = weeks[0][1]
+    rows = [["", "requests", *_days([hour.requests for hour in first])]]
+    rows += [["", target, *_days([h.running_hours for h in week])] for target, week in weeks]
+    yield table(rows)
+
+
+def _days(values: Sequence[float]) -> list[str]:
+    """A sparkline a day, two hours a character (the busier of them), all of one scale."""
+    most = max(values) or 1.0
+    days = [values[first : first + 24] for first in range(0, len(values), 24)]
+    return ["".join(_block(max(day[i : i + 2]), most) for i in range(0, 24, 2)) for day in days]
+
+
+def _block(value: float, most: float) -> str:
+    return BLOCKS[min(8, max(int(value > 0), round(8 * value / most)))]
+
+
+def _curve(made: Comparison) -> Iterator[str]:
+    if not made.curve:
+        return
+    yield ""
+    yield heading("  USD a month against the traffic")
+    names = [row.target for row in made.rows]
+    rows = [["", "requests a day", "tokens a month", *names]]
+    for point in made.curve[::2]:
+        costs = [_middle(point.usd.get(name)) for name in names]
+        rows.append(["", f"{point.requests_per_day:,.3g}", million(point.tokens), *_least(costs)])
+    yield table(rows, right=frozenset(range(1, 3 + len(names))))
+
+
+def _middle(pair: tuple[Decimal, Decimal] | None) -> Decimal | None:
+    return None if pair is None else (pair[0] + pair[1]) / 2
+
+
+def _least(costs: Sequence[Decimal | None]) -> Iterator[str]:
+    """The costs as text, the least of them marked."""
+    known = [c for c in costs if c is not None]
+    for cost in costs:
+        text = usd(cost)
+        yield click.style(text, fg="green") if known and cost == min(known) else text
+
+
+def _break_even(made: Comparison) -> Iterator[str]:
+    yield ""
+    yield heading("  break-even")
+    for paid in made.paid:
+        yield from _wrapped(f"own hardware pays for itself against {paid.against} {paid.verdict}")
+    for met in made.meetings:
+        yield from _wrapped(f"{met.pair[0]} and {met.pair[1]}: {met.verdict}")
+
+
+def _recommended(made: Comparison) -> Iterator[str]:
+    said = made.recommendation
+    yield ""
+    yield f"  {heading('recommended')}  {click.style(said.target or 'none', fg='green' if said.target else 'red')}"
+    for rule in said.rules:
+        yield from _wrapped(_rule(rule), "    ")
+    if said.close:
+        yield from _wrapped(f"too close to call: {said.target}, {', '.join(said.close)}")
+    if said.hybrid:
+        yield from _wrapped(f"hybrid: {said.hybrid}")
+    for note in made.notes:
+        yield from _wrapped(f"note: {note}")
+
+
+def _rule(rule: Rule) -> str:
+    mark = {"applies": "->", "does not apply": " .", "left out": " x", "nothing left": " !"}
+    return f"{mark[rule.verdict]} {rule.rule}: {rule.detail}"
