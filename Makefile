@@ -53,6 +53,7 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/sizing
 	benchmarks/prices
 	benchmarks/fuzz
+	benchmarks/bench
 
 bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
 	$(BIN)/python -m benchmarks.local

@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import openai_http
+from deployer import measurement_store, openai_http
 from deployer.engines import engine
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.measurements import Served
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
 from deployer.target import Provider, Replacer, Runner, Say
@@ -129,7 +130,17 @@ class _Work:
         found = tuple(self.runner.found(self.name))
         record = replace(record, ready_at=self.now(), resources=found)
         self.store.save(record)
+        self._learn(record)
         return record
+
+    def _learn(self, record: Deployment) -> None:
+        """Keep what the engine said of its memory, for the next plan."""
+        log = self.runner.logs(self.name, follow=False, tail=None)
+        learnt = measurement_store.learn(self.store.home, record, log, self.now())
+        if learnt:
+            self.say(
+                f"{record.engine} has room for {learnt.kv_capacity_tokens:,} tokens in its KV cache"
+            )
 
     def _recorded(self) -> Deployment | None:
         try:
@@ -152,6 +163,7 @@ class _Work:
             started_at=self.now(),
             planned=planned,
             usd_per_hour=None if hourly is None else str(hourly),
+            served=_served(plan),
         )
 
     def _await(self, record: Deployment) -> None:
@@ -231,6 +243,19 @@ class _Work:
 
 def _endpoint(record: Deployment, store: Store) -> Endpoint:
     return Endpoint(record.endpoint or "", store.key(record.name))
+
+
+def _served(plan: Plan) -> dict[str, Any]:
+    """What measurements of it will be of, and the load that is asked of it."""
+    if plan.sizing is None or plan.offer is None:
+        return {}
+    sizing = plan.sizing
+    return asdict(Served.by(plan.model, sizing, plan.offer)) | {
+        "context": sizing.context,
+        "concurrency": sizing.concurrency,
+        "input_tokens": sizing.input_tokens,
+        "output_tokens": sizing.output_tokens,
+    }
 
 
 def _planned(plan: Plan) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class Deployment:
     """A spec applied to a target. Times are ISO 8601 in UTC; money is text, so that it stays exact.
 
     `endpoint` is None until there is one, `ready_at` until it has answered; `usd_per_hour` None is
-    unpriced. `resources` is what exists, `planned` what the plan asked for.
+    unpriced. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
+    of it are of: model, quantization, engine, hardware, and the load that its spec asks of it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Deployment:
     usd_per_hour: str | None = None
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
+    served: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def route(self) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "Show deployments: state, endpoint, use and cost so far.",
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
     "chat": "Talk to a deployment.",
+    "bench": "Measure how fast deployments, or any OpenAI-compatible URL, answer under load.",
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",
