@@ -57,6 +57,7 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/prices
 	benchmarks/fuzz
 	benchmarks/simulate
+	benchmarks/bench
 
 bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
 	$(BIN)/python -m benchmarks.local

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deployer import answering
+from deployer import answering, measurement_store
 from deployer.cloud.apply import Agree, StackWork
 from deployer.cloud.runner import CloudKeeper
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
@@ -158,7 +158,17 @@ class _Work:
         found = tuple(self.runner.found(self.name))
         record = replace(record, ready_at=self.now(), resources=found)
         self.store.save(record)
+        self._learn(record)
         return record
+
+    def _learn(self, record: Deployment) -> None:
+        """Keep what the engine said of its memory, for the next plan."""
+        log = self.runner.logs(self.name, follow=False, tail=None)
+        learnt = measurement_store.learn(self.store.home, record, log, self.now())
+        if learnt:
+            self.say(
+                f"{record.engine} has room for {learnt.kv_capacity_tokens:,} tokens in its KV cache"
+            )
 
     def _recorded(self) -> Deployment | None:
         try:

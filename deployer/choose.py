@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from deployer.engines import Engine, engine
+from deployer.measurements import Measurement, Served, with_measured_memory, with_measured_speed
 from deployer.quantization import FORMATS
 from deployer.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.spec import Spec
@@ -56,6 +57,7 @@ class Question:
     info: ModelInfo
     catalog: Catalog
     host: Host
+    measured: tuple[Measurement, ...] = ()
 
     @property
     def options(self) -> Any:
@@ -225,15 +227,19 @@ def _candidate(
     gpu = _gpu(question, offer)
     hardware = _hardware(offer, gpu)
     sizing = size(question.info, *how, hardware, question.load)
+    if question.measured:
+        what = Served.by(question.info, sizing, offer)
+        sizing = with_measured_memory(sizing, what, question.load, question.measured)
     return Candidate(where, offer, gpu, sizing, hours)
 
 
 def with_speed(question: Question, best: Candidate) -> Candidate:
-    """Estimate how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
+    """Say how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
     hardware = _hardware(best.offer, best.gpu)
     served = engine(best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
-    return replace(best, sizing=sizing)
+    what = Served.by(question.info, sizing, best.offer)
+    return replace(best, sizing=with_measured_speed(sizing, what, question.load, question.measured))
 
 
 def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ ANSWER_S = 300.0
 """The longest wait for the next piece of an answer: a large model on a CPU reads a long prompt slowly."""
 LOOK_S = 5.0
 """The longest wait for a health check or the metrics."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 Message = Mapping[str, str]
 
@@ -41,6 +43,16 @@ class Endpoint:
     def root(self) -> str:
         """The server's own address, without /v1."""
         return self.url.removesuffix("/v1")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What opens it, as headers."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, where no proxy leads."""
+        return urlsplit(self.url).hostname in LOOPBACK
 
 
 def healthy(endpoint: Endpoint, path: str) -> bool:
@@ -121,12 +133,12 @@ def parse_metrics(text: str) -> dict[str, float]:
 def _client(endpoint: Endpoint, seconds: float, key: str | None = None) -> httpx.Client:
     import httpx
 
-    key = endpoint.key if key is None else key
+    shown = endpoint if key is None else replace(endpoint, key=key)
     return httpx.Client(
         timeout=seconds,
-        headers={"Authorization": f"Bearer {key}"} if key else {},
+        headers=shown.headers,
         verify=_trust(endpoint),
-        trust_env=urlsplit(endpoint.url).hostname != "127.0.0.1",  # no proxy to this machine
+        trust_env=not endpoint.is_here,  # no proxy to this machine
     )
 
 
@@ -150,11 +162,12 @@ def _accepted(answer: httpx.Response, endpoint: Endpoint) -> None:
     if answer.status_code != 200:
         answer.read()
         raise EngineError(
-            f"the endpoint refused: {answer.status_code} {_reason(answer.text)}", where=endpoint.url
+            f"the endpoint refused: {answer.status_code} {reason(answer.text)}", where=endpoint.url
         )
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
+    """Return what an error answer says: OpenAI's message, or else the beginning of its text."""
     try:
         return str(json.loads(text)["error"]["message"])
     except (ValueError, KeyError, TypeError):

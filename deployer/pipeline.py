@@ -14,10 +14,11 @@
     -- confirm --                                                                       deployer.cli
     apply       a plan and nothing else becomes a running model                         deployer.apply
     observe     what there is now                                                       deployer.observe
+    bench       how fast it is; the next plan says so instead of estimating             deployer.bench
 
 Everything above *confirm* is pure: no network, no credentials, no daemon, no process, no clock. The one
 look outside (the model hub, for a model that is neither on disk nor in the catalog) is made here and handed
-in, and `--offline` leaves it out. Only this module and `deployer.cli` see the whole.
+in, and `--offline` leaves it out. So are the measurements that were kept. Only this module and `deployer.cli` see the whole.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import catalog, host, modelinfo, plan, program
+from deployer import catalog, host, measurement_store, modelinfo, plan, program
 from deployer.catalog import models
 from deployer.choose import Question
 from deployer.clock import now
@@ -183,7 +184,8 @@ def _hub(setting: Setting) -> modelinfo.Lookup:
 
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
     prices = catalog.load(setting.home / "catalog")
-    question = Question(loaded.spec, target, info, prices, host.look())
+    kept = measurement_store.kept(setting.home)
+    question = Question(loaded.spec, target, info, prices, host.look(), kept)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(

@@ -21,6 +21,7 @@ from typing import Any
 
 from deployer.errors import DeployerError, PrerequisiteError, StaleError, UsageError
 from deployer.home import make_folder
+from deployer.measurements import Served
 from deployer.words import Plan
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?")
@@ -35,7 +36,8 @@ class Deployment:
     """A spec applied to a target. Times are ISO 8601 in UTC; money is text, so that it stays exact.
 
     `endpoint` is None until there is one, `ready_at` until it has answered; `usd_per_hour` None is
-    unpriced. `resources` is what exists, `planned` what the plan asked for.
+    unpriced. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
+    of it are of: model, quantization, engine, hardware, and the load that its spec asks of it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Deployment:
     region: str | None = None
     state: str | None = None  # where an engine keeps its state, if the spec says so
     outputs: Mapping[str, str] = field(default_factory=dict)  # what the stack's program exports
+    served: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def route(self) -> str:
@@ -86,7 +89,21 @@ def new_record(plan: Plan, started_at: str) -> Deployment:
         usd_per_hour=None if hourly is None else str(hourly),
         region=plan.offer.region if plan.offer else None,
         state=plan.options.get("state"),
+        served=_served(plan),
     )
+
+
+def _served(plan: Plan) -> dict[str, Any]:
+    """What measurements of it will be of, and the load that is asked of it."""
+    if plan.sizing is None or plan.offer is None:
+        return {}
+    sizing = plan.sizing
+    return asdict(Served.by(plan.model, sizing, plan.offer)) | {
+        "context": sizing.context,
+        "concurrency": sizing.concurrency,
+        "input_tokens": sizing.input_tokens,
+        "output_tokens": sizing.output_tokens,
+    }
 
 
 class Store:

@@ -156,10 +156,26 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class MeasuredFigure:
+    """A figure of a sizing that was measured, beside what was estimated.
+
+    `error` is the middle of the estimate divided by what was measured, less one.
+    """
+
+    figure: str  # the name of the field
+    value: float
+    unit: str
+    estimate: Range | None
+    error: float | None
+    at: str  # ISO 8601
+    source: str
+
+
+@dataclass(frozen=True)
 class Sizing:
     """Does the model fit on the hardware, and how fast is it there.
 
-    `kv_gib` is for the asked context and concurrency; `kv_capacity_tokens` is what the chosen
+    `basis` is that of the fit; a speed is an estimate unless `measured` names it. `kv_gib` is for the asked context and concurrency; `kv_capacity_tokens` is what the chosen
     hardware holds at the engine's default memory fraction. `decode_tok_s` is one stream alone;
     `tpot_ms` and `output_tok_s` are at the spec's concurrency and token counts.
     """
@@ -186,6 +202,12 @@ class Sizing:
     cpu_layers: int | None = None  # layers that stay on the CPU
     prefill_tok_s: Range | None = None  # one prompt on idle hardware
     ttft_floor_ms: Range | None = None  # unloaded; under load it must be measured
+    ttft_ms: Range | None = None  # measured at the spec's concurrency: p50 and p95
+    context: int | None = None  # tokens of one conversation, as asked; so are the next three
+    concurrency: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    measured: tuple[MeasuredFigure, ...] = ()
     notes: tuple[str, ...] = ()
 
 

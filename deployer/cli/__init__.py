@@ -25,6 +25,7 @@ COMMANDS = {
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
     "proxy": "Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.",
     "chat": "Talk to a deployment.",
+    "bench": "Measure how fast deployments, or any OpenAI-compatible URL, answer under load.",
     "logs": "Show a deployment's log.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",

@@ -10,7 +10,18 @@ import click
 
 from deployer.cli.view import heading, table
 from deployer.units import usd
-from deployer.words import Alternative, Estimate, Fit, Item, ModelInfo, Offer, Plan, Range, Sizing
+from deployer.words import (
+    Alternative,
+    Estimate,
+    Fit,
+    Item,
+    MeasuredFigure,
+    ModelInfo,
+    Offer,
+    Plan,
+    Range,
+    Sizing,
+)
 
 WIDTH = 100
 
@@ -50,6 +61,7 @@ def _facts(plan: Plan) -> Iterator[list[str]]:
     if sizing:
         yield ["fit", _fit(sizing)]
         yield ["speed", _speed(sizing)]
+        yield from (["measured", _measured(figure)] for figure in sizing.measured)
     for verdict in plan.policy:
         mark = "ok" if verdict.ok else click.style("refused", fg="red")
         yield [verdict.rule, f"{mark}: {verdict.detail}"]
@@ -114,14 +126,51 @@ def _fit(sizing: Sizing) -> str:
 
 def _speed(sizing: Sizing) -> str:
     if sizing.decode_tok_s is None or sizing.output_tok_s is None:
-        return "unknown: measure it"
-    alone = _range(sizing.decode_tok_s)
-    together = _range(sizing.output_tok_s)
-    return f"{alone} tok/s for one stream, {together} tok/s in all as asked ({sizing.basis})"
+        return _part_of(sizing)
+    alone, together = _range(sizing.decode_tok_s), _range(sizing.output_tok_s)
+    seen = {figure.figure for figure in sizing.measured}
+    one, all_ = (
+        "measured" if name in seen else "estimated" for name in ("decode_tok_s", "output_tok_s")
+    )
+    if one == all_:
+        return f"{alone} tok/s for one stream, {together} tok/s in all as asked ({one})"
+    return f"{alone} tok/s for one stream ({one}), {together} tok/s in all as asked ({all_})"
+
+
+def _part_of(sizing: Sizing) -> str:
+    """The one speed that was measured where nothing is estimated, or neither."""
+    if sizing.decode_tok_s:
+        return f"{_range(sizing.decode_tok_s)} tok/s for one stream (measured)"
+    if sizing.output_tok_s:
+        return f"{_range(sizing.output_tok_s)} tok/s in all as asked (measured)"
+    return "unknown: measure it ('deployer bench')"
 
 
 def _range(pair: Range) -> str:
-    return f"{pair[0]:.0f}-{pair[1]:.0f}"
+    low, high = (f"{figure:,.0f}" for figure in pair)
+    return low if low == high else f"{low}-{high}"
+
+
+MEASURED = {
+    "kv_capacity_tokens": "KV cache",
+    "decode_tok_s": "one stream",
+    "output_tok_s": "in all as asked",
+    "tpot_ms": "time per token as asked (median)",
+    "ttft_ms": "first token as asked (median)",
+}
+"""Figures that can be measured, in words."""
+
+
+def _measured(figure: MeasuredFigure) -> str:
+    """A figure beside its estimate."""
+    said = f"{MEASURED[figure.figure]}: {figure.value:,.4g} {figure.unit}"
+    if figure.estimate is None or figure.error is None:
+        beside = "not estimated"
+    else:
+        low, high = figure.estimate
+        way = "high" if figure.error >= 0 else "low"
+        beside = f"estimated {low:,.4g}-{high:,.4g}, {abs(figure.error):.0%} too {way}"
+    return f"{said} ({beside}; {figure.source}, {figure.at[:10]})"
 
 
 def _cost(cost: Estimate) -> Iterator[str]:

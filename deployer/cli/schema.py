@@ -15,7 +15,7 @@ SPEC = "spec"
 @click.command(
     "schema",
     help="Print the JSON Schema of the spec, for editors.",
-    epilog="DOCUMENT: spec, or what a command prints with --json: plan, compare, status, down, error.",
+    epilog="DOCUMENT: spec, or what a command prints with --json: plan, compare, status, down, bench, error.",
 )
 @click.argument("document", default=SPEC)
 def command(document: str) -> None:

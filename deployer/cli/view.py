@@ -98,6 +98,17 @@ def say(text: str) -> None:
     _print(text, err=True)
 
 
+def progress(text: str | None, *, line: bool = False) -> None:
+    """Say how far something is, on stderr: over what was said before in a terminal, else where `line` is set.
+
+    `None` ends it.
+    """
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K" + printable(text or ""), err=True, nl=False)
+    elif text and line:
+        say(printable(text))
+
+
 def error(message: str, hint: str | None, where: str | None) -> None:
     """Print a user's error: what (its lines may be several), where, and the mend."""
     what = "\n".join(map(printable, message.split("\n")))

@@ -6,7 +6,7 @@ An engine is found by looking: a file here that holds `ENGINE`. Nothing else nam
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -79,6 +79,10 @@ class Refusal(Protocol):
         ...
 
 
+ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
+"""Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """One inference engine.
@@ -91,6 +95,8 @@ class Engine:
     `most_sequences` bounds the batch; None: as many as are asked for.
     `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default.
     `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
+    `read_start` reads what it says of itself in its log when it starts.
+    `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
     """
 
     name: str
@@ -108,6 +114,8 @@ class Engine:
     most_sequences: int | None = None
     kv_8bit: tuple[str, ...] = ()
     managed: bool = False
+    ignores_eos: bool = False
+    read_start: ReadStart | None = None
 
     def kv_share(self, format_name: str) -> float:
         """Return the size of the KV cache beside one of 16 bits."""

@@ -78,4 +78,5 @@ ENGINE = Engine(
     split="layer",
     offloads=True,
     speed={"nvidia": _CUDA, "apple": _METAL},
+    ignores_eos=True,
 )

@@ -27,5 +27,6 @@ ENGINE = replace(
     memory_fraction=0.9,
     most_sequences=2048,
     overhead_gib=overhead_gib,
+    read_start=None,
 )
 """SGLang derives `mem_fraction_static` from the GPU: 0.88 for one of 80 GB in 2025, more for larger ones."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.engines import Engine, Speed
 from deployer.engines._gpus import before_ampere, generation
+from deployer.engines._vllm_log import read_start
 from deployer.quantization import FORMATS
 from deployer.words import GIB, Gpu, ModelInfo, Range
 
@@ -124,4 +125,6 @@ ENGINE = Engine(
     load_factor={"mxfp4": (1.053, 1.087)},
     most_sequences=SEQUENCES,
     speed={"nvidia": SPEED},
+    ignores_eos=True,
+    read_start=read_start,
 )

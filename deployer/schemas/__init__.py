@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployer.schemas import compare, others, plan
+from deployer.schemas import bench, compare, others, plan
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,6 +21,7 @@ DOCUMENTS: Mapping[str, Callable[[], Schema]] = {
     "compare": compare.schema,
     "status": others.status,
     "down": others.down,
+    "bench": bench.schema,
     "error": others.error,
 }
 """The documents that have a schema, by the command that prints them; `error` is printed by every one."""

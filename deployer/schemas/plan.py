@@ -21,6 +21,7 @@ from deployer.words import (
     Estimate,
     Fit,
     Item,
+    MeasuredFigure,
     ModelInfo,
     Offer,
     Plan,
@@ -62,7 +63,7 @@ def _or_null(schema: Schema) -> Schema:
 def _definitions() -> dict[str, Schema]:
     made = (
         of(ModelInfo),
-        of(Sizing),
+        _sizing(),
         offer_schema(),
         _alternative(),
         of(Resource),
@@ -86,6 +87,14 @@ def _plan() -> Schema:
         "policy": listed(_ref("verdict")),
     }
     return strict(told, "What will exist for one target and what it costs.")
+
+
+def _sizing() -> Schema:
+    error: Schema = {"type": "number", "description": "Estimate divided by measurement, less one."}
+    figure = strict(
+        properties(MeasuredFigure) | {"error": _or_null(error)}, summary(MeasuredFigure)
+    )
+    return strict(properties(Sizing) | {"measured": listed(figure)}, summary(Sizing))
 
 
 def _offer() -> dict[str, Schema]:

@@ -128,6 +128,10 @@ def size(
         kv_gib=sequence * load.concurrency / GIB if sequence is not None else None,
         vram_gib=hardware.memory_gib * gpus if hardware.memory_gib and gpus else None,
         adapter_gib=(adapter[0] / GIB, adapter[1] / GIB) if adapter else None,
+        context=load.context,
+        concurrency=load.concurrency,
+        input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens,
     )
     if engine.managed:
         return _managed(known, info, load)

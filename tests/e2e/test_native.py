@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psutil
 import pytest
 
 from deployer.native import process
+from deployer.schemas import schema_of
 from deployer.state import Store
 from tests.parts import need
 
@@ -549,3 +551,48 @@ def test_an_interrupted_up_stops_what_it_started(cli, loading, number):
     assert loading.up.returncode == 130
     assert cli.processes == []
     assert Store(cli.home).names() == []
+
+
+def test_a_deployment_is_measured_and_the_next_plan_says_measured(served):
+    """The spec's own load is measured, the server's own count of tokens is exact, and the plan believes it."""
+    asked = (
+        "--requests",
+        "6",
+        "--concurrency",
+        "1,2",
+        "--input-tokens",
+        "60",
+        "--output-tokens",
+        "8",
+    )
+    document = served.json("bench", NAME, *asked, "--seed", "1")
+    jsonschema.Draft202012Validator(schema_of("bench")).validate(document)
+    for run in document["runs"]:
+        assert (run["deployment"], run["requests"], run["errors"]) == (NAME, 6, 0)
+        assert (run["counted_from"], run["output_tokens"]) == ("usage", 8)
+        assert run["input_tokens"] == pytest.approx(60, rel=0.1)
+        assert 0 < run["ttft_ms"]["p50"] <= run["e2e_ms"]["p50"] <= run["e2e_ms"]["p99"]
+    longer = served.folder / "longer.yaml"
+    longer.write_text(served.spec.read_text() + "traffic: {input_tokens: 60, output_tokens: 8}\n")
+    plan = served.json("plan", "-f", str(longer), "--target", "local")["plans"][0]
+    names = {figure["figure"] for figure in plan["sizing"]["measured"]}
+    assert names == {"decode_tok_s", "output_tok_s", "tpot_ms", "ttft_ms"}
+    code, out, _ = served.run("plan", "-f", str(longer), "--target", "local")
+    assert code == 0
+    assert "(measured)" in out
+
+
+def test_a_cold_start_is_timed_and_leaves_the_deployment_up(cli):
+    code, out, err = cli.up()
+    assert code == 0, out + err
+    before = cli.engine()
+    asked = "--requests", "1", "--concurrency", "1", "--input-tokens", "60", "--output-tokens", "4"
+    document = cli.json("bench", NAME, "--cold", *asked)
+    (start,) = document["cold_starts"]
+    assert start["deployment"] == NAME
+    assert start["first_answer_s"] > 0
+    assert cli.state() == "healthy"
+    after = cli.engine()
+    assert before
+    assert after
+    assert after.pid != before.pid

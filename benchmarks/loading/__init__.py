@@ -1,0 +1,1 @@
+"""What `benchmarks/bench` measures against: another load generator, and a server of known timing."""
