@@ -78,28 +78,30 @@ class Provider(ResourceProvider):
                 f"{_id} was deleted by hand. Mend: run 'deployer up' after a refresh"
             )
         if found.status == "paused":
-            self._try(found.resume)
+            self._try(lambda: hub.resume_inference_endpoint(_id))
         made = self._try(lambda: hub.update_inference_endpoint(_id, **_changed(_news)))
         return UpdateResult({**_news, **self._awaited(hub, made)})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete it, if it is still there."""
-        found = self._found(self.connect(), _id)
-        if found is not None:
-            self._try(found.delete)
+        hub = self.connect()
+        if self._found(hub, _id) is not None:
+            self._try(lambda: hub.delete_inference_endpoint(_id))
 
     def pause(self, name: str) -> str:
         """Put it to rest until it is resumed: nobody's call wakes it, and it costs nothing."""
-        found = self._found(self.connect(), name)
-        return "gone" if found is None else str(self._try(found.pause).status)
+        hub = self.connect()
+        if self._found(hub, name) is None:
+            return "gone"
+        return str(self._try(lambda: hub.pause_inference_endpoint(name)).status)
 
     def resume(self, name: str) -> str:
         """End its rest and wait until it runs."""
         hub = self.connect()
-        found = self._found(hub, name)
-        if found is None:
+        if self._found(hub, name) is None:
             return "gone"
-        return str(self._awaited(hub, self._try(found.resume))["status"])
+        woken = self._try(lambda: hub.resume_inference_endpoint(name))
+        return str(self._awaited(hub, woken)["status"])
 
     def _found(self, hub: Any, name: str) -> Any:
         from huggingface_hub.errors import HfHubHTTPError
