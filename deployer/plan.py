@@ -179,12 +179,14 @@ def _priced(
 def _cautions(
     best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Iterator[str]:
-    """What should be known before it is applied: that it cannot be, and what the provider itself says."""
+    """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
     reason = boot.unservable(order) if best.provider.TARGET == "cloud-gpu" else None
     if reason:
         yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
     said = getattr(best.provider, "warnings", None)
-    yield from said(inputs, best.offer) if said else ()
+    if said is not None:
+        yield f"where the data goes: {best.provider.PRIVACY}"
+        yield from said(inputs, best.offer)
 
 
 def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
