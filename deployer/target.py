@@ -148,6 +148,7 @@ class Provider(Protocol):
     """The module under `stacks/`. `program` or `resources` must be there; the following may be:
 
     - `runner(home)`: applies it without Pulumi; one with a `program` is applied by the Pulumi engine. `PRICING`: rules of the bill by resource type.
+    - `image()`: the name of the public parameter of its machine image, which is read before anything is made.
     - `refuses(want, prices)`: why it cannot serve the wanted model there, one reason each; nothing if it can.
     - `idle_minutes(after_s)`: how long it stays awake after a request; with it, it scales to zero.
     - `warnings(inputs, offer)`: what should be known before it is applied.

@@ -6,5 +6,6 @@ changes      a preview as priced changes (pure)                    progress  its
 session      AWS's API                                             preflight what AWS must allow first
 search       what exists of a deployment, by its tags              removal   and how it is removed
 recovery     whatever an interrupted run left behind               apply     all of it, in order
+stack_state  what the engine's state tells
 runner       looking after what is there                           logs      its log, its console
 """

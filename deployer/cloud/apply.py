@@ -6,7 +6,7 @@ Nothing is undone when it fails: what exists is named, the next `up` goes on fro
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,8 @@ from deployer.cloud.boot import Console
 from deployer.cloud.failures import NoCapacityError
 from deployer.cloud.runner import CloudKeeper, moved
 from deployer.cloud.session import Clients, understood
-from deployer.errors import DeployerError, EngineError
+from deployer.cloud.stack_state import outputs_of, zones_to_try
+from deployer.errors import DeployerError, EngineError, UsageError
 from deployer.state import Deployment, Store, new_record
 from deployer.target import Say
 from deployer.words import Plan
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 READY_S = 3600.0
 """How long a rented machine may take to answer: drivers, an image of 10 GB, weights of 100 GB and loading them."""
 LOOK_S = 3.0
-NOTHING = "nothing to change"
 
 Agree = Callable[["Changes"], None]
 """Is shown what would change; raises `DeclinedError` when it must not."""
@@ -64,19 +64,22 @@ class StackWork:
 
     def done(self) -> tuple[Deployment, bool]:
         """Do it all; say whether anything had to change."""
+        self._servable()
         before = self._recorded()
         cleared = preflight.check(self.clients, self._needed(), self.say)
         config = self._config(cleared)
         with self._told_on_failure():
             engine = self._opened(config)
             recovery.tidy(self._scene(engine), ours=before is not None)
+            zones = zones_to_try(engine.state(), cleared.zones)
+            config.plain["zone"] = zones[0]
             changes = self._preview(engine)
             if not changes.real and before is not None and before.ready_at and self._well(before):
-                self.say(f"{self.name} is as planned: {NOTHING}")
+                self.say(f"{self.name} is as planned: nothing to change")
                 return self._kept(before, engine), False
             if changes.real:
                 self.agree(changes)
-            return self._made(engine, config, cleared, before), True
+            return self._made(engine, config, zones, before), True
 
     @property
     def clients(self) -> Clients:
@@ -89,16 +92,23 @@ class StackWork:
         except DeployerError:  # a damaged record is replaced
             return new_record(self.plan, self.now())
 
+    def _servable(self) -> None:
+        if not self.plan.inputs.get("user_data", "unknown"):
+            raise UsageError(
+                f"{self.name} cannot be served on a rented machine: the plan's notes say why",
+                hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+            )
+
     def _needed(self) -> preflight.Needed:
         inputs, offer = self.plan.inputs, self.plan.offer
-        fleet = inputs.get("fleet") or {}
+        most = int(inputs["replicas"]["max"]) if inputs.get("fleet") else 1
         return preflight.Needed(
             deployment=self.name,
             instance_type=inputs["instance_type"],
             spot=bool(inputs.get("spot")),
-            machines=max(1, int(fleet.get("max", 1))) if isinstance(fleet, Mapping) else 1,
+            machines=max(1, most),
             vcpus=offer.vcpus if offer else None,
-            image_parameter=getattr(self.provider, "AMI_PARAMETER", None),
+            image_parameter=image() if (image := getattr(self.provider, "image", None)) else None,
         )
 
     def _config(self, cleared: preflight.Cleared) -> Config:
@@ -173,22 +183,15 @@ class StackWork:
         return record
 
     def _made(
-        self, engine: Engine, config: Config, cleared: preflight.Cleared, before: Deployment | None
+        self, engine: Engine, config: Config, zones: Sequence[str], before: Deployment | None
     ) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
         self.store.save(record)
-        self._up(engine, config, self._zones(cleared))
+        self._up(engine, config, zones)
         self._wake()
         record = self._finished(record, engine)
         self.store.save(record)
         return self._answering(record) if self.wait else record
-
-    def _zones(self, cleared: preflight.Cleared) -> Sequence[str]:
-        """The zones to try: first the one that its machine is in."""
-        machines = self.keeper.machines(self.name)
-        places = [one.details.get("Placement", {}).get("AvailabilityZone") for one in machines]
-        here = [zone for zone in cleared.zones if zone in places]
-        return [*here, *(zone for zone in cleared.zones if zone not in here)]
 
     def _up(self, engine: Engine, config: Config, zones: Sequence[str]) -> None:
         """Make it, in the first zone that has room; a fleet looks for room by itself."""
@@ -279,12 +282,9 @@ class StackWork:
         """Name what exists, and what it costs, when the work does not come to its end."""
         try:
             yield
-        except DeployerError as error:
-            if not isinstance(error, NoCapacityError):
+        except BaseException as error:
+            if not isinstance(error, NoCapacityError):  # the next offer may come at once
                 self._tell()
-            raise
-        except BaseException:
-            self._tell()
             raise
 
     def _tell(self) -> None:
@@ -298,12 +298,3 @@ class StackWork:
             self.say(f"exists: {one.type} {one.id}{recovery.worth(one, price)}")
         if found:
             self.say(f"'deployer up' goes on from here, 'deployer down {self.name}' removes it all")
-
-
-def outputs_of(state: Mapping[str, Any]) -> dict[str, str]:
-    """What a stack exports, as text; what is secret or missing is left out."""
-    for resource in state.get("resources") or ():
-        if resource["type"] == "pulumi:pulumi:Stack":
-            told: Mapping[str, Any] = resource.get("outputs") or {}
-            return {k: v for k, v in told.items() if isinstance(v, str)}
-    return {}

@@ -67,6 +67,13 @@ def _runs_engines(offer: Any, gpu: Any) -> bool:
     return offer.vram_mib is None or offer.vram_mib > gpu.vram_gb * 1024 * 0.75  # less is a slice
 
 
+def image() -> str:
+    """The public parameter that names the machine image: whether it may be read is asked before anything is made."""
+    from ._aws.machine import AMI_PARAMETER
+
+    return AMI_PARAMETER
+
+
 def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     """Turn what was chosen into the inputs of `program`: plain, without a secret."""
     offer, options, policy = order["offer"], order["options"], order["policy"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from deployer.cloud import preflight
 from deployer.cloud.preflight import Needed

@@ -138,7 +138,7 @@ def test_what_the_state_knows_in_any_way_is_no_orphan(aws):
 
 
 def test_a_missing_permission_is_named(aws, monkeypatch):
-    from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import ClientError
 
     def refuse(*_: object) -> Any:
         told = {"Error": {"Code": "UnauthorizedOperation", "Message": "ec2:DescribeInstances"}}
