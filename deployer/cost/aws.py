@@ -130,4 +130,6 @@ FREE: Mapping[str, str] = {
     "aws:secretsmanager/secretVersion:SecretVersion": "charged with its secret",
     "aws:lb/listener:Listener": "charged with its load balancer",
     "aws:lb/targetGroup:TargetGroup": "charged with its load balancer",
+    "aws:scheduler/schedule:Schedule": "one call: the first 14 million a month are free",
+    "aws:budgets/budget:Budget": "budgets without actions are free",
 }

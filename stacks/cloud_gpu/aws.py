@@ -93,6 +93,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "log_days": LOG_DAYS,
         "when_idle": policy["idle"]["action"],
         "expires": policy["expires"],
+        "budget": _text(policy.get("budget")),
         "tags": {
             "deployer:deployment": order["deployment"],
             "deployer:spec-digest": order["digest"],
@@ -135,6 +136,11 @@ def _bucket(source: str) -> Mapping[str, str] | None:
         return None
     name, _, prefix = source.removeprefix("s3://").partition("/")
     return {"name": name, "prefix": prefix}
+
+
+def _text(amount: Any) -> str | None:
+    """Keep an amount exact in plain data."""
+    return None if amount is None else str(amount)
 
 
 def _expiry(seconds: float | None) -> str:

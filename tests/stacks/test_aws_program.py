@@ -34,7 +34,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "listed": {"expose": ["198.51.100.0/24", "203.0.113.7/32"]},
     "s3": {"source": "s3://models/qwen/8b"},
     "unknown-size": {"weights_gib": None},
-    "throwaway": {"idle": "destroy", "expires": 604800},
+    "throwaway": {"idle": "destroy", "expires": 604800, "budget": "400"},
+    "expiring-fleet": {"replicas": {"min": 2, "max": 2}, "expires": 3600},
 }
 TAGGED = {
     "deployer:deployment",
@@ -44,7 +45,8 @@ TAGGED = {
     "deployer:idle-action",
     "deployer:owner",
 }
-FLEETS = ("spot", "fleet", "pair", "domain", "private-fleet")
+FLEETS = ("spot", "fleet", "pair", "domain", "private-fleet", "expiring-fleet")
+SCHEDULE, BUDGET = "aws:scheduler/schedule:Schedule", "aws:budgets/budget:Budget"
 USER_DATA = "#cloud-config\n# of the test\n"
 UNTAGGABLE = {
     "pulumi:providers:aws",
@@ -55,6 +57,7 @@ UNTAGGABLE = {
     "aws:autoscaling/policy:Policy",
     "aws:acm/certificateValidation:CertificateValidation",
     "aws:route53/record:Record",
+    "aws:scheduler/schedule:Schedule",
 }
 
 
@@ -84,6 +87,7 @@ def order(given: Mapping[str, Any]) -> dict[str, Any]:
         },
         "policy": {
             "expires": given.get("expires"),
+            "budget": given.get("budget"),
             "idle": {"after": 1800, "action": given.get("idle", "stop")},
         },
     }
@@ -96,7 +100,8 @@ def made(variant: str) -> tuple[Resource, ...]:
 
 
 def one(variant: str, kind: str) -> Mapping[str, Any]:
-    (found,) = [r.inputs for r in made(variant) if r.type.endswith(f":{kind}")]
+    kinds = [r for r in made(variant) if r.type.endswith(f":{kind}") and r.name != "expiry"]
+    (found,) = (r.inputs for r in kinds)
     return found
 
 
@@ -362,6 +367,13 @@ def test_a_fleet_is_priced_from_its_fewest_to_its_most_machines():
     assert fleet["gp3 storage"].monthly_range == (Decimal("9.60"), Decimal("38.40"))  # 120 x 0.08
     assert fleet["gp3 storage"].when == "running", "a fleet's disks go with their machines"
     assert {"load balancer", "load balancer capacity", "alarms of scaling"} <= set(fleet)
+
+
+def test_what_expires_is_ended_at_aws_and_what_has_a_budget_is_counted_there():
+    ends = {v: {r.type for r in made(v)} & {SCHEDULE, BUDGET} for v in VARIANTS}
+    assert ends.pop("throwaway") == {SCHEDULE, BUDGET}
+    assert ends.pop("expiring-fleet") == {SCHEDULE}
+    assert not any(ends.values())
 
 
 def test_a_pair_costs_twice_and_exactly():

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import autoscaling, ec2
 
-from . import balancer, machine
+from . import balancer, expiry, machine
 from .identity import Kept, Profile
 from .setting import Places, Setting
 
@@ -44,6 +44,7 @@ def declare(to: Setting, places: Places, profile: Profile, kept: Kept) -> dict[s
     )
     if scales:
         _by_load(to, group, front)
+    expiry.declare(to, "group", group.name)
     return {**front.exports, "group": group.name}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import ec2, ssm
 
+from . import expiry
 from .identity import Kept, Profile
 from .setting import Places, Setting
 
@@ -48,6 +49,7 @@ def declare(to: Setting, places: Places, profile: Profile, kept: Kept) -> dict[s
         tags={**to.tags, "Name": inputs["deployment"]},
         opts=to.also(ignore_changes=["ami"], depends_on=profile.needs),
     )
+    expiry.declare(to, "instance", machine.id)
     return {
         "endpoint": pulumi.Output.concat("https://", machine.public_ip, "/v1"),
         "address": machine.public_ip,
