@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ def dockerfile_text(value: str) -> str:
     return '"' + "".join(f"\\{c}" if c in '\\"$' else c for c in value) + '"'
 
 
+def cron_text(command: str) -> str:
+    """Quote a shell command for a crontab, where % ends the command (crontab(5))."""
+    return command.replace("%", "\\%").replace("\n", " ")
+
+
+def systemd_text(words: Sequence[str]) -> str:
+    """Quote words for a unit's ExecStart: `\\`, quotes, $ and % are said twice or escaped (systemd.service(5))."""
+    return " ".join(_systemd_word(word) for word in words)
+
+
+def _systemd_word(word: str) -> str:
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + plain.replace("$", "$$").replace("%", "%%") + '"'
+
+
 def render(template: str, /, **values: Any) -> str:
     """Render `templates/<template>` with `values`."""
     import jinja2
@@ -55,4 +71,6 @@ def render(template: str, /, **values: Any) -> str:
     environment.filters["dockerfile"] = dockerfile_text
     environment.filters["json"] = json.dumps
     environment.filters["sh"] = shlex.quote
+    environment.filters["cron"] = cron_text
+    environment.filters["systemd"] = systemd_text
     return environment.get_template(template).render(values)

@@ -89,10 +89,10 @@ def instances(clients: Clients, deployment: str | None) -> Iterator[Found]:
 
 
 def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
-    """The disks; one that ends with its instance is the instance's."""
+    """The disks; of one deployment, those that do not end with their instance by themselves."""
     for one in _described(clients, "describe_volumes", "Volumes", deployment):
         ends = [a.get("DeleteOnTermination") for a in one.get("Attachments", ())]
-        if not (ends and all(ends)):
+        if deployment is None or not (ends and all(ends)):
             yield _found(clients, VOLUME, one, "VolumeId")
 
 
@@ -247,3 +247,6 @@ LOOKS: Sequence[Look] = (
     _schedules,
 )
 """In the order in which they can be removed."""
+GLOBAL_LOOKS: Sequence[Look] = (_profiles, _roles)
+"""Of services that are the same in every region."""
+REGIONAL_LOOKS: Sequence[Look] = tuple(look for look in LOOKS if look not in GLOBAL_LOOKS)

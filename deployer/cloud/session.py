@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Protocol
 
 from deployer.errors import DeployerError, EngineError, PolicyError, PrerequisiteError
@@ -37,14 +38,24 @@ class Clients(Protocol):
         ...
 
 
+_MAKING = threading.Lock()
+"""Making clients is not safe in threads; using them is."""
+
+
+@cache
+def _session() -> Any:
+    """One for the process: it reads the description of each service (tens of megabytes) once."""
+    import boto3
+
+    return boto3.Session()
+
+
 class Session:
     """The clients of one region. `AWS_ENDPOINT_URL` and all else of AWS's own settings hold."""
 
     def __init__(self, region: str) -> None:
         self.region = region
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._session: Any = None
 
     def __call__(self, service: str) -> Any:
         """Return the client of a service, made at first. Threads may share it.
@@ -52,21 +63,19 @@ class Session:
         Raises:
             PrerequisiteError: the configuration names a profile that does not exist.
         """
-        with self._lock:
+        with _MAKING:
             if service not in self._clients:
                 self._clients[service] = self._made(service)
             return self._clients[service]
 
     def _made(self, service: str) -> Any:
-        import boto3
         from botocore.config import Config
 
         config = Config(
             retries={"mode": "standard", "max_attempts": 6}, connect_timeout=10, read_timeout=60
         )
         with understood(f"call {service}"):
-            self._session = self._session or boto3.Session(region_name=self.region)
-            return self._session.client(service, config=config)
+            return _session().client(service, region_name=self.region, config=config)
 
 
 def code_of(error: BaseException) -> str | None:

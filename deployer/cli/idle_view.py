@@ -1,0 +1,109 @@
+"""What `deployer idle` shows to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from deployer.cli import view
+from deployer.units import duration, usd
+
+if TYPE_CHECKING:
+    from deployer.reaper.acting import Verb
+    from deployer.reaper.looked import Looked
+    from deployer.reaper.orphans import Orphan
+    from deployer.reaper.service import Round
+    from deployer.reaper.survey import Survey
+    from deployer.reaper.sweep import Gap
+
+COLOURS = {"keep": "green", "stop": "yellow", "destroy": "red"}
+
+
+def show(found: Survey) -> None:
+    """Show machines, what is left over, and what could not be seen."""
+    if found.machines:
+        _machines(found.machines)
+    if found.orphans:
+        _orphans(found.orphans)
+    if not found.machines and not found.orphans:
+        view.say("Nothing of deployer was found.")
+    ended = sum(one.decision.action != "keep" for one in found.machines)
+    if ended:
+        view.say(f"{ended} to be ended. Next: deployer idle stop (or destroy)")
+    _gaps(found.gaps)
+
+
+def show_chosen(proposed: Round, verb: Verb) -> None:
+    """Show what is to be ended."""
+    view.out(view.heading(f"To {verb}"))
+    _machines(proposed.chosen)
+
+
+def show_round(done: Round, verb: Verb) -> None:
+    """Show what was ended, kept after the second look, or not ended."""
+    if not done.outcomes and done.chosen:
+        show_chosen(done, verb)
+        view.say("Nothing was ended.")
+    elif not done.chosen:
+        view.say(f"There is nothing to {verb}.")
+    for one in done.outcomes:
+        of = one.machine
+        view.out(f"{one.done:8}{view.printable(f'{of.deployment} {of.region} {of.id}: {one.why}')}")
+    _gaps([*done.survey.gaps, *done.gaps])
+
+
+def _machines(looked: Sequence[Looked]) -> None:
+    header = [
+        "deployment",
+        "region",
+        "id",
+        "type",
+        "state",
+        "idle",
+        "USD/h",
+        "USD since",
+        "",
+        "why",
+    ]
+    view.out(view.table([header, *map(_row, looked)], right=frozenset({5, 6, 7})))
+
+
+def _row(one: Looked) -> list[str]:
+    of, action = one.machine, one.decision.action
+    cells = [of.deployment, of.region, of.id, of.type, of.state, _idle(one)]
+    cells += [usd(one.usd_per_hour, 3), usd(one.cost_since_idle)]
+    cells = [view.printable(cell) for cell in cells]
+    return [*cells, click.style(action, fg=COLOURS[action]), view.printable(one.decision.reason)]
+
+
+def _idle(one: Looked) -> str:
+    if one.idle_s is None:
+        return "unknown"
+    whole = int(one.idle_s)
+    said = duration(whole if whole < 60 else whole - whole % 60)
+    return f"~{said}" if one.basis == "estimated" else said
+
+
+def _orphans(left: Sequence[Orphan]) -> None:
+    view.out(view.heading("\nLeft over: their deployment is gone"))
+    header = ["deployment", "region", "type", "id", "USD/month"]
+    rows = [
+        [
+            *map(view.printable, (o.found.deployment, o.found.region, o.found.type, o.found.id)),
+            usd(o.monthly_usd),
+        ]
+        for o in left
+    ]
+    view.out(view.table([header, *rows], right=frozenset({4})))
+    known = sum((o.monthly_usd for o in left if o.monthly_usd is not None), Decimal(0))
+    unpriced = sum(o.monthly_usd is None for o in left)
+    more = f", and {unpriced} unpriced" if unpriced else ""
+    view.out(f"  {usd(known)} USD a month{more}. 'deployer down NAME' removes what is left of one.")
+
+
+def _gaps(gaps: Sequence[Gap]) -> None:
+    for gap in dict.fromkeys(gaps):
+        view.say(click.style(f"not seen: {gap.region}: ", fg="red") + view.printable(gap.error))
