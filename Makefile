@@ -58,6 +58,7 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/fuzz
 	benchmarks/simulate
 	benchmarks/bench
+	benchmarks/idle
 
 bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
 	$(BIN)/python -m benchmarks.local

@@ -86,5 +86,5 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _get(url: str, body: bytes | None = None) -> str:
-    with urlopen(Request(url, data=body), timeout=60) as answer:  # noqa: S310 - loopback
+    with urlopen(Request(url, data=body), timeout=60) as answer:
         return str(answer.read().decode())

@@ -158,6 +158,8 @@ class Policy:
     """local-only | region:<prefix> (such as region:eu) | cloud-ok"""
     budget: Annotated[Decimal, Budget()] | None = None
     """The most it may cost, such as 400 USD/month."""
+    over_budget: Literal["stop", "warn"] = "stop"
+    """What happens to a rented machine that has cost its budget this month; from 80 % on there is a warning."""
     idle: Idle = Idle()
     expires: Annotated[int, Duration()] | None = None
     """When a rented machine is removed whatever happens, counted from `up`, such as 7d."""

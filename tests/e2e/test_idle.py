@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -309,3 +312,61 @@ def test_the_document_is_the_design_s(aws, world, crowd):
     instance |= {"cost_since_idle_usd", "decision", "reason"}
     assert instance <= set(plain["instances"][0])
     assert {"type", "id", "region", "monthly_usd"} <= set(plain["orphans"][0])
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `deployer idle` as a user does, where nobody can be asked."""
+    return subprocess.run(
+        [sys.executable, "-m", "deployer", "idle", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_shows_asks_and_ends(aws, home):
+    region = ["--region", "sa-east-1"]
+    (one,) = idle_world.launch(aws.url, region[1], "sleepy-cloud-gpu", idle_after="60s")
+    idle_world.publish(aws.url, region[1], {one: 86400.0}, time.time())
+    listed = command("--json", *region)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [i["decision"] for i in json.loads(listed.stdout)["instances"]] == ["stop"]
+    assert "sleepy-cloud-gpu" in command(*region).stdout
+    nobody = command("stop", *region)
+    assert (nobody.returncode, "--yes" in nobody.stderr) == (2, True)
+    dry = command("stop", "--dry-run", "--json", *region)
+    assert (dry.returncode, json.loads(dry.stdout)["acted"]) == (0, [])
+    assert idle_world.states(aws.url, region[1], [one]) == {one: "running"}
+    idle_world.publish(aws.url, region[1], {one: 86400.0}, time.time())
+    done = command("stop", "--yes", "--json", *region)
+    assert [a["done"] for a in json.loads(done.stdout)["acted"]] == ["stop"]
+    assert idle_world.states(aws.url, region[1], [one]) == {one: "stopped"}
+
+
+def test_a_gap_ends_the_command_with_1_and_is_named(aws, home):
+    aws.fail({"operation": "ec2.DescribeVpcs", "code": "UnauthorizedOperation", "status": 403})
+    try:
+        told = command("--region", "sa-east-1")
+    finally:
+        aws.fail()
+    assert told.returncode == 1
+    assert "DescribeVpcs" in told.stderr
+
+
+def test_the_service_goes_on_after_a_round_and_ends_with_a_signal(aws, home):
+    region = "us-west-1"
+    words = ["stop", "--watch", "--every", "1s", "--yes", "--json", "--region", region]
+    command_line = [sys.executable, "-m", "deployer", "idle", *words]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ends = (line for line in process.stdout if line.startswith("}"))
+        next(ends)
+        next(ends)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_watching_without_yes_is_a_usage_error(aws, home):
+    told = command("stop", "--watch")
+    assert (told.returncode, "--yes" in told.stderr) == (2, True)
