@@ -34,6 +34,7 @@ def main() -> int:
         return 6
     with tempfile.TemporaryDirectory() as folder, emulator.running(Path(folder, "log")) as aws:
         world = idle_world.build(aws.url, machines, machines // 5)
+        world.speak(aws.url)  # on a slow machine the first word is old by now
         before = aws.calls()
         seconds, told = look(aws.url, Path(folder, "home"))
         after = aws.calls()

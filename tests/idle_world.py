@@ -28,6 +28,15 @@ class World:
     addresses: list[str] = field(default_factory=list)
     at: float = field(default_factory=time.time)
     """When its watchdogs spoke."""
+    regions: dict[str, list[str]] = field(default_factory=dict)
+    """The machines of each region."""
+
+    def speak(self, url: str) -> None:
+        """Let every watchdog say now what it said at first."""
+        asleep = set(self.idle)
+        for region, ids in self.regions.items():
+            told = {one: HOUR_S if one in asleep else 0.0 for one in ids}
+            publish(url, region, told, time.time())
 
 
 @cache
@@ -123,7 +132,8 @@ def build(
         client(url, "ec2", region), client(url, "cloudwatch", region)
     with ThreadPoolExecutor(len(REGIONS)) as pool:
         made = pool.map(lambda at: _region(url, at, machines, idle, world.at), range(len(REGIONS)))
-        for sleeping, working in made:
+        for region, (sleeping, working) in zip(REGIONS, made, strict=True):
+            world.regions[region] = [*sleeping, *working]
             world.idle += sleeping
             world.busy += working
     for at in range(volumes):
