@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from deployer import openai_http
+from deployer import apply, openai_http, target
 from deployer.bench.contact import failure
 from deployer.bench.stream import ask, body_of, client_of
 from deployer.bench.subject import Subject, of_deployment
 from deployer.bench.words import Sample, Start
 from deployer.engines import engine
-from deployer.errors import EngineError
-from deployer.observe import runner_for
+from deployer.errors import EngineError, UsageError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
 from deployer.target import Runner, Say
@@ -34,12 +33,13 @@ def start_cold(
     Raises:
         EngineError: it did not come back; what was started of it stays, for its log to be read.
         StaleError: another process is working on it.
+        UsageError: it does not run on this machine.
     """
     store = Store(home)
     of_deployment(store, name)
     with store.lock(name):
         record = store.get(name)
-        runner = runner_for(record, home)
+        runner = _runner(record, home)
         say(f"{name}: stopping it, then starting it again")
         runner.stop(name)
         began, started_at = time.monotonic(), now()
@@ -53,6 +53,16 @@ def start_cold(
         found = tuple(runner.found(name))
         store.save(replace(record, ready_at=now(), resources=found))
     return Start(name, took), subject
+
+
+def _runner(record: Deployment, home: Path) -> Runner:
+    where = target.provider(record.target, record.provider)
+    if apply.applied_by_engine(where):
+        raise UsageError(
+            f"--cold restarts what runs on this machine; {record.name} runs elsewhere",
+            hint="leave out --cold, or measure its start with 'deployer up'",
+        )
+    return apply.runner_of(where, home)
 
 
 def _await(record: Deployment, runner: Runner, endpoint: Endpoint, until: float) -> None:
