@@ -173,6 +173,8 @@ def kill_all(process: subprocess.Popen[str], *, engine_too: bool = True) -> None
     below = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
+    if process.stdout:
+        process.stdout.close()
     for one in below if engine_too else ():
         with suppress(psutil.NoSuchProcess):
             one.kill()
