@@ -40,5 +40,5 @@ def smoke_test(record: Deployment, store: Store, say: Say) -> None:
 
 def _ask(endpoint: Endpoint, record: Deployment) -> None:
     question = [{"role": "user", "content": "Say hello."}]
-    for _ in openai_http.chat(endpoint, record.model, question, max_tokens=8):
+    for _ in openai_http.chat(endpoint, record.model, question, max_tokens=1):
         pass

@@ -26,7 +26,10 @@ from deployer.words import Plan
 
 READY_S = 900.0
 """How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
-LOOK_S = 0.25
+FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.25
+"""How often an engine is looked at: the longer it loads, the less often (by a twentieth of that time)."""
+WORDS_S = 2.0
+"""How often its newest line is shown while it loads: engines report there what they download."""
 LAST_WORDS = 12
 """How many lines of the log are shown when an engine fails."""
 
@@ -177,14 +180,27 @@ class _Work:
             return None
 
     def _await(self, record: Deployment) -> None:
-        until = time.monotonic() + self.limit_s
+        start = time.monotonic()
+        said, shown = "", start
         while not self._healthy(record):
             if not self.runner.alive(self.name):
                 raise self._failure("the engine ended before it was healthy")
-            if time.monotonic() > until:
+            waited = time.monotonic() - start
+            if waited > self.limit_s:
                 raise self._failure(f"the engine was not healthy within {self.limit_s:.0f} s")
-            time.sleep(LOOK_S)
+            if start + waited - shown > WORDS_S:
+                said, shown = self._newest_line(said), start + waited
+            time.sleep(min(max(FIRST_LOOK_S, waited / 20), LAST_LOOK_S))
         self.say(f"healthy: {record.endpoint}")
+
+    def _newest_line(self, before: str) -> str:
+        """Show the newest line of the log (of a progress bar, its newest state) if it is another one."""
+        for line in self.runner.logs(self.name, follow=False, tail=1):
+            newest = line.rstrip("\r").rpartition("\r")[2].strip()
+            if newest and newest != before:
+                self.say(f"  {newest}")
+                return newest
+        return before
 
     def _healthy(self, record: Deployment) -> bool:
         return answering.healthy(record, self.store)

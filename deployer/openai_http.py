@@ -145,7 +145,7 @@ def _client(endpoint: Endpoint, seconds: float, key: str | None = None) -> httpx
 def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """Who vouches for the server. A file of authorities that cannot be read is an error, not a blank cheque."""
     if endpoint.authority is None:
-        return True
+        return endpoint.url.startswith("https:")  # without TLS there are no certificates to load
     import ssl
 
     try:

@@ -1,24 +1,34 @@
-"""The image that the Docker tests serve with: Debian by debootstrap, with xllamacpp out of this environment.
+"""The image that the Docker tests serve with: this environment's own Python and xllamacpp, from scratch.
 
-There is no registry behind it. It stays in the daemon, under a tag that its content decides: made once (about a
-minute), found from then on.
+No registry is behind it and nothing is downloaded: the interpreter, its standard library, /bin/sh, curl and the
+libraries that these load are copied from this machine (Linux, glibc). It stays in the daemon, under a tag that its
+content decides: made once (a few seconds), found from then on.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
+import io
 import json
+import re
 import shutil
 import subprocess
+import sys
+import sysconfig
+import tarfile
 import tempfile
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 PARTS = Path(__file__).parent / "e2e" / "image"
-MIRROR = "http://deb.debian.org/debian"
-PACKAGES = "python3,libgomp1,libstdc++6,curl"
+PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+STANDARD = Path(sysconfig.get_path("stdlib"))
+LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|ensurepip|site-packages|dist-packages)(/|$)")
+LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
+"""A line of ldd: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f...)`, or the loader's without an arrow."""
 
 
 def image() -> str:
@@ -32,8 +42,8 @@ def image() -> str:
 
 
 def _digest() -> str:
-    content = [file.read_bytes() for file in sorted(PARTS.iterdir())]
-    said = f"{PACKAGES} {version('xllamacpp')}".encode()
+    content = [file.read_bytes() for file in sorted((*PARTS.iterdir(), Path(__file__)))]
+    said = f"{sys.version} {PYTHON} {version('xllamacpp')}".encode()
     return sha256(b"\0".join([said, *content])).hexdigest()[:12]
 
 
@@ -45,18 +55,58 @@ def _has(name: str) -> bool:
 def _build(name: str) -> None:
     with tempfile.TemporaryDirectory() as made:
         context = Path(made)
-        root = context / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm"]
-        _run(*command, str(root), MIRROR)
-        _run("tar", "-C", str(root), "--exclude=./dev/*", "-cf", str(context / "base.tar"), ".")
-        shutil.rmtree(root)
         found = importlib.util.find_spec("xllamacpp")
         assert found is not None
         assert found.origin is not None
-        shutil.copytree(Path(found.origin).parent, context / "xllamacpp")
+        engine = Path(found.origin).parent
+        _base(context / "base.tar", engine.parent.rglob("xllamacpp*/**/*.so*"))
+        shutil.copytree(engine, context / "site" / "xllamacpp")
+        for bundled in engine.parent.glob("xllamacpp.libs"):
+            shutil.copytree(bundled, context / "site" / bundled.name)
         for part in PARTS.iterdir():
             shutil.copy(part, context)
         _run("docker", "build", "--quiet", "--tag", name, str(context))
+
+
+def _base(archive: Path, more: Iterable[Path]) -> None:
+    """Write the interpreter, a shell, curl and every library that these and `more` load."""
+    tools = {"/bin/sh": _tool("sh"), "/usr/bin/curl": _tool("curl"), str(PYTHON): PYTHON}
+    standard = [f for f in STANDARD.rglob("*") if f.is_file() and not LEFT_OUT.search(str(f))]
+    binaries = [*tools.values(), *(f for f in standard if f.suffix == ".so"), *more]
+    with tarfile.open(archive, "w", dereference=True) as tar:
+        for path, file in tools.items():
+            tar.add(file, path)
+        for file in (*standard, *_libraries(binaries)):
+            tar.add(file)
+        link = tarfile.TarInfo("usr/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, str(PYTHON)
+        if Path("/usr/bin/python3") != PYTHON:
+            tar.addfile(link)
+        for folder in ("tmp", "run/secrets"):
+            tar.addfile(_folder(folder))
+        user = b"root:x:0:0:root:/root:/bin/sh\n"
+        entry = tarfile.TarInfo("etc/passwd")
+        entry.size = len(user)
+        tar.addfile(entry, io.BytesIO(user))
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+    return entry
+
+
+def _tool(name: str) -> Path:
+    found = shutil.which(name)
+    assert found, f"{name} is copied into the image and is not here"
+    return Path(found).resolve()
+
+
+def _libraries(binaries: Iterable[Path]) -> Iterator[Path]:
+    """The libraries that are loaded with programs, by the paths that the loader knows them by."""
+    command = ["ldd", *map(str, binaries)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    yield from map(Path, sorted(set(LIBRARY.findall(said))))
 
 
 def _run(*command: str, given: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,15 +55,25 @@ MENDS = (
 """What the daemon's words mean for the user, by a pattern that they match."""
 
 
+_CLIENTS: dict[str, APIClient] = {}
+"""By address. One for the whole process: each new one asks the daemon for its version first."""
+
+
 def connect() -> APIClient:
-    """Return a client of a daemon that answers; it is asked for its version.
+    """Return the client of a daemon that answers. It may be closed; it connects again when it is used.
 
     Raises:
-        PrerequisiteError: it does not.
+        PrerequisiteError: it does not answer.
     """
     address = docker_address()
     if address is None:
         raise unreachable("there is no socket of it")
+    if address not in _CLIENTS:
+        _CLIENTS[address] = _new(address)
+    return _CLIENTS[address]
+
+
+def _new(address: str) -> APIClient:
     import docker
     from docker.errors import DockerException
 
@@ -71,6 +82,7 @@ def connect() -> APIClient:
         client = docker.APIClient(timeout=LIMIT_S, **settings)
     except (DockerException, OSError) as error:
         raise unreachable(str(error)) from None
+    atexit.register(client.close)
     return client
 
 
@@ -93,12 +105,15 @@ def unreachable(why: str) -> PrerequisiteError:
 def mended() -> Iterator[None]:
     """Turn a refusal of the daemon into an error with a mend."""
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     try:
         yield
     except DockerException as error:
         said = getattr(error, "explanation", None) or str(error)
         raise refusal(str(said)) from None
+    except RequestException as error:
+        raise unreachable(str(error)) from None
 
 
 def refusal(said: str) -> DeployerError:

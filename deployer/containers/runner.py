@@ -7,7 +7,7 @@ engines at once would want the memory of the same GPU, and the same port.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,14 @@ class DockerRunner:
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
         _readable(wanted)
-        with closing(daemon.connect()) as client:
-            pull.ensure(client, wanted["image"], say)
-            port = self._set_aside(client, deployment, wanted, say)
-            config = arguments.create(wanted, port, self._secrets(deployment, wanted))
-            with daemon.mended():
-                made = client.create_container_from_config(config, deployment)
-                say(f"starting container {deployment} on {wanted['host']}:{port}")
-                client.start(made["Id"])
+        client = daemon.connect()
+        pull.ensure(client, wanted["image"], say)
+        port = self._set_aside(client, deployment, wanted, say)
+        config = arguments.create(wanted, port, self._secrets(deployment, wanted))
+        with daemon.mended():
+            made = client.create_container_from_config(config, deployment)
+            say(f"starting container {deployment} on {wanted['host']}:{port}")
+            client.start(made["Id"])
         return f"http://{reached_at(wanted['host'])}:{port}/v1"
 
     def alive(self, deployment: str) -> bool:
@@ -121,7 +121,7 @@ class DockerRunner:
                 raise
             yield None, []
             return
-        with closing(client), daemon.mended():
+        with daemon.mended():
             label = f"{arguments.LABEL}={deployment}"
             found = client.containers(all=True, filters={"label": label})
             yield client, sorted(found, key=_name)

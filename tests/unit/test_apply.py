@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +85,8 @@ class Runner:
     def __init__(self, url: str) -> None:
         self.url, self.things, self.starts = url, 0, 0
         self.dies = self.stuck = False
+        self.words = "out of memory"
+        self.asked_for_its_words: Callable[[], None] = lambda: None
 
     def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Any) -> str:
         self.starts += 1
@@ -98,7 +100,8 @@ class Runner:
         return [{"type": "fake:index:Thing", "name": "thing", "id": "1"}] * self.things
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
-        yield "out of memory"
+        self.asked_for_its_words()
+        yield self.words
 
     def stop(self, deployment: str) -> list[dict[str, str]]:
         before, self.things = self.found(deployment), self.things if self.stuck else 0
@@ -157,6 +160,13 @@ def test_what_is_applied_is_healthy_and_remembered(world, runner):
     assert done.deployment.endpoint == runner.url
     assert shown(world)["state"] == "healthy"
     assert shown(world)["output_tokens"] == 42
+
+
+def test_what_the_engine_downloads_is_shown_while_it_is_waited_for(world, runner, server):
+    server.health, runner.words = 503, "model.safetensors:  10%|#\rmodel.safetensors:  45%|####\r"
+    runner.asked_for_its_words = lambda: setattr(server, "health", 200)
+    up(world)
+    assert "  model.safetensors:  45%|####" in world.said
 
 
 def test_it_has_cost_its_price_for_each_hour_since_its_start(world):
