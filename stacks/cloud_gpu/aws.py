@@ -100,21 +100,8 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
             "deployer:expires-after": _expiry(policy["expires"]),
             "deployer:idle-after": f"{int(policy['idle']['after'])}s",
             "deployer:idle-action": policy["idle"]["action"],
-            **_limit(policy),
         },
     }
-
-
-def _text(amount: Any) -> str | None:
-    return None if amount is None else str(amount)
-
-
-def _limit(policy: Mapping[str, Any]) -> Mapping[str, str]:
-    """The tags by which `deployer idle` knows the budget of a month, in USD, and what happens beyond it."""
-    if policy.get("budget") is None:
-        return {}
-    over = policy.get("over_budget", "stop")
-    return {"deployer:budget": str(policy["budget"]), "deployer:over-budget": over}
 
 
 def is_fleet(order: Mapping[str, Any]) -> bool:
@@ -173,7 +160,7 @@ def program(inputs: Mapping[str, Any]) -> None:
     import pulumi
     import pulumi_aws as aws
 
-    from ._aws import expiry, fleet, identity, machine, network
+    from ._aws import fleet, identity, machine, network
     from ._aws.setting import Setting
 
     config = pulumi.Config("deployer")
@@ -189,8 +176,6 @@ def program(inputs: Mapping[str, Any]) -> None:
     kept = identity.keep(setting)
     profile = identity.profile(setting, kept)
     made = (fleet if inputs["fleet"] else machine).declare(setting, places, profile, kept)
-    kind, name = ("group", "group") if inputs["fleet"] else ("instance", "instance_id")
-    expiry.declare(setting, kind, made[name])
     for name, value in {**kept.exports(), **made, "region": inputs["region"]}.items():
         pulumi.export(name, value)
 
