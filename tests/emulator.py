@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+
+import httpx
 
 ROOT = Path(__file__).parents[1]
 LONGEST_START_S = 120
@@ -78,7 +78,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < until and process.poll() is None:
         try:
             _get(f"{url}/emulator/calls")
-        except URLError:
+        except httpx.TransportError:
             time.sleep(0.1)
         else:
             return
@@ -86,5 +86,5 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _get(url: str, body: bytes | None = None) -> str:
-    with urlopen(Request(url, data=body), timeout=60) as answer:
-        return str(answer.read().decode())
+    answer = httpx.request("GET" if body is None else "POST", url, content=body, timeout=60)
+    return answer.raise_for_status().text
