@@ -61,6 +61,8 @@ def _no_offer(question: Question) -> str:
         return f"no GPU is named: set targets.local.hardware (gpu, count); {engine}"
     where = f" in {region}" if region else ""
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
+    if question.target == "local":
+        what = "no engine on your machine"
     return f"{what}{where} can serve this model in this format"
 
 

@@ -191,7 +191,8 @@ def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[s
     for name in where.ENGINES if asked == "auto" else (asked,):
         served, kind = engine(name), question.info.file_format
         if kind not in (None, *served.families):
-            yield f"{name} serves {' and '.join(served.families)} files, not {kind}"
+            families = " and ".join(served.families)
+            yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
         elif name not in where.ENGINES:
             yield f"{where.NAME} does not run {name} in this version"
         elif (gpu.vendor if gpu else "cpu") not in served.vendors:

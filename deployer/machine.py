@@ -104,7 +104,8 @@ def _gpu(name: str, prices: Prices) -> Gpu:
 
         from deployer.catalog import gpus
 
-        near = difflib.get_close_matches(name.upper(), [g.name for g in gpus.every()], cutoff=0.3)
+        known = {BRANDS.sub("", g.name).upper(): g.name for g in gpus.every()}
+        near = [known[n] for n in difflib.get_close_matches(name.upper(), list(known), cutoff=0.3)]
         raise UsageError(
             f"the catalog has no GPU {quoted(name)}",
             hint=f"the nearest it has: {', '.join(near)}" if near else None,

@@ -84,7 +84,7 @@ def _amd(gpu: Gpu, format_name: str) -> str | None:
 def _old(gpu: Gpu, format_name: str) -> str | None:
     """Before Ampere: no bf16, no Marlin kernels. Turing runs AWQ, GPTQ and INT8 with slower ones."""
     if format_name == "bf16":
-        return f"{gpu.name} has no bf16 (fp16 runs there)"
+        return f"{gpu.name} has no bf16: model.quantization: fp16 runs there"
     if format_name in ("mxfp4", "nvfp4"):
         return f"{format_name} needs Marlin kernels, so Ampere or newer, not {gpu.name}"
     if generation(gpu) == "volta" and format_name in ("awq", "int8"):
