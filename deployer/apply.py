@@ -195,7 +195,7 @@ class _Work:
 
     def _newest_line(self, before: str) -> str:
         """Show the newest line of the log (of a progress bar, its newest state) if it is another one."""
-        for line in self.runner.logs(self.name, follow=False, tail=1):
+        for line in list(self.runner.logs(self.name, follow=False, tail=1)):
             newest = line.rstrip("\r").rpartition("\r")[2].strip()
             if newest and newest != before:
                 self.say(f"  {newest}")

@@ -184,7 +184,8 @@ def _lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> 
     """The container's output line by line, however it was cut on the way."""
     rest = b""
     last = "all" if tail is None else tail
-    for piece in client.logs(ident, stream=True, follow=follow, tail=last):
+    said = client.logs(ident, stream=follow, follow=follow, tail=last)
+    for piece in said if follow else (said,):
         *whole, rest = (rest + piece).split(b"\n")
         yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
     if rest:
