@@ -50,7 +50,7 @@ idle_for_option = click.option(
 @click.group(
     "idle",
     invoke_without_command=True,
-    help="Find machines that nobody uses and what is left over, in all regions, by tags.",
+    help="Find what nobody uses or what is left over on AWS, and end it.",
 )
 @region_option
 @idle_for_option

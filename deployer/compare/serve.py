@@ -91,9 +91,8 @@ def _keep(spec: Spec, plan: Plan, *, stops: bool) -> float | None:
 
 
 def _scale_to_zero(plan: Plan, otherwise: float) -> float | None:
-    told: Mapping[str, Any] = next(
-        (r.inputs for r in plan.resources if "scale_to_zero_minutes" in r.inputs), {}
-    )
+    given = (plan.inputs, *(r.inputs for r in plan.resources))
+    told: Mapping[str, Any] = next((i for i in given if "scale_to_zero_minutes" in i), {})
     if float(told.get("min_replica") or 0) > 0:
         return None
     return float(told["scale_to_zero_minutes"]) / 60 if told else otherwise

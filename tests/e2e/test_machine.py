@@ -7,6 +7,7 @@ The watchdog looks when a test says so: its timer, which is seen to run, is stop
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,13 @@ from tests import machine_kit
 from tests.machine_kit import Cloud, Machine, until, user_data
 
 FOREVER = 10**6
-pytestmark = pytest.mark.xdist_group("machine")
+pytestmark = [
+    pytest.mark.xdist_group("machine"),
+    pytest.mark.skipif(
+        "DEPLOYER_E2E_CLOUD" not in os.environ,
+        reason="it builds and boots a whole machine, minutes of work: 'make e2e-cloud' runs it",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
