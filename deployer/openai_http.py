@@ -20,6 +20,8 @@ ANSWER_S = 300.0
 """The longest wait for the next piece of an answer: a large model on a CPU reads a long prompt slowly."""
 LOOK_S = 5.0
 """The longest wait for a health check or the metrics."""
+MODELS_S = 30.0
+"""The longest wait for the list of models, which says whether a key is taken."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -67,15 +69,31 @@ def healthy(endpoint: Endpoint, path: str) -> bool:
 
 
 def accepts(endpoint: Endpoint) -> bool:
-    """Whether it answers with the key."""
-    with _client(endpoint, LOOK_S) as client:
-        return client.get(f"{endpoint.url}/models").status_code == 200
+    """Whether it answers with the key.
+
+    Raises:
+        EngineError: it cannot be reached.
+    """
+    return _asked_for_models(endpoint, endpoint.key) == 200
 
 
 def open_to_all(endpoint: Endpoint) -> bool:
-    """Whether it answers without the key."""
-    with _client(endpoint, LOOK_S, key="") as client:
-        return client.get(f"{endpoint.url}/models").status_code == 200
+    """Whether it answers without the key.
+
+    Raises:
+        EngineError: it cannot be reached.
+    """
+    return _asked_for_models(endpoint, "") == 200
+
+
+def _asked_for_models(endpoint: Endpoint, key: str) -> int:
+    import httpx
+
+    try:
+        with _client(endpoint, MODELS_S, key=key) as client:
+            return client.get(f"{endpoint.url}/models").status_code
+    except httpx.HTTPError as error:
+        raise _unasked(endpoint, error) from error
 
 
 def chat(
@@ -99,12 +117,16 @@ def chat(
             _accepted(answer, endpoint)
             yield from pieces(answer.iter_lines(), endpoint)
     except httpx.HTTPError as error:
-        said = str(error) or type(error).__name__
-        raise EngineError(
-            f"{endpoint.url} cannot be asked: {said}",
-            hint="'deployer status' says how it is, 'deployer logs NAME' what it did",
-            where=endpoint.url,
-        ) from error
+        raise _unasked(endpoint, error) from error
+
+
+def _unasked(endpoint: Endpoint, error: Exception) -> EngineError:
+    said = str(error) or type(error).__name__
+    return EngineError(
+        f"{endpoint.url} cannot be asked: {said}",
+        hint="'deployer status' says how it is, 'deployer logs NAME' what it did",
+        where=endpoint.url,
+    )
 
 
 def metrics(endpoint: Endpoint) -> Mapping[str, float]:

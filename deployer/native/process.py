@@ -26,6 +26,7 @@ from deployer.state import write
 MARK = "DEPLOYER_SUPERVISED"
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
+REPORT = "supervisor.json"
 KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "HF_HOME")
 KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_")
 """What an engine needs of the environment. The rest, credentials among it, stays outside."""
@@ -53,6 +54,7 @@ def start(
     log = folder / "engine.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
+    (folder / REPORT).unlink(missing_ok=True)  # the one before this had its own
     config = {
         "command": list(command),
         "health": dict(health),
@@ -123,7 +125,7 @@ def holder(port: int) -> str | None:
 def report(folder: Path) -> Mapping[str, object]:
     """Read what the supervisor says of itself: `healthy`, `restarts`, `last_exit`; empty if nothing."""
     try:
-        said = json.loads((folder / "supervisor.json").read_text())
+        said = json.loads((folder / REPORT).read_text())
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}

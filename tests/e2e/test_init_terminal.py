@@ -8,11 +8,14 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from deployer.spec.load import load
+import pytest
 
-LIMIT_S = 30.0
+from deployer.spec.load import load
+from tests.processes import PATIENCE_S
 
 
 class Person:
@@ -31,24 +34,34 @@ class Person:
         os.close(theirs)
 
     def reads(self, words: str) -> str:
-        seen, until = "", time.monotonic() + LIMIT_S
+        seen, until = "", time.monotonic() + PATIENCE_S
         while words not in seen:
             assert time.monotonic() < until, f"waited for {words!r}, saw {seen!r}"
             if select.select([self.terminal], [], [], 0.1)[0]:
-                seen += os.read(self.terminal, 4096).decode()
+                seen += os.read(self.terminal, 4096).decode(errors="replace")
         return seen
 
     def types(self, answer: str) -> None:
         os.write(self.terminal, f"{answer}\n".encode())
 
     def leaves(self) -> int:
-        code = self.process.wait(LIMIT_S)
+        return self.process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
         os.close(self.terminal)
-        return code
 
 
-def test_init_asks_for_what_no_flag_says_and_offers_a_default(tmp_path):
-    person = Person("init", "--privacy", "region:eu", cwd=tmp_path)
+@pytest.fixture
+def sit_down(tmp_path: Path) -> Iterator[Callable[..., Person]]:
+    """Puts somebody before a terminal, who is gone when the test is over."""
+    with ExitStack() as stack:
+        yield lambda *said: stack.enter_context(closing(Person(*said, cwd=tmp_path)))
+
+
+def test_init_asks_for_what_no_flag_says_and_offers_a_default(sit_down, tmp_path):
+    person = sit_down("init", "--privacy", "region:eu")
     person.reads("Model")
     person.types("hf:Qwen/Qwen3-8B")
     person.reads("Name [qwen3-8b]")
@@ -64,10 +77,8 @@ def test_init_asks_for_what_no_flag_says_and_offers_a_default(tmp_path):
     assert spec.policy.privacy == "region:eu"
 
 
-def test_a_person_who_types_nonsense_gets_no_file(tmp_path):
-    person = Person(
-        "init", "--model", "hf:a/b", "--name", "b", "--privacy", "nowhere", cwd=tmp_path
-    )
+def test_a_person_who_types_nonsense_gets_no_file(sit_down, tmp_path):
+    person = sit_down("init", "--model", "hf:a/b", "--name", "b", "--privacy", "nowhere")
     person.reads("Requests a day")
     person.types("many")
     person.reads("not a valid integer")

@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from deployer.native import process
 from deployer.schemas import schema_of
 from deployer.state import Store
 from tests.parts import need
+from tests.processes import free_port, until
 
 NAME = "tiny-local"
 SPEC = """
@@ -113,19 +113,6 @@ class Cli:
     def engine(self) -> psutil.Process | None:
         """The engine itself, once it has been started."""
         return next((p for p in self.processes if not process.is_supervisor(p)), None)
-
-
-def until(true: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
@@ -470,7 +457,8 @@ def test_a_killed_engine_is_started_again_behind_the_same_endpoint(cli):
 def test_a_deployment_whose_processes_are_gone_has_failed_and_can_be_brought_up_again(cli):
     assert cli.up()[0] == 0
     for one in cli.processes:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):  # an engine dies with its supervisor
+            one.kill()
     until(lambda: not cli.processes)
     assert cli.state() == "failed"
     code, out, _ = cli.run("chat", NAME, "Hello?", "--json")
@@ -521,7 +509,7 @@ def loading(cli: Cli) -> Iterator[Loading]:
     (folder / "handler.py").write_text(GATED)
     cli.spec.write_text(GATED_SPEC.format(folder=folder, port=free_port()))
     with cli.start("up", "-f", str(cli.spec), "--target", "local", "--yes") as up:
-        until(lambda: (folder / "loading").exists() or up.poll() is not None, 60)
+        until(lambda: (folder / "loading").exists() or up.poll() is not None)
         assert up.poll() is None, "an engine is started"
         yield Loading(up, folder)
         up.kill()

@@ -17,10 +17,11 @@ import pytest
 from deployer import observe
 from deployer.apply import apply
 from deployer.errors import DeployerError, EngineError
-from deployer.openai_http import Endpoint, chat, parse_metrics
+from deployer.openai_http import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.state import Store
 from deployer.target import Provider
 from deployer.words import Estimate, ModelInfo, Plan, Resource, Sizing
+from tests.processes import PATIENCE_S
 
 NAME = "bot-local"
 START, LATER = "2026-01-02T03:00:00+00:00", "2026-01-02T05:00:00+00:00"
@@ -43,7 +44,7 @@ class Server(ThreadingHTTPServer):
 
     health, careful = 200, True
     words: Sequence[str] = ("Hel", "lo")
-    broken = False
+    broken = cut_off = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -62,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
         return not self.server.careful or "Authorization" in self.headers
 
     def do_GET(self) -> None:
+        if self.server.cut_off:
+            return  # without a word
         if self.path == "/health":
             self.answer(self.server.health)
         elif self.path == "/metrics":
@@ -214,10 +217,12 @@ def test_one_that_is_still_loading_is_starting_and_is_waited_for(world, runner, 
     assert runner.starts == 1
 
 
-def fails(world: SimpleNamespace, runner: Runner, words: str) -> EngineError:
+def fails(
+    world: SimpleNamespace, runner: Runner, words: str, limit_s: float = PATIENCE_S
+) -> EngineError:
     """Apply, fail, and see that nothing runs and nothing is remembered."""
     with pytest.raises(EngineError, match=words) as caught:
-        up(world, limit_s=0.1)
+        up(world, limit_s=limit_s)
     assert runner.things == 0
     assert Store(world.home).names() == []
     return caught.value
@@ -230,7 +235,7 @@ def test_an_engine_that_ends_is_reported_with_its_last_words(world, runner, serv
 
 def test_an_engine_that_never_gets_healthy_is_given_up_and_stopped(world, runner, server):
     server.health = 503
-    fails(world, runner, "not healthy within")
+    fails(world, runner, "not healthy within", 0.1)
 
 
 def test_an_endpoint_that_answers_without_the_key_is_stopped(world, runner, server):
@@ -297,6 +302,14 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
 def test_a_refused_question_carries_the_servers_reason(runner):
     with pytest.raises(EngineError, match="401 no key"):
         list(chat(Endpoint(runner.url, ""), "bot", [{"role": "user", "content": "Hi"}]))
+
+
+@pytest.mark.parametrize("asked", [accepts, open_to_all])
+def test_an_endpoint_that_is_gone_before_its_key_is_tried_is_an_error_in_words(server, asked):
+    gone = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1", "dk-a")
+    server.cut_off = True
+    with pytest.raises(EngineError, match="cannot be asked"):
+        asked(gone)
 
 
 def test_a_key_is_not_shown_when_an_endpoint_is_printed():

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 
 from deployer.prices import spot
 from tests.parts import missing, need
+from tests.processes import free_port, until
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KIT = Path(os.environ.get("DEPLOYER_TEST_KIT", Path(__file__).parents[3] / "shared"))
@@ -90,7 +90,7 @@ def emulator(nobody: pytest.MonkeyPatch) -> Iterator[str]:
     program = KIT / "emulator" / "aws_emulator.py"
     if not program.exists():
         missing(f"{program} is not here")
-    port = 20000 + os.getpid() % 20000
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
         [sys.executable, str(program), str(port)],
@@ -104,21 +104,23 @@ def emulator(nobody: pytest.MonkeyPatch) -> Iterator[str]:
         nobody.setenv("AWS_SECRET_ACCESS_KEY", "test")
         yield url
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()
+        process.wait()
 
 
 def wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"{url}/moto-api/"):
-                return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            assert process.poll() is None
-            time.sleep(0.1)
-    pytest.fail("the emulator does not start")
+    until(lambda: answers(url) or process.poll() is not None)
+    assert process.poll() is None, "the emulator does not start"
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/moto-api/").close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.skipif(importlib.util.find_spec("moto") is None, reason="moto is not installed")

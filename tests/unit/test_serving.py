@@ -20,6 +20,7 @@ from deployer.serving.answers import words
 from deployer.serving.app import application
 from deployer.serving.handler import Handler, HandlerError, load
 from deployer.serving.settings import Settings
+from tests.processes import PATIENCE_S, until
 
 KEY = "dk-test"
 CHAT = "/v1/chat/completions"
@@ -35,7 +36,7 @@ class Stage:
     def predict(self, _model: Any, asked: Any) -> Any:
         said = asked["messages"][-1]["content"]
         if said == "wait":
-            self.go.wait(10)
+            self.go.wait(PATIENCE_S)
         if said == "fail":
             raise ValueError("secret detail")
         return {
@@ -50,7 +51,7 @@ class Stage:
                 raise ValueError("secret detail")
             yield "one "
             if said == "wait":
-                self.go.wait(10)
+                self.go.wait(PATIENCE_S)
             if said == "break":
                 raise ValueError("secret detail")
             yield "two\n\ndata: [DONE]\n\n"
@@ -72,19 +73,21 @@ class Served:
 
     def __enter__(self) -> httpx.Client:
         self.thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
+        until(lambda: self.server.started or not self.thread.is_alive())
         port = self.server.servers[0].sockets[0].getsockname()[1]
         headers = {"Authorization": f"Bearer {KEY}"}
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=10
+            base_url=f"http://127.0.0.1:{port}",
+            headers=headers,
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
         return self.client
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
         self.server.should_exit = self.server.force_exit = True
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
 
 
 @pytest.fixture
@@ -118,13 +121,6 @@ def events(answer: httpx.Response) -> list[Any]:
 def content(found: list[Any]) -> str:
     chunks = [e["choices"][0]["delta"] for e in found if e != "[DONE]" and e.get("choices")]
     return "".join(chunk.get("content", "") for chunk in chunks)
-
-
-def until(true: Any) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def test_a_chat_is_answered_as_openai_has_it(serve):
@@ -242,7 +238,7 @@ def test_one_more_than_the_places_is_refused_with_429_and_a_place_is_free_again_
 def test_a_call_that_takes_too_long_is_a_504_and_keeps_its_place_until_it_ends(
     serve, stage, stream
 ):
-    client = serve(Handler(None, stage.predict), concurrency=1, timeout_s=0.1)
+    client = serve(Handler(None, stage.predict), concurrency=1, timeout_s=1)
     assert client.post(CHAT, json=ask("wait", stream=stream)).status_code == 504
     assert client.post(CHAT, json=HELLO).status_code == 429
     stage.go.set()

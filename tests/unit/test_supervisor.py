@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deployer.native import logs, process
 from deployer.native.supervisor import Log, ended
+from tests.processes import free_port, until
 
 FAKE = Path(__file__).with_name("fake_engine.py")
-
-
-def until(true: Callable[[], object], seconds: float = 15) -> None:
-    """Wait for something to become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def health(port: int) -> dict[str, str | int]:
@@ -41,8 +32,7 @@ class Run:
 
     def serve(self, *options: str, grace_s: float = 5) -> None:
         """Start the fake engine and wait until the supervisor has seen that it is healthy."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.start(str(FAKE), str(port), *options, port=port, grace_s=grace_s)
         until(lambda: process.report(self.folder).get("healthy"))
 
