@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from deployer import openai_http
 from deployer.engines import engine
-from deployer.errors import EngineError
+from deployer.errors import EngineError, PrerequisiteError
 from deployer.openai_http import Endpoint
 from deployer.state import AUTHORITY, Deployment, Store
 from deployer.target import Say
+
+HUB_TOKEN = "hub-token"  # noqa: S105 - the name of a kind of key
+"""What a stack exports as `key` when callers send their Hugging Face token."""
 
 
 def endpoint_of(record: Deployment, store: Store) -> Endpoint:
     """Return how a deployment is reached: its address, its key, and its own certificate authority if it has one."""
     authority = store.folder(record.name) / AUTHORITY
     own = authority if authority.exists() else None
-    return Endpoint(record.endpoint or "", store.key(record.name), own)
+    return Endpoint(record.endpoint or "", key_of(record, store), own)
+
+
+def key_of(record: Deployment, store: Store) -> str:
+    """Return what opens a deployment: its own key, or the caller's Hugging Face token where that is asked for.
+
+    Raises:
+        PrerequisiteError: there is no such token.
+    """
+    if record.outputs.get("key") != HUB_TOKEN:
+        return store.key(record.name)
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token is None:
+        raise PrerequisiteError(
+            f"{record.name} is called with a Hugging Face token, and there is none",
+            hint="set HF_TOKEN, or log in with `hf auth login`",
+        )
+    return token
 
 
 def healthy(record: Deployment, store: Store) -> bool:

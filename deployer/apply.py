@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deployer import answering, measurement_store
 from deployer.cloud.apply import Agree, StackWork
-from deployer.cloud.runner import CloudKeeper
+from deployer.cloud.sites import keeper_of as keeper_by_engine
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.state import Deployment, Store, new_record, planned
 from deployer.target import Keeper, Provider, Replacer, Runner, Say
@@ -78,8 +78,8 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
 
 
 def applied_by_engine(provider: Provider) -> bool:
-    """Whether it is applied by the Pulumi engine, which says itself what would change: rented machines are."""
-    return hasattr(provider, "program") and provider.TARGET == "cloud-gpu"
+    """Whether it is applied by the Pulumi engine, which says itself what would change."""
+    return hasattr(provider, "program")
 
 
 def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:
@@ -89,7 +89,7 @@ def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:
         PrerequisiteError: this version cannot apply that provider.
     """
     if applied_by_engine(provider):
-        return CloudKeeper(provider, home, say)
+        return keeper_by_engine(provider, home, say)
     return runner_of(provider, home)
 
 
@@ -103,7 +103,7 @@ def runner_of(provider: Provider, home: Path) -> Runner:
     if make is None:
         raise PrerequisiteError(
             f"applying {provider.TARGET} with {provider.NAME} is not part of this version yet",
-            hint="'deployer plan' shows what it would cost; the targets local and cloud-gpu can be applied",
+            hint="'deployer plan' shows what it would cost",
         )
     runner: Runner = make(home)
     return runner

@@ -11,10 +11,10 @@ from typing import Any
 
 from deployer import answering, openai_http, target
 from deployer.apply import applied_by_engine, keeper_of
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, PrerequisiteError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
-from deployer.target import Finder, Keeper, Say
+from deployer.target import Finder, Keeper, Say, Teller
 
 SECONDS_PER_HOUR = 3600
 
@@ -93,7 +93,7 @@ def down(home: Path, name: str, say: Say = _silent) -> dict[str, Any]:
     with store.lock(name):
         removed: list[Mapping[str, str]] = []
         left: list[Mapping[str, str]] = []
-        for keeper in _keepers_of(name, store, say):
+        for keeper in _asked(list(_keepers_of(name, store, say)), name, say):
             removed += keeper.stop(name)
             left += [{**one, "why": _why(keeper, one)} for one in keeper.found(name)]
         if not left:
@@ -103,6 +103,25 @@ def down(home: Path, name: str, say: Say = _silent) -> dict[str, Any]:
         "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
         "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
     }
+
+
+def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:
+    """Those that can be asked. Where several clouds may have it, one without credentials is said, no error."""
+    clouds = [keeper for keeper in keepers if isinstance(keeper, Finder)]
+    refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
+    if refused and len(refused) == len(clouds):
+        raise next(iter(refused.values()))
+    for refusal in refused.values():
+        say(f"not looked at: {refusal.message}")
+    yield from (keeper for keeper in keepers if id(keeper) not in refused)
+
+
+def _refusals(keepers: Sequence[Keeper], name: str) -> Iterator[tuple[int, DeployerError]]:
+    for keeper in keepers:
+        try:
+            keeper.found(name)
+        except PrerequisiteError as error:
+            yield id(keeper), error
 
 
 def _why(keeper: Keeper, one: Mapping[str, str]) -> str:
@@ -121,9 +140,8 @@ def _keepers_of(name: str, store: Store, say: Say) -> Iterator[Keeper]:
         return
     for where, provider in target.every_provider():
         found = target.provider(where, provider)
-        named = applied_by_engine(found) and name.endswith(
-            f"-{where}"
-        )  # its cloud is asked for that only
+        # a cloud is asked only for what is named after its target
+        named = applied_by_engine(found) and name.endswith(f"-{where}")
         if named or hasattr(found, "runner"):
             yield keeper_of(found, store.home, say)
 
@@ -136,7 +154,7 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
     keeper = keeper_for(record, store.home)
     record = _located(record, store, keeper)
     found = keeper.found(record.name)
-    state = _state(record, store, keeper, found)
+    state, awake = _state(record, store, keeper, found)
     up = state in ("starting", "healthy", "unhealthy")
     memory = getattr(keeper, "gpu_memory_mib", None)
     return {
@@ -144,13 +162,14 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
         "target": record.target,
         "provider": record.provider,
         "state": state,
+        "awake": awake,
         "endpoint": record.endpoint,
         "started_at": record.started_at,
         "uptime_seconds": int(_age(record, now)) if up else None,
         "gpu_memory_mib": memory(record.name) if memory and up else None,
-        **_used(record, store, healthy=state == "healthy"),
+        **_used(record, store, healthy=state == "healthy" and not isinstance(keeper, Teller)),
         "usd_per_hour": None if record.usd_per_hour is None else float(record.usd_per_hour),
-        "cost_so_far_usd": _cost(record, now),
+        "cost_so_far_usd": None if isinstance(keeper, Teller) else _cost(record, now),
         "expires_at": record.expires_at,
         "resources": [dict(r) for r in found],
     }
@@ -158,13 +177,19 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
 
 def _state(
     record: Deployment, store: Store, keeper: Keeper, found: Sequence[Mapping[str, str]]
-) -> str:
-    """Say how it is. What should be there and is not has failed; what is there and rests is stopped."""
+) -> tuple[str, bool | None]:
+    """Say how it is, and whether it is awake, which is told of what sleeps by itself alone.
+
+    What should be there and is not has failed; what is there and rests is stopped. What sleeps by itself is not
+    asked: that would wake it.
+    """
+    if isinstance(keeper, Teller):
+        return keeper.told(record)
     if not keeper.alive(record.name):
-        return "stopped" if found else "failed"
+        return ("stopped" if found else "failed"), None
     if record.endpoint and answering.healthy(record, store):
-        return "healthy"
-    return "starting" if record.ready_at is None else "unhealthy"
+        return "healthy", None
+    return ("starting" if record.ready_at is None else "unhealthy"), None
 
 
 def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:

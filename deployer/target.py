@@ -144,6 +144,15 @@ class Finder(Protocol):
         ...
 
 
+@runtime_checkable
+class Teller(Protocol):
+    """What a keeper may know besides: how a deployment is, told by who serves it and not by asking the model."""
+
+    def told(self, record: Any) -> tuple[str, bool | None]:
+        """Its state in the words of `status`, and whether it is awake (None: that is not told)."""
+        ...
+
+
 class Provider(Protocol):
     """The module under `stacks/`. `program` or `resources` must be there; the following may be:
 

@@ -13,14 +13,14 @@ LOOK_S = 2.0
 
 
 def lines(
-    clients: Clients, deployment: str, machine: str | None, *, follow: bool, tail: int | None
+    clients: Clients, group: str, machine: str | None, *, follow: bool, tail: int | None
 ) -> Iterator[str]:
-    """Yield the lines, the newest last; with `follow` for as long as the group exists.
+    """Yield the lines of a log group, the newest last; with `follow` for as long as the group exists.
 
     Raises:
         PrerequisiteError: credentials, permission or network are missing.
     """
-    log = _Log(clients, f"/deployer/{deployment}")
+    log = _Log(clients, group)
     with understood("read the log (logs:FilterLogEvents)"):
         told = log.new()
         if not told and machine is not None:

@@ -23,8 +23,19 @@ DONE = {
     "create-replacement": "made anew",
     "delete-replaced": "removed the old",
 }
-SLOW = ("ec2/instance:", "ec2/vpc:", "ec2/subnet:", "lb/loadBalancer:", "autoscaling/group:")
+SLOW = (
+    "ec2/instance:",
+    "ec2/vpc:",
+    "ec2/subnet:",
+    "lb/loadBalancer:",
+    "autoscaling/group:",
+    "sagemaker/endpoint:",
+    "cloudcontrol/resource:",
+    "dynamic/deployer:",
+)
 """What takes long enough to be announced before it is done."""
+OWN = "dynamic/deployer:"
+"""Resources whose code is ours: what it writes is progress (bytes sent, minutes of an import)."""
 
 
 class Progress:
@@ -38,12 +49,20 @@ class Progress:
 
     def __call__(self, event: Any) -> None:
         """Take one event."""
-        if event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self.errors.append(event.diagnostic_event.message.strip())
+        if event.diagnostic_event:
+            self._told(event.diagnostic_event)
         elif event.resource_pre_event:
             self._begun(event.resource_pre_event.metadata)
         elif event.res_outputs_event:
             self._ended(event.res_outputs_event.metadata)
+
+    def _told(self, said: Any) -> None:
+        """An error is kept; what the code of our own resources writes is passed on."""
+        if said.severity == "error":
+            self.errors.append(said.message.strip())
+        elif OWN in (said.urn or "") and said.severity.startswith("info"):
+            for line in said.message.strip().splitlines():
+                self.say(f"  {line}")
 
     def _begun(self, metadata: Any) -> None:
         step = step_of(metadata)

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.cloud import failures, removal, search
+from deployer.cloud import failures, search
 from deployer.cloud.failures import Lock
 from deployer.cloud.search import Found
-from deployer.cloud.session import Clients
+from deployer.cloud.things import Things
 from deployer.errors import EngineError, StaleError
 from deployer.target import Say
 from deployer.units import usd
@@ -44,7 +44,7 @@ class Scene:
 
     name: str
     engine: Engine
-    clients: Clients
+    things: Things
     work: Path
     locks: Path | None
     say: Say
@@ -66,10 +66,10 @@ def tidy(at: Scene, *, ours: bool) -> None:
     unlock(at)
     state = at.engine.state()
     known = state.get("resources") or []
-    lost = orphans(search.search(at.clients, at.name), state)
+    lost = orphans(at.things.found(), state)
     if lost and not ours and not known:
         raise _somebody_elses(at.name, lost)
-    _remove(at, lost)
+    _remove(at, [one for one in lost if one.type not in at.things.taken_up])
     if known or state.get("pending_operations"):
         _refresh(at)
 
@@ -183,7 +183,7 @@ def _remove(at: Scene, lost: Sequence[Found]) -> None:
     at.say("left over from an interrupted run, and removed now:")
     for one in lost:
         at.say(f"  {one.type} {one.id}{worth(one, at.price)}")
-    _, left = removal.remove(at.clients, lost, at.say)
+    _, left = at.things.remove(lost, at.say)
     if left:
         raise EngineError(
             f"{left[0].found.type} {left[0].found.id} is left over and cannot be removed: {left[0].why}",
@@ -194,7 +194,7 @@ def _remove(at: Scene, lost: Sequence[Found]) -> None:
 def worth(one: Found, price: Price | None) -> str:
     """What it costs, where that is known: ", 1.0060 USD/h"."""
     bill = price([Resource(one.type, one.name, _inputs(one))]) if price else None
-    if bill is None or not bill.items:
+    if bill is None or bill.hourly_usd is None:
         return ""
     return f", {usd(bill.hourly_usd, 4)} USD/h"
 

@@ -16,7 +16,20 @@ from deployer.target import Say
 ENDS_S = 600.0
 """The longest that AWS may take to end an instance (a large one takes minutes) or a load balancer."""
 LOOK_S = 2.0
-GONE = ("NotFound", "NoSuchEntity", "Malformed", "ValidationError")
+GONE = ("NotFound", "NoSuch", "Malformed", "ValidationError")
+MISSING = "could not find"
+"""What SageMaker says of what is not there, under the code of every other mistake."""
+
+PASSING = (
+    "DependencyViolation",
+    "InUse",
+    "DeleteConflict",
+    "ending",
+    "inference component",
+    "Throttl",
+    "RequestLimit",
+)
+"""What stands against a removal only until something else has ended."""
 
 Remove = Callable[[Clients, Found], None]
 
@@ -30,18 +43,22 @@ class Left:
 
 
 def remove(
-    clients: Clients, found: Sequence[Found], say: Say, limit_s: float = ENDS_S
+    clients: Clients,
+    found: Sequence[Found],
+    say: Say,
+    limit_s: float = ENDS_S,
+    how: Mapping[str, Remove] | None = None,
 ) -> tuple[list[Found], list[Left]]:
     """Remove what was found; return what was removed and what is left.
 
     What something else still needs is tried again until that has ended. Nothing is raised for what AWS
-    refuses: it is left, with AWS's words.
+    refuses: it is left, with AWS's words. `how` is by type; None: the types of a rented machine.
     """
     waiting, removed, why = list(found), list[Found](), dict[Found, str]()
     until = time.monotonic() + limit_s
     while waiting:
         for one in list(waiting):
-            reason = _tried(clients, one)
+            reason = _tried(clients, one, HOW if how is None else how)
             if reason is None:
                 waiting.remove(one)
                 removed.append(one)
@@ -54,33 +71,36 @@ def remove(
     return removed, [Left(one, why[one]) for one in waiting]
 
 
-def _tried(clients: Clients, one: Found) -> str | None:
+def _tried(clients: Clients, one: Found, how: Mapping[str, Remove]) -> str | None:
     """Try once; None when it is gone, else why it is not."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    how = HOW.get(one.type)
-    if how is None:
+    if one.type not in how:
         return "it is not known how to remove it"
     try:
-        how(clients, one)
+        how[one.type](clients, one)
     except ClientError as error:
-        code = code_of(error) or ""
-        return None if any(word in code for word in GONE) else f"{code}: {error}"
+        return None if _gone(error) else f"{code_of(error)}: {error}"
     except BotoCoreError as error:
         return str(error)
-    except _NotYetError as error:
+    except NotYetError as error:
         return str(error)
     return None
 
 
-class _NotYetError(Exception):
+def _gone(error: Exception) -> bool:
+    """Whether AWS says that there is no such thing."""
+    code = code_of(error) or ""
+    return MISSING in str(error).lower() or any(word in code for word in GONE)
+
+
+class NotYetError(Exception):
     """It is on its way: look again."""
 
 
 def _may_yet(why: Mapping[Found, str], waiting: Sequence[Found]) -> bool:
     """Whether waiting may help: something is ending, or needed by what is."""
-    words = ("DependencyViolation", "InUse", "DeleteConflict", "ending", "Throttl", "RequestLimit")
-    return any(word in why[one] for one in waiting for word in words)
+    return any(word in why[one] for one in waiting for word in PASSING)
 
 
 def _instance(clients: Clients, one: Found) -> None:
@@ -89,7 +109,7 @@ def _instance(clients: Clients, one: Found) -> None:
     told = client.describe_instances(InstanceIds=[one.id])
     states = [i["State"]["Name"] for r in told["Reservations"] for i in r["Instances"]]
     if any(state != "terminated" for state in states):
-        raise _NotYetError(f"it is ending ({', '.join(states)})")
+        raise NotYetError(f"it is ending ({', '.join(states)})")
 
 
 def _group(clients: Clients, one: Found) -> None:
@@ -97,7 +117,7 @@ def _group(clients: Clients, one: Found) -> None:
     client.delete_auto_scaling_group(AutoScalingGroupName=one.id, ForceDelete=True)
     told = client.describe_auto_scaling_groups(AutoScalingGroupNames=[one.id])
     if told["AutoScalingGroups"]:
-        raise _NotYetError("it is ending")
+        raise NotYetError("it is ending")
 
 
 def _gateway(clients: Clients, one: Found) -> None:
@@ -122,7 +142,7 @@ def _routes(clients: Clients, one: Found) -> None:
 def _endpoint(clients: Clients, one: Found) -> None:
     told = clients("ec2").delete_vpc_endpoints(VpcEndpointIds=[one.id])
     for refused in told.get("Unsuccessful", ()):
-        raise _NotYetError(f"{refused['Error']['Code']}: {refused['Error']['Message']}")
+        raise NotYetError(f"{refused['Error']['Code']}: {refused['Error']['Message']}")
 
 
 def _role(clients: Clients, one: Found) -> None:
@@ -153,7 +173,9 @@ def _schedule(clients: Clients, one: Found) -> None:
     clients("scheduler").delete_schedule(GroupName=group or "default", Name=name)
 
 
-def _one_call(service: str, operation: str, argument: str, **more: Any) -> Remove:
+def one_call(service: str, operation: str, argument: str, **more: Any) -> Remove:
+    """A removal by one call that takes the id."""
+
     def call(clients: Clients, one: Found) -> None:
         getattr(clients(service), operation)(**{argument: one.id}, **more)
 
@@ -169,17 +191,17 @@ HOW: Mapping[str, Remove] = {
     search.ROLE: _role,
     search.PROFILE: _profile,
     search.SCHEDULE: _schedule,
-    search.VOLUME: _one_call("ec2", "delete_volume", "VolumeId"),
-    search.VPC: _one_call("ec2", "delete_vpc", "VpcId"),
-    search.SUBNET: _one_call("ec2", "delete_subnet", "SubnetId"),
-    search.FIREWALL: _one_call("ec2", "delete_security_group", "GroupId"),
-    search.INTERFACE: _one_call("ec2", "delete_network_interface", "NetworkInterfaceId"),
-    search.ADDRESS: _one_call("ec2", "release_address", "AllocationId"),
-    search.TEMPLATE: _one_call("ec2", "delete_launch_template", "LaunchTemplateId"),
-    search.BALANCER: _one_call("elbv2", "delete_load_balancer", "LoadBalancerArn"),
-    search.RECEIVERS: _one_call("elbv2", "delete_target_group", "TargetGroupArn"),
-    search.LOGS: _one_call("logs", "delete_log_group", "logGroupName"),
-    search.SECRET: _one_call(
+    search.VOLUME: one_call("ec2", "delete_volume", "VolumeId"),
+    search.VPC: one_call("ec2", "delete_vpc", "VpcId"),
+    search.SUBNET: one_call("ec2", "delete_subnet", "SubnetId"),
+    search.FIREWALL: one_call("ec2", "delete_security_group", "GroupId"),
+    search.INTERFACE: one_call("ec2", "delete_network_interface", "NetworkInterfaceId"),
+    search.ADDRESS: one_call("ec2", "release_address", "AllocationId"),
+    search.TEMPLATE: one_call("ec2", "delete_launch_template", "LaunchTemplateId"),
+    search.BALANCER: one_call("elbv2", "delete_load_balancer", "LoadBalancerArn"),
+    search.RECEIVERS: one_call("elbv2", "delete_target_group", "TargetGroupArn"),
+    search.LOGS: one_call("logs", "delete_log_group", "logGroupName"),
+    search.SECRET: one_call(
         "secretsmanager", "delete_secret", "SecretId", ForceDeleteWithoutRecovery=True
     ),
 }

@@ -61,15 +61,23 @@ class Found:
 Look = Callable[[Clients, str | None], Iterator[Found]]
 
 
-def search(clients: Clients, deployment: str | None) -> list[Found]:
+def search(
+    clients: Clients, deployment: str | None, looks: Sequence[Look] | None = None
+) -> list[Found]:
     """Find everything of a deployment (None: of every one) in one region, in the order of its removal.
+
+    Args:
+        clients: of that region.
+        deployment: its name.
+        looks: where; None is wherever a rented machine leaves something.
 
     Raises:
         PrerequisiteError: credentials, permission or network are missing.
         EngineError: AWS failed.
     """
-    with ThreadPoolExecutor(len(LOOKS)) as pool:
-        found = pool.map(lambda look: _looked(look, clients, deployment), LOOKS)
+    asked = LOOKS if looks is None else looks
+    with ThreadPoolExecutor(len(asked)) as pool:
+        found = pool.map(lambda look: _looked(look, clients, deployment), asked)
         return [one for each in found for one in each]
 
 
@@ -146,7 +154,7 @@ def _elb(clients: Clients, deployment: str | None, names: tuple[str, str, str]) 
         for start in range(0, len(arns), 20):  # the most that may be asked at once
             told = client.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
             for one in told:
-                tags = _tags(one)
+                tags = tags_of(one)
                 if _mine(tags, deployment):
                     kind = BALANCER if key == "LoadBalancers" else RECEIVERS
                     arn = one["ResourceArn"]
@@ -157,7 +165,7 @@ def _secrets(clients: Clients, deployment: str | None) -> Iterator[Found]:
     pages = clients("secretsmanager").get_paginator("list_secrets")
     for page in pages.paginate(Filters=[{"Key": "tag-key", "Values": [TAG]}]):
         for one in page["SecretList"]:
-            if _mine(_tags(one), deployment) and "DeletedDate" not in one:
+            if _mine(tags_of(one), deployment) and "DeletedDate" not in one:
                 yield _found(clients, SECRET, one, "ARN", one["Name"])
 
 
@@ -171,7 +179,8 @@ def _logs(clients: Clients, deployment: str | None) -> Iterator[Found]:
                 yield Found(LOGS, name, name, owner, clients.region, one)
 
 
-def _roles(clients: Clients, deployment: str | None) -> Iterator[Found]:
+def roles(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """The roles under the deployment's path."""
     yield from _iam(clients, deployment, ("list_roles", "Roles", "RoleName", ROLE))
 
 
@@ -213,14 +222,15 @@ def _mine(tags: Mapping[str, str], deployment: str | None) -> bool:
     return tags.get(TAG) == deployment if deployment else TAG in tags
 
 
-def _tags(one: Mapping[str, Any]) -> dict[str, str]:
+def tags_of(one: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a description, by key."""
     return {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
 
 
 def _found(
     clients: Clients, kind: str, one: Mapping[str, Any], identity: str, name: str | None = None
 ) -> Found:
-    tags, key = _tags(one), one[identity]
+    tags, key = tags_of(one), one[identity]
     named = name or tags.get("Name") or key
     return Found(kind, key, named, tags.get(TAG, ""), clients.region, one, tags)
 
@@ -241,12 +251,12 @@ LOOKS: Sequence[Look] = (
     _ec2(GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
     _ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
     _profiles,
-    _roles,
+    roles,
     _secrets,
     _logs,
     _schedules,
 )
 """In the order in which they can be removed."""
-GLOBAL_LOOKS: Sequence[Look] = (_profiles, _roles)
+GLOBAL_LOOKS: Sequence[Look] = (_profiles, roles)
 """Of services that are the same in every region."""
 REGIONAL_LOOKS: Sequence[Look] = tuple(look for look in LOOKS if look not in GLOBAL_LOOKS)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def settings(
         "PULUMI_BACKEND_URL": backend,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_CI_DETECTION": "true",
+        "PULUMI_PYTHON_CMD": sys.executable,  # runs the code of resources that the state itself holds
         **_opener(home, given),
     }
     return Settings(deployment, backend, work, own)

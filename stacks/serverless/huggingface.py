@@ -70,6 +70,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     offer, replicas = order["offer"], order.get("replicas") or {"min": 1, "max": 1}
     vendor, instance_type, size = offer["instance_type"].split("/")
     return {
+        "deployment": order["deployment"],
         "name": _name(order["deployment"]),
         "served_name": order["spec_name"],
         "repository": _repository(order["model"]["source"]),
@@ -120,3 +121,4 @@ def program(inputs: Mapping[str, Any]) -> None:
     pulumi.export("endpoint", made.url.apply(lambda url: f"{url}/v1" if url else None))
     pulumi.export("region", inputs["region"])
     pulumi.export("endpoint_name", inputs["name"])
+    pulumi.export("key", "hub-token")  # callers send their own Hugging Face token

@@ -481,6 +481,7 @@ def endpoints(hub: Any) -> Any:
 
 def props(**more: Any) -> dict[str, Any]:
     return {
+        "deployment": "mine-serverless",
         "name": "mine-serverless",
         "served_name": "mine",
         "repository": "Qwen/Qwen3-8B@main",

@@ -26,11 +26,13 @@ NAME = "bot-cloud-gpu"
 class Account:
     """An account whose things the test lists; whatever is removed is gone."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.things: list[Found] = []
         self.stuck = False
-        monkeypatch.setattr(search, "search", lambda *_: list(self.things))
-        monkeypatch.setattr(removal, "remove", self.remove)
+        self.taken_up: tuple[str, ...] = ()
+
+    def found(self) -> list[Found]:
+        return list(self.things)
 
     def add(self, identity: str, **tags: str) -> None:
         self.things.append(
@@ -39,7 +41,7 @@ class Account:
             )
         )
 
-    def remove(self, _clients: Any, found: list[Found], _say: Any) -> tuple[list[Found], list[Any]]:
+    def remove(self, found: Any, _say: Any) -> tuple[list[Found], list[Any]]:
         if self.stuck:
             return [], [removal.Left(one, "DependencyViolation") for one in found]
         self.things = [one for one in self.things if one not in found]
@@ -47,8 +49,8 @@ class Account:
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Account:
-    return Account(monkeypatch)
+def account() -> Account:
+    return Account()
 
 
 @pytest.fixture
@@ -57,8 +59,7 @@ def scene(tmp_path: Path, account: Account) -> SimpleNamespace:
     engine = FakeEngine()
     locks = tmp_path / "locks"
     locks.mkdir()
-    clients: Any = SimpleNamespace(region="us-east-1")
-    at = Scene(NAME, engine, clients, tmp_path, locks, said.append)
+    at = Scene(NAME, engine, account, tmp_path, locks, said.append)
     return SimpleNamespace(at=at, engine=engine, said=said, locks=locks, work=tmp_path)
 
 

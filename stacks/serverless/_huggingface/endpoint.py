@@ -6,6 +6,7 @@ is the user's own (HF_TOKEN or `hf auth login`); it is read when it is used and 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ LIMIT_S = 3600.0
 """The longest wait for an endpoint to run."""
 AWAKE = ("running", "scaledToZero")
 BROKEN = ("failed", "updateFailed")
-REPLACES = ("name", "vendor", "region", "type")
+REPLACES = ("deployment", "name", "vendor", "region", "type")
 """What an endpoint keeps for its life; everything else is updated in place."""
 TAG = "deployer"
 THROTTLED, MOST_TRIES = 429, 6
@@ -153,8 +154,11 @@ _MENDS = {
 
 
 def _client() -> Any:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
+    elsewhere = os.environ.get("HF_INFERENCE_ENDPOINTS_ENDPOINT")
+    if elsewhere:
+        constants.INFERENCE_ENDPOINTS_ENDPOINT = elsewhere.rstrip("/")
     return HfApi()
 
 
@@ -192,7 +196,7 @@ def _changed(props: Mapping[str, Any]) -> dict[str, Any]:
         "scale_to_zero_timeout": props["scale_to_zero_minutes"],
         "custom_image": _image(props),
         "container_args": _arguments(props),
-        "tags": [TAG, f"deployer:{props['name']}"],
+        "tags": [TAG, f"deployer:{props['deployment']}"],
     }
 
 

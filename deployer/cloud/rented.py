@@ -1,0 +1,165 @@
+"""A rented machine while a plan is applied to it: quota and zones before, boot and address afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from deployer import answering
+from deployer.cloud import preflight, search
+from deployer.cloud.boot import Console
+from deployer.cloud.failures import NoCapacityError
+from deployer.cloud.runner import CloudKeeper, moved
+from deployer.cloud.session import Clients, understood
+from deployer.cloud.site import Order
+from deployer.cloud.stack_state import zones_to_try
+from deployer.cloud.things import Account
+from deployer.errors import EngineError, UsageError
+from deployer.state import Deployment
+
+if TYPE_CHECKING:
+    from deployer.cloud.config import Config
+    from deployer.words import Estimate
+
+READY_S = 3600.0
+"""How long a rented machine may take to answer: drivers, an image of 10 GB, weights of 100 GB and loading them."""
+LOOK_S = 3.0
+
+
+@dataclass
+class Rented:
+    """Fulfils `deployer.cloud.site.Site` on AWS."""
+
+    order: Order
+    keeper: CloudKeeper
+    zones: Sequence[str] = field(default=(), init=False)
+
+    @property
+    def clients(self) -> Clients:
+        """AWS's API in the plan's region."""
+        return self.keeper.clients(self.order.name, self.order.plan.inputs["region"])
+
+    @property
+    def things(self) -> Account:
+        """See `Site`."""
+        return Account(self.clients, self.order.name)
+
+    def check(self) -> Config:
+        """See `Site`."""
+        from deployer.cloud.config import config_of
+
+        self._servable()
+        cleared = preflight.check(self.clients, self._needed(), self.order.say)
+        config = config_of(self.order.plan, self.order.store, cleared.owner)
+        config.plain["zones"] = ",".join(cleared.zones)
+        self.zones = cleared.zones
+        return config
+
+    def _servable(self) -> None:
+        if not self.order.plan.inputs.get("user_data", "unknown"):
+            raise UsageError(
+                f"{self.order.name} cannot be served on a rented machine: the plan's notes say why",
+                hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+            )
+
+    def _needed(self) -> preflight.Needed:
+        inputs, offer = self.order.plan.inputs, self.order.plan.offer
+        most = int(inputs["replicas"]["max"]) if inputs.get("fleet") else 1
+        image = getattr(self.order.provider, "image", None)
+        return preflight.Needed(
+            deployment=self.order.name,
+            instance_type=inputs["instance_type"],
+            spot=bool(inputs.get("spot")),
+            machines=max(1, most),
+            vcpus=offer.vcpus if offer else None,
+            image_parameter=image() if image else None,
+        )
+
+    def settle(self, state: Mapping[str, Any], config: Config) -> None:
+        """See `Site`: first the zone where things are already."""
+        self.zones = zones_to_try(state, self.zones)
+        config.plain["zone"] = self.zones[0]
+
+    def well(self, record: Deployment) -> bool:
+        """See `Site`: its machines run and it answers where it should."""
+        there = replace(record, endpoint=moved(record, self.keeper.machines(record.name)))
+        return self.keeper.alive(record.name) and answering.healthy(there, self.order.store)
+
+    def make(self, attempt: Callable[[], None], config: Config) -> None:
+        """See `Site`: in the first zone that has room; a fleet looks for room by itself."""
+        for number, zone in enumerate(self.zones):
+            config.plain["zone"] = zone
+            try:
+                attempt()
+            except NoCapacityError as error:
+                if self.order.plan.inputs.get("fleet") or number + 1 == len(self.zones):
+                    raise self._nowhere(error) from error
+                self.order.say(f"no capacity in {zone}: trying {self.zones[number + 1]}")
+            else:
+                return
+
+    def _nowhere(self, last: NoCapacityError) -> NoCapacityError:
+        inputs = self.order.plan.inputs
+        return NoCapacityError(
+            f"AWS has no {inputs['instance_type']} to spare in any zone of {inputs['region']} now "
+            f"({', '.join(self.zones)})",
+            hint=last.hint,
+        )
+
+    def wake(self, record: Deployment) -> None:
+        """See `Site`: the watchdog stops an idle machine."""
+        resting = [
+            one
+            for one in self.keeper.machines(record.name)
+            if one.details["State"]["Name"] in ("stopped", "stopping")
+        ]
+        if not resting:
+            return
+        ids = [one.id for one in resting]
+        self.order.say(f"starting {', '.join(ids)}, which rests")
+        client = self.clients("ec2")
+        with understood("start an instance"):
+            client.get_waiter("instance_stopped").wait(InstanceIds=ids)
+            client.start_instances(InstanceIds=ids)
+            client.get_waiter("instance_running").wait(InstanceIds=ids)
+
+    def finished(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:  # noqa: ARG002 - as planned
+        """See `Site`: with the address that it has now."""
+        found = self.things.found()
+        machines = [one for one in found if one.type == search.INSTANCE]
+        resources = tuple(one.plain for one in found)
+        return replace(record, endpoint=moved(record, machines), resources=resources)
+
+    def answering(self, record: Deployment) -> None:
+        """See `Site`: following its boot."""
+        say = self.order.say
+        say(f"waiting for {record.endpoint} to answer (boot, image, weights: minutes)")
+        machine = record.outputs.get("instance_id")
+        console = Console(self.clients, machine, say) if machine else None
+        until = time.monotonic() + self._patience
+        while not answering.healthy(record, self.order.store):
+            if console:
+                console.look()
+            self._still_there(until)
+            time.sleep(LOOK_S)
+        say(f"healthy: {record.endpoint}")
+        answering.smoke_test(record, self.order.store, say)
+
+    @property
+    def _patience(self) -> float:
+        return self.order.limit_s or READY_S
+
+    def _still_there(self, until: float) -> None:
+        name = self.order.name
+        if not self.keeper.alive(name):
+            raise EngineError(
+                "the machine ended before it answered",
+                hint=f"'deployer logs {name}' has its last words; 'deployer up' makes another",
+            )
+        if time.monotonic() > until:
+            raise EngineError(
+                f"it did not answer within {self._patience:.0f} s; it still runs and is paid for",
+                hint=f"'deployer logs {name}' tells why; 'deployer down {name}' removes it",
+            )

@@ -1,0 +1,77 @@
+"""What differs between the places that a stack is applied to: a rented machine, a serverless service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from deployer.cloud.things import Things
+from deployer.state import Deployment, Store
+from deployer.target import Say
+from deployer.words import Plan
+
+if TYPE_CHECKING:
+    from deployer.cloud.config import Config
+    from deployer.words import Estimate
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be applied. `limit_s` None: the place's own patience."""
+
+    plan: Plan
+    store: Store
+    provider: Any
+    say: Say
+    limit_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The deployment's name."""
+        return self.plan.deployment
+
+
+class Site(Protocol):
+    """One place while a plan is applied there. Its calls come in this order."""
+
+    @property
+    def things(self) -> Things:
+        """What exists there."""
+        ...
+
+    def check(self) -> Config:
+        """See that everything is granted before anything is made; return what the program is told besides.
+
+        Raises:
+            DeployerError: something is missing, with its mend.
+        """
+        ...
+
+    def settle(self, state: Mapping[str, Any], config: Config) -> None:
+        """Decide, by the engine's state, what only a look at it can tell (the zone)."""
+        ...
+
+    def well(self, record: Deployment) -> bool:
+        """Whether what was made is there and can be called."""
+        ...
+
+    def make(self, attempt: Callable[[], None], config: Config) -> None:
+        """Make it by one attempt, or by several (zone after zone)."""
+        ...
+
+    def wake(self, record: Deployment) -> None:
+        """Start what was put to rest."""
+        ...
+
+    def finished(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
+        """The record with what exists now and where it is; `bill` prices the engine's own state."""
+        ...
+
+    def answering(self, record: Deployment) -> None:
+        """Wait until it answers as it should.
+
+        Raises:
+            EngineError: it does not, within the limit.
+        """
+        ...
