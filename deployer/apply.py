@@ -11,13 +11,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from deployer import answering, measurement_store
 from deployer.cloud.apply import Agree, StackWork
+from deployer.cloud.search import Found
+from deployer.cloud.site import Remember
 from deployer.cloud.sites import keeper_of as keeper_by_engine
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.state import Deployment, Store, new_record, planned
@@ -70,11 +73,35 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
     with store.lock(plan.deployment):
         if applied_by_engine(provider):
             work = StackWork(
-                plan, store, provider, say, now, wait, limit_s, agree or (lambda _: None)
+                plan,
+                store,
+                provider,
+                say,
+                now,
+                wait,
+                limit_s,
+                agree or (lambda _: None),
+                remember=_dated(plan, store, now),
             )
             return Applied(*work.done())
         runner = runner_of(provider, home)
         return _Work(plan, store, runner, say, now, wait, limit_s or READY_S).done()
+
+
+def _dated(plan: Plan, store: Store, now: Now) -> Remember:
+    """What is remembered of machines once they are there: their prices, and when they are removed."""
+
+    def remember(record: Deployment, found: Sequence[Found]) -> Deployment:
+        from deployer import catalog
+        from deployer.cloud.session import Session
+        from deployer.reaper import lifetime
+
+        record = lifetime.remembered(record, found, catalog.load(store.home / "catalog"))
+        at = datetime.fromisoformat(now()).timestamp()
+        clients = Session(plan.inputs["region"])
+        return lifetime.prolonged(clients, record, plan.inputs.get("expires"), at)
+
+    return remember
 
 
 def applied_by_engine(provider: Provider) -> bool:

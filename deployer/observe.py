@@ -11,6 +11,7 @@ from typing import Any
 
 from deployer import answering, openai_http, target
 from deployer.apply import applied_by_engine, keeper_of
+from deployer.cloud.runner import CloudKeeper
 from deployer.errors import DeployerError, PrerequisiteError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
@@ -171,7 +172,23 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
         "usd_per_hour": None if record.usd_per_hour is None else float(record.usd_per_hour),
         "cost_so_far_usd": None if isinstance(keeper, Teller) else _cost(record, now),
         "expires_at": record.expires_at,
+        **_told(keeper, record, now),
         "resources": [dict(r) for r in found],
+    }
+
+
+def _told(keeper: Keeper, record: Deployment, now: str) -> dict[str, Any]:
+    """What the cloud knows better than the record: how long its machines ran, when they were last used."""
+    if not record.launched or not isinstance(keeper, CloudKeeper):
+        return {}
+    from deployer.reaper import lifetime
+
+    clients, at = keeper.clients(record.name), datetime.fromisoformat(now).timestamp()
+    told = lifetime.glance(clients, record, keeper.things(record.name).found(), at)
+    return {
+        "idle_since": told.idle_since,
+        "cost_so_far_usd": None if told.cost_usd is None else round(float(told.cost_usd), 6),
+        "expires_at": told.expires_at or record.expires_at,
     }
 
 

@@ -36,7 +36,8 @@ class Deployment:
     """A spec applied to a target. Times are ISO 8601 in UTC; money is text, so that it stays exact.
 
     `endpoint` is None until there is one, `ready_at` until it has answered; `usd_per_hour` None is
-    unpriced. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
+    unpriced, as is `usd_per_hour_idle`, what it costs while it rests. `launched` has the machines that it ever
+    had, by id or group, and what each adds to that in an hour that it runs. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
     of it are of: model, quantization, engine, hardware, and the load that its spec asks of it.
     """
 
@@ -52,6 +53,8 @@ class Deployment:
     endpoint: str | None = None
     ready_at: str | None = None
     usd_per_hour: str | None = None
+    usd_per_hour_idle: str | None = None
+    launched: Mapping[str, str | None] = field(default_factory=dict)
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
     region: str | None = None
@@ -76,6 +79,7 @@ def planned(plan: Plan) -> list[Mapping[str, Any]]:
 def new_record(plan: Plan, started_at: str) -> Deployment:
     """The record of a plan that is about to be applied."""
     hourly = plan.cost.hourly_usd if plan.cost else None
+    resting = plan.cost.idle_hourly_usd if plan.cost else None
     return Deployment(
         name=plan.deployment,
         spec_name=plan.spec_name,
@@ -87,6 +91,7 @@ def new_record(plan: Plan, started_at: str) -> Deployment:
         started_at=started_at,
         planned=planned(plan),
         usd_per_hour=None if hourly is None else str(hourly),
+        usd_per_hour_idle=None if resting is None else str(resting),
         region=plan.offer.region if plan.offer else None,
         state=plan.options.get("state"),
         served=_served(plan),

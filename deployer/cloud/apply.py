@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.cloud import recovery
 from deployer.cloud.failures import NoCapacityError
+from deployer.cloud.site import Order, Remember, as_is
 from deployer.cloud.sites import site_of
 from deployer.cloud.stack_state import outputs_of, resources_in
 from deployer.errors import DeployerError
@@ -34,7 +35,7 @@ Open = Callable[[Callable[[], None]], "Engine"]
 
 @dataclass(frozen=True)
 class StackWork:
-    """One `up`. `open_engine` is where a test puts its own."""
+    """One `up`. `open_engine` is where a test puts its own; `remember` is called as soon as everything exists."""
 
     plan: Plan
     store: Store
@@ -45,13 +46,22 @@ class StackWork:
     limit_s: float | None
     agree: Agree
     open_engine: Open | None = None
+    remember: Remember = as_is
 
     @cached_property
     def site(self) -> Site:
         """Where it is applied."""
-        from deployer.cloud.site import Order
-
-        return site_of(Order(self.plan, self.store, self.provider, self.say, self.limit_s))
+        return site_of(
+            Order(
+                self.plan,
+                self.store,
+                self.provider,
+                self.say,
+                self.limit_s,
+                self.now,
+                self.remember,
+            )
+        )
 
     @property
     def name(self) -> str:
@@ -141,6 +151,7 @@ class StackWork:
 
     def _made(self, engine: Engine, config: Config, before: Deployment | None) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
+        record = replace(record, launched=before.launched if before else {})
         self.store.save(record)
         self.site.make(lambda: self._attempt(engine), config)
         self.site.wake(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 
 from deployer.cloud.session import Clients
@@ -17,6 +18,8 @@ CLOUD_INIT_FAILED = (
     "FAILED to run module",
 )
 LAST_WORDS = 12
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""What colours a terminal (ECMA-48): systemd writes it to the console."""
 
 
 class Console:
@@ -25,6 +28,15 @@ class Console:
     def __init__(self, clients: Clients, instance: str, say: Say) -> None:
         self.clients, self.instance, self.say = clients, instance, say
         self._said: set[str] = set()
+        self._old = frozenset[str]()
+
+    def failed_before(self) -> bool:
+        """Whether a boot has failed already. What the console says up to now is not looked at again.
+
+        Lines are known by their text, which holds the time: AWS keeps the newest 64 KB, so they move.
+        """
+        self._old = frozenset(self.lines())
+        return any(_failed(line) for line in self._old)
 
     def look(self) -> None:
         """Say what is new of the boot script's own lines.
@@ -32,18 +44,22 @@ class Console:
         Raises:
             EngineError: the boot has failed; the message has the lines before it.
         """
-        lines = self.lines()
+        lines = [line for line in self.lines() if line not in self._old]
         for number, line in enumerate(lines):
             told = line[line.find(MARK) :] if MARK in line else ""
             if told and told not in self._said:
                 self._said.add(told)
                 self.say(f"machine: {told.removeprefix(MARK)}")
-            if FAILED in line or any(word in line for word in CLOUD_INIT_FAILED):
+            if _failed(line):
                 raise failure(lines[: number + 1])
 
     def lines(self) -> Sequence[str]:
         """The console's lines; none while AWS has none."""
         return console_lines(self.clients, self.instance)
+
+
+def _failed(line: str) -> bool:
+    return FAILED in line or any(word in line for word in CLOUD_INIT_FAILED)
 
 
 def console_lines(clients: Clients, instance: str) -> Sequence[str]:
@@ -56,7 +72,7 @@ def console_lines(clients: Clients, instance: str) -> Sequence[str]:
             told = client.get_console_output(InstanceId=instance, **asked).get("Output") or ""
         except (ClientError, BotoCoreError):
             continue  # only talk: what matters is whether it answers
-        return _decoded(told).splitlines()
+        return [line for line in ESCAPES.sub("", _decoded(told)).splitlines() if line.strip()]
     return []
 
 

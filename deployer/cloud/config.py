@@ -2,6 +2,7 @@
 but as the state's encrypted secrets: it is set in the program's own process.
 
     deployer:owner, callerCidr, zone, zones       who asks, from where, and where there is room
+    deployer:expiresAt                            when what is made now is removed, if its policy says so
     deployer:apiKey, hubToken, caCertificate, caKey, balancerCertificate, balancerKey       secrets
 """
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer import answering
-from deployer.cloud import preflight, search
-from deployer.cloud.boot import Console
+from deployer.cloud import preflight, schedule, search
+from deployer.cloud.awaited import Awaited
 from deployer.cloud.failures import NoCapacityError
 from deployer.cloud.runner import CloudKeeper, moved
 from deployer.cloud.session import Clients, understood
 from deployer.cloud.site import Order
 from deployer.cloud.stack_state import zones_to_try
 from deployer.cloud.things import Account
-from deployer.errors import EngineError, UsageError
+from deployer.errors import UsageError
 from deployer.state import Deployment
 
 if TYPE_CHECKING:
     from deployer.cloud.config import Config
     from deployer.words import Estimate
-
-READY_S = 3600.0
-"""How long a rented machine may take to answer: drivers, an image of 10 GB, weights of 100 GB and loading them."""
-LOOK_S = 3.0
 
 
 @dataclass
@@ -35,6 +30,7 @@ class Rented:
     order: Order
     keeper: CloudKeeper
     zones: Sequence[str] = field(default=(), init=False)
+    known: str | None = field(default=None, init=False)  # the machine that was there before
 
     @property
     def clients(self) -> Clients:
@@ -54,8 +50,20 @@ class Rented:
         cleared = preflight.check(self.clients, self._needed(), self.order.say)
         config = config_of(self.order.plan, self.order.store, cleared.owner)
         config.plain["zones"] = ",".join(cleared.zones)
-        self.zones = cleared.zones
+        self._dated(config)
+        before = self.keeper.record(self.order.name)
+        self.zones, self.known = (
+            cleared.zones,
+            before.outputs.get("instance_id") if before else None,
+        )
         return config
+
+    def _dated(self, config: Config) -> None:
+        """Tell the program when what it makes expires."""
+        expires = self.order.plan.inputs.get("expires")
+        if expires:
+            name, now = self.order.name, self.order.now()
+            config.plain["expiresAt"] = schedule.due(self.clients, name, float(expires), now)
 
     def _servable(self) -> None:
         if not self.order.plan.inputs.get("user_data", "unknown"):
@@ -130,36 +138,11 @@ class Rented:
         found = self.things.found()
         machines = [one for one in found if one.type == search.INSTANCE]
         resources = tuple(one.plain for one in found)
-        return replace(record, endpoint=moved(record, machines), resources=resources)
+        record = replace(record, endpoint=moved(record, machines), resources=resources)
+        return self.order.remember(record, found)
 
     def answering(self, record: Deployment) -> None:
         """See `Site`: following its boot."""
-        say = self.order.say
-        say(f"waiting for {record.endpoint} to answer (boot, image, weights: minutes)")
-        machine = record.outputs.get("instance_id")
-        console = Console(self.clients, machine, say) if machine else None
-        until = time.monotonic() + self._patience
-        while not answering.healthy(record, self.order.store):
-            if console:
-                console.look()
-            self._still_there(until)
-            time.sleep(LOOK_S)
-        say(f"healthy: {record.endpoint}")
-        answering.smoke_test(record, self.order.store, say)
-
-    @property
-    def _patience(self) -> float:
-        return self.order.limit_s or READY_S
-
-    def _still_there(self, until: float) -> None:
-        name = self.order.name
-        if not self.keeper.alive(name):
-            raise EngineError(
-                "the machine ended before it answered",
-                hint=f"'deployer logs {name}' has its last words; 'deployer up' makes another",
-            )
-        if time.monotonic() > until:
-            raise EngineError(
-                f"it did not answer within {self._patience:.0f} s; it still runs and is paid for",
-                hint=f"'deployer logs {name}' tells why; 'deployer down {name}' removes it",
-            )
+        order = self.order
+        Awaited(record, self.keeper, order.say, order.limit_s, self.known).answer()
+        answering.smoke_test(record, order.store, order.say)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from deployer.clock import now
+from deployer.cloud.search import Found
 from deployer.cloud.things import Things
 from deployer.state import Deployment, Store
 from deployer.target import Say
@@ -16,15 +18,26 @@ if TYPE_CHECKING:
     from deployer.words import Estimate
 
 
+Remember = Callable[[Deployment, Sequence[Found]], Deployment]
+"""Adds to a record what is to be remembered of what exists."""
+
+
+def as_is(record: Deployment, _found: Sequence[Found]) -> Deployment:
+    """Remember nothing more."""
+    return record
+
+
 @dataclass(frozen=True)
 class Order:
-    """What is to be applied. `limit_s` None: the place's own patience."""
+    """What is to be applied. `limit_s` None: the place's own patience. `now` tells the time, ISO 8601 in UTC."""
 
     plan: Plan
     store: Store
     provider: Any
     say: Say
     limit_s: float | None = None
+    now: Callable[[], str] = now
+    remember: Remember = as_is
 
     @property
     def name(self) -> str:

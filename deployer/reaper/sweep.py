@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.cloud import search
+from deployer.cloud import schedule, search
 from deployer.cloud.search import TAG, Found, Look
 from deployer.cloud.session import Clients, code_of, understood
 
@@ -22,7 +22,7 @@ OFF = frozenset(
 )
 """How AWS refuses a region that the account has not enabled; credentials that work elsewhere are in order."""
 SCHEDULED_CALLS = ("terminateInstances", "deleteAutoScalingGroup")
-EXPIRY = "-expiry"
+EXPIRY = schedule.SUFFIX
 SERVED = {
     "sagemaker": "aws:sagemaker/endpoint:Endpoint",
     "bedrock": "aws:bedrock/model:ImportedModel",

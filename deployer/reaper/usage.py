@@ -36,13 +36,14 @@ Series = Mapping[str, Sequence[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric to read, over one stretch of time."""
+    """One metric to read, over one stretch of time, of machines or of what else `dimension` names."""
 
     namespace: str
     name: str
     statistic: str
     period_s: int
     back_s: int
+    dimension: str = "InstanceId"
 
 
 WORD = Metric(NAMESPACE, IDLE, "Minimum", MINUTE, RECENT_S)
@@ -137,11 +138,11 @@ def _points(result: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
         yield at.timestamp(), value
 
 
-def _query(metric: Metric, at: int, instance: str) -> dict[str, Any]:
+def _query(metric: Metric, at: int, identity: str) -> dict[str, Any]:
     named = {
         "Namespace": metric.namespace,
         "MetricName": metric.name,
-        "Dimensions": [{"Name": "InstanceId", "Value": instance}],
+        "Dimensions": [{"Name": metric.dimension, "Value": identity}],
     }
     return {
         "Id": f"m{at}",

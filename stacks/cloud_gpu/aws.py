@@ -100,8 +100,17 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
             "deployer:expires-after": _expiry(policy["expires"]),
             "deployer:idle-after": f"{int(policy['idle']['after'])}s",
             "deployer:idle-action": policy["idle"]["action"],
+            **_budget_tags(policy),
         },
     }
+
+
+def _budget_tags(policy: Mapping[str, Any]) -> dict[str, str]:
+    """What `deployer idle` reads of the month's budget, from the machine itself."""
+    if policy.get("budget") is None:
+        return {}
+    over = str(policy.get("over_budget", "stop"))
+    return {"deployer:budget": str(policy["budget"]), "deployer:over-budget": over}
 
 
 def is_fleet(order: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from deployer.cloud import schedule
 from deployer.cloud.session import Session
 from deployer.errors import PrerequisiteError, UsageError
 from deployer.reaper import acting, expiry
@@ -212,7 +213,7 @@ def test_extend_moves_the_schedule_and_never_to_an_earlier_time(aws, reaper):
     idle_world.launch(aws.url, region, "planned-cloud-gpu")
     clients = Session(region)
     clients("scheduler").create_schedule(
-        Name=expiry.schedule_name("planned-cloud-gpu"),
+        Name=schedule.name("planned-cloud-gpu"),
         ScheduleExpression="at(2030-01-01T00:00:00)",
         FlexibleTimeWindow={"Mode": "OFF"},
         Target={
@@ -224,7 +225,7 @@ def test_extend_moves_the_schedule_and_never_to_an_earlier_time(aws, reaper):
     far, near = 2524608000.0, 2461449600.0  # 2050 and 2048
     assert expiry.extend(clients, "planned-cloud-gpu", far) == "2050-01-01T00:00:00+00:00"
     assert expiry.extend(clients, "planned-cloud-gpu", near) == "2050-01-01T00:00:00+00:00"
-    told = clients("scheduler").get_schedule(Name=expiry.schedule_name("planned-cloud-gpu"))
+    told = clients("scheduler").get_schedule(Name=schedule.name("planned-cloud-gpu"))
     assert told["ScheduleExpression"] == "at(2050-01-01T00:00:00)"
     assert told["Target"]["Input"] == '{"InstanceIds": ["i-1"]}'
     (found,) = (
