@@ -32,6 +32,7 @@ name: bot
 model: {{source: hf:Qwen/Qwen3-8B}}
 targets: {{cloud-gpu: {{instance: {instance}}}}}
 """
+UP = ("--target", "cloud-gpu", "--offline", "--yes", "--no-wait")
 Fault = Mapping[str, Any]
 
 
@@ -90,8 +91,11 @@ class Cloud:
 
     def up(self, spec: Path, *more: str, code: int = 0, **environ: str) -> str:
         """Bring a spec up without waiting for a model that nobody serves here."""
-        fixed = ("up", "-f", spec, "--target", "cloud-gpu", "--offline", "--yes", "--no-wait")
-        return self.run(*fixed, *more, code=code, **environ)
+        return self.run("up", "-f", spec, *UP, *more, code=code, **environ)
+
+    def begun_up(self) -> subprocess.Popen[str]:
+        """Start to bring the usual spec up."""
+        return self.started("up", "-f", self.spec(), *UP)
 
     def client(self, service: str) -> Any:
         """A client of the emulator's own."""
