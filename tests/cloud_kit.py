@@ -174,7 +174,7 @@ def _ids(rows: Sequence[Mapping[str, Any]], key: str) -> list[str]:
 
 def kill_all(process: subprocess.Popen[str], *, engine_too: bool = True) -> None:
     """Kill -9 a deployer, and with it (or not) the engine that it started."""
-    below = psutil.Process(process.pid).children(recursive=True)
+    below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.kill()
     process.wait()
     if process.stdout:
@@ -190,7 +190,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > end:
             pytest.fail(f"waited in vain: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 @contextmanager

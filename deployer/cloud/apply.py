@@ -16,6 +16,7 @@ from deployer import answering
 from deployer.cloud import preflight, recovery, search
 from deployer.cloud.boot import Console
 from deployer.cloud.failures import NoCapacityError
+from deployer.cloud.pricing import price_of
 from deployer.cloud.runner import CloudKeeper, moved
 from deployer.cloud.session import Clients, understood
 from deployer.cloud.stack_state import outputs_of, zones_to_try
@@ -90,7 +91,7 @@ class StackWork:
         try:
             return self.store.load(self.name)
         except DeployerError:  # a damaged record is replaced
-            return new_record(self.plan, self.now())
+            return replace(new_record(self.plan, self.now()), planned=[])
 
     def _servable(self) -> None:
         if not self.plan.inputs.get("user_data", "unknown"):
@@ -143,20 +144,13 @@ class StackWork:
     def _scene(self, engine: Engine) -> recovery.Scene:
         at = self._settings()
         return recovery.Scene(
-            self.name, engine, self.clients, at.work, at.locks, self.say, self._price()
+            self.name, engine, self.clients, at.work, at.locks, self.say, self._price
         )
 
+    @cached_property
     def _price(self) -> Price:
         """The plan's own pricing."""
-        from deployer import catalog, cost
-
-        plan, rates = self.plan, catalog.load(self.store.home / "catalog")
-        rules = getattr(self.provider, "PRICING", None)
-        assert plan.usage is not None  # noqa: S101 - a feasible plan is priced
-        usage, region = plan.usage, plan.inputs["region"]
-        return lambda resources: cost.estimate(
-            resources, rates=rates, usage=usage, region=region, rules=rules
-        )
+        return price_of(self.plan, self.store.home, self.provider)
 
     def _preview(self, engine: Engine) -> Changes:
         from deployer.cloud.changes import Collector
@@ -169,7 +163,7 @@ class StackWork:
             told(event)
 
         recovery.guarded(self.name, lambda: engine.preview(both, refresh=False), told.errors)
-        return seen.changes(self._price())
+        return seen.changes(self._price)
 
     def _well(self, record: Deployment) -> bool:
         """Whether its machines run and it answers where it should."""
@@ -186,7 +180,7 @@ class StackWork:
         self, engine: Engine, config: Config, zones: Sequence[str], before: Deployment | None
     ) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
-        self.store.save(record)
+        self.store.save(replace(record, planned=before.planned if before else []))
         self._up(engine, config, zones)
         self._wake()
         record = self._finished(record, engine)
@@ -293,7 +287,7 @@ class StackWork:
         except DeployerError as error:
             self.say(f"what exists now cannot be listed: {error.message}")
             return
-        price = self._price()
+        price = self._price
         for one in found:
             self.say(f"exists: {one.type} {one.id}{recovery.worth(one, price)}")
         if found:
