@@ -126,7 +126,7 @@ def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Ite
         yield from _reformatted(question, sizing.quantization, native)
     if question.spec.model.adapter and sizing.adapter_gib is None:
         yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
-    if question.target != "serverless" and question.spec.serve.replicas.max > 1:
+    if question.target == "local" and question.spec.serve.replicas.max > 1:
         yield "planned and priced as one copy: more replicas on this target are not part of this version"
     yield from others(question, found)
     yield from _saving(question, found)

@@ -41,6 +41,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
             {"type": r.type, "name": r.name, "action": r.action, "inputs": r.inputs}
             for r in plan.resources
         ],
+        "deployed": plan.deployed,
         "files": [{"path": path, "sha256": sha} for path, sha in plan.files],
         "cost": _cost(plan.cost) if plan.cost else None,
         "policy": [asdict(verdict) for verdict in plan.policy],
@@ -131,6 +132,16 @@ def moved(saved: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
     )
     if mine is None:
         return (f"the target (it has no plan for {plan.target})",)
-    current = json.loads(json.dumps(_plan(plan)))  # as a file would give it back
+    current = _settled(json.loads(json.dumps(_plan(plan))))  # as a file would give it back
+    mine = _settled(mine)
     # warnings only talk, and of the age of prices they talk differently every day
     return tuple(key for key in current if key != "warnings" and current[key] != mine.get(key))
+
+
+def _settled(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plan without what would be done to each resource: `deployed` stands for what that depends on."""
+    rows = plan.get("resources")
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        return plan
+    kept = [row for row in rows if row.get("action") != "delete"]
+    return {**plan, "resources": [{**row, "action": ""} for row in kept]}

@@ -30,7 +30,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import catalog, host, measurement_store, modelinfo, plan, program
+from deployer import catalog, deployed, host, measurement_store, modelinfo, plan, program
 from deployer.catalog import models
 from deployer.choose import Question
 from deployer.clock import now
@@ -46,6 +46,7 @@ from deployer.errors import (
 from deployer.home import home
 from deployer.spec import Spec
 from deployer.spec.load import Loaded, load
+from deployer.state import Store
 from deployer.target import Provider, provider, provider_file
 from deployer.words import TARGETS, ModelInfo, Plan, Resource
 from deployer.written import cached
@@ -76,7 +77,23 @@ def make_plans(
     if instance:
         loaded = replace(loaded, spec=_on_instance(loaded.spec, instance))
     info = facts(loaded, setting)
-    return tuple(_plan(loaded, info, target, setting) for target in targets or TARGETS)
+    made = (_plan(loaded, info, target, setting) for target in targets or TARGETS)
+    return tuple(_beside(plan, setting) for plan in made)
+
+
+def _beside(made: Plan, setting: Setting) -> Plan:
+    """The plan with what it would change of what the last `up` has made."""
+    try:
+        record = Store(setting.home).load(made.deployment)
+    except DeployerError:  # damaged: `up` replaces it
+        record = None
+    if record is None:
+        return made
+    made = replace(made, deployed=deployed.fingerprint(record))
+    where = provider(made.target, made.provider)
+    if not made.resources or record.provider != made.provider or not hasattr(where, "program"):
+        return made
+    return deployed.beside(made, record, getattr(where, "REPLACED_FOR", {}))
 
 
 def _on_instance(spec: Spec, instance: str) -> Spec:
@@ -213,16 +230,34 @@ def check_saved(file: Path, made: Plan) -> None:
         StaleError: the spec, the prices or the machine have moved since.
         UsageError: the file cannot be read.
     """
+    if differs := moved(_saved(file), made):
+        raise _stale(file, made, f"{', '.join(differs)} moved")
+
+
+def check_doing(file: Path, made: Plan, doing: Sequence[tuple[str, str, str]]) -> None:
+    """Refuse a saved plan when what would be done now (type, name and action of each change) is not in it.
+
+    Raises:
+        StaleError: what is deployed has moved since.
+    """
+    others = deployed.unforeseen(_saved(file), made.target, doing)
+    if others:
+        raise _stale(file, made, f"what is deployed has moved: it would {', '.join(others)}")
+
+
+def _saved(file: Path) -> Any:
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, RecursionError, ValueError) as error:
         raise UsageError(f"no plan can be read from {file}: {error}", where=str(file)) from None
-    if differs := moved(saved, made):
-        raise StaleError(
-            f"{file} is not what would be applied now: {', '.join(differs)} moved",
-            hint=f"look at it anew: deployer plan --target {made.target} --out {file}",
-            where=str(file),
-        )
+
+
+def _stale(file: Path, made: Plan, why: str) -> StaleError:
+    return StaleError(
+        f"{file} is not what would be applied now: {why}",
+        hint=f"look at it anew: deployer plan --refresh --target {made.target} --out {file}",
+        where=str(file),
+    )
 
 
 def exit_code(made: Sequence[Plan]) -> Exit:

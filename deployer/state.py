@@ -70,8 +70,9 @@ class Deployment:
 
 
 def planned(plan: Plan) -> list[Mapping[str, Any]]:
-    """A plan's resources as plain data, as the record keeps them."""
-    plain = [{k: v for k, v in asdict(r).items() if k != "action"} for r in plan.resources]
+    """A plan's resources as plain data, as the record keeps them; what it removes is none."""
+    kept = (asdict(r) for r in plan.resources if r.action != "delete")
+    plain = [{k: v for k, v in r.items() if k != "action"} for r in kept]
     read_back: list[Mapping[str, Any]] = json.loads(json.dumps(plain))
     return read_back
 

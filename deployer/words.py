@@ -266,3 +266,4 @@ class Plan:
     inputs: Mapping[str, Any] = field(default_factory=dict)  # what the provider's program is given
     usage: Usage | None = None  # the traffic that the cost is counted for
     options: Mapping[str, Any] = field(default_factory=dict)  # the spec's `targets.<target>`
+    deployed: str | None = None  # stands for the state of what is deployed; None: nothing is

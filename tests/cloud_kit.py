@@ -32,6 +32,7 @@ name: bot
 model: {{source: hf:Qwen/Qwen3-8B}}
 targets: {{cloud-gpu: {{instance: {instance}}}}}
 """
+UP = ("--target", "cloud-gpu", "--offline", "--yes", "--no-wait")
 Fault = Mapping[str, Any]
 
 
@@ -90,8 +91,11 @@ class Cloud:
 
     def up(self, spec: Path, *more: str, code: int = 0, **environ: str) -> str:
         """Bring a spec up without waiting for a model that nobody serves here."""
-        fixed = ("up", "-f", spec, "--target", "cloud-gpu", "--offline", "--yes", "--no-wait")
-        return self.run(*fixed, *more, code=code, **environ)
+        return self.run("up", "-f", spec, *UP, *more, code=code, **environ)
+
+    def begun_up(self) -> subprocess.Popen[str]:
+        """Start to bring the usual spec up."""
+        return self.started("up", "-f", self.spec(), *UP)
 
     def client(self, service: str) -> Any:
         """A client of the emulator's own."""
@@ -170,7 +174,7 @@ def _ids(rows: Sequence[Mapping[str, Any]], key: str) -> list[str]:
 
 def kill_all(process: subprocess.Popen[str], *, engine_too: bool = True) -> None:
     """Kill -9 a deployer, and with it (or not) the engine that it started."""
-    below = psutil.Process(process.pid).children(recursive=True)
+    below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.kill()
     process.wait()
     if process.stdout:
@@ -186,7 +190,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > end:
             pytest.fail(f"waited in vain: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 @contextmanager

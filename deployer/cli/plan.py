@@ -22,12 +22,18 @@ from deployer.words import Plan
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep the plan in a file for 'deployer up --plan'.",
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Ask the cloud what became of what is deployed (credentials and the Pulumi engine are needed).",
+)
 @options.json_option
 def command(
     spec_file: Path | None,
     target: str | None,
     offline: bool,
     out: Path | None,
+    refresh: bool,
     as_json: bool,
 ) -> None:
     """Plan one target, or all three, and exit 3 or 4 when none of them can be applied."""
@@ -38,6 +44,8 @@ def command(
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
     plans = pipeline.make_plans(file, [target] if target else [], setting)
+    if refresh:
+        plans = _refreshed(plans, setting.home)
     made = document(plans, now())
     if out:
         _keep(out, made)
@@ -48,6 +56,12 @@ def command(
     code = pipeline.exit_code(plans)
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _refreshed(plans: Sequence[Plan], home: Path) -> tuple[Plan, ...]:
+    from deployer import drift
+
+    return tuple(drift.refreshed(plan, home, view.say) for plan in plans)
 
 
 def _show(plans: Sequence[Plan]) -> None:

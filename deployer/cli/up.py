@@ -53,7 +53,7 @@ def command(
     plan = pipeline.make_plans(file, [_target(target)], setting)[0]
     if saved:
         pipeline.check_saved(saved, plan)
-    how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait)
+    how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait, saved=saved)
     _interrupt_on_signals()
     done = _first_that_can(plan, file, how) if saved is None else _applied(plan, how)
     if as_json:
@@ -68,6 +68,7 @@ class _How:
     yes: bool
     as_json: bool
     wait: bool
+    saved: Path | None
 
 
 def _first_that_can(plan: Plan, file: Path, how: _How) -> Deployment:
@@ -123,16 +124,20 @@ def _applied(plan: Plan, how: _How) -> Deployment:
         say=view.say,
         now=now,
         wait=how.wait,
-        agree=lambda changes: _agree(changes, how),
+        agree=lambda changes: _agree(plan, changes, how),
     )
     return done.deployment
 
 
-def _agree(changes: Changes, how: _How) -> None:
+def _agree(plan: Plan, changes: Changes, how: _How) -> None:
+    from deployer import pipeline
     from deployer.cli import changes_view
 
     if not how.as_json:
         view.out(changes_view.render(view.all_printable(changes)))
+    if how.saved:
+        doing = [(one.type, one.name, one.action) for one in changes.real]
+        pipeline.check_doing(how.saved, plan, doing)
     _ask(how)
 
 

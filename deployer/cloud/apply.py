@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.cloud import recovery
 from deployer.cloud.failures import NoCapacityError
+from deployer.cloud.pricing import price_of
 from deployer.cloud.site import Order, Remember, as_is
 from deployer.cloud.sites import site_of
 from deployer.cloud.stack_state import outputs_of, resources_in
@@ -88,7 +89,7 @@ class StackWork:
         try:
             return self.store.load(self.name)
         except DeployerError:  # a damaged record is replaced
-            return new_record(self.plan, self.now())
+            return replace(new_record(self.plan, self.now()), planned=[])
 
     def _opened(self, config: Config) -> Engine:
         from deployer.cloud.config import program_of
@@ -115,20 +116,13 @@ class StackWork:
     def _scene(self, engine: Engine) -> recovery.Scene:
         at = self._settings()
         return recovery.Scene(
-            self.name, engine, self.site.things, at.work, at.locks, self.say, self._price()
+            self.name, engine, self.site.things, at.work, at.locks, self.say, self._price
         )
 
+    @cached_property
     def _price(self) -> Price:
         """The plan's own pricing."""
-        from deployer import catalog, cost
-
-        plan, rates = self.plan, catalog.load(self.store.home / "catalog")
-        rules = getattr(self.provider, "PRICING", None)
-        assert plan.usage is not None  # noqa: S101 - a feasible plan is priced
-        usage, region = plan.usage, plan.inputs["region"]
-        return lambda resources: cost.estimate(
-            resources, rates=rates, usage=usage, region=region, rules=rules
-        )
+        return price_of(self.plan, self.store.home, self.provider)
 
     def _preview(self, engine: Engine) -> Changes:
         from deployer.cloud.changes import Collector
@@ -141,7 +135,7 @@ class StackWork:
             told(event)
 
         recovery.guarded(self.name, lambda: engine.preview(both, refresh=False), told.errors)
-        return seen.changes(self._price())
+        return seen.changes(self._price)
 
     def _kept(self, before: Deployment, engine: Engine) -> Deployment:
         """The record of what stays as it is, with the address that it has now."""
@@ -152,7 +146,7 @@ class StackWork:
     def _made(self, engine: Engine, config: Config, before: Deployment | None) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
         record = replace(record, launched=before.launched if before else {})
-        self.store.save(record)
+        self.store.save(replace(record, planned=before.planned if before else []))
         self.site.make(lambda: self._attempt(engine), config)
         self.site.wake(record)
         record = self._finished(record, engine)
@@ -170,7 +164,7 @@ class StackWork:
         state = engine.state()
         outputs = outputs_of(state)
         record = replace(record, outputs=outputs, endpoint=outputs.get("endpoint"))
-        return self.site.finished(record, lambda: self._price()(resources_in(state)))
+        return self.site.finished(record, lambda: self._price(resources_in(state)))
 
     def _answering(self, record: Deployment) -> Deployment:
         self.site.answering(record)
@@ -194,7 +188,7 @@ class StackWork:
         except DeployerError as error:
             self.say(f"what exists now cannot be listed: {error.message}")
             return
-        price = self._price()
+        price = self._price
         for one in found:
             self.say(f"exists: {one.type} {one.id}{recovery.worth(one, price)}")
         if found:

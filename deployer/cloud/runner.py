@@ -64,13 +64,17 @@ def _state(one: Found) -> str:
 
 
 def moved(record: Deployment, machines: Sequence[Found]) -> str | None:
-    """A record's endpoint with the address that its one machine has now; a name or a fleet's stays as it is."""
+    """A record's endpoint with the address that its one machine has now; a name or a fleet's stays as it is.
+
+    A machine that rests has no address: an endpoint that was noted then has none either.
+    """
     if record.endpoint is None or not record.outputs.get("instance_id"):
         return record.endpoint
     parts = urlsplit(record.endpoint)
     addresses = [one.details.get("PublicIpAddress") for one in machines]
     now = next((a for a in addresses if a), None)
-    if now is None or not (parts.hostname or "").replace(".", "").isdigit():
+    named = (parts.hostname or "0").replace(".", "")
+    if now is None or not named.isdigit():
         return record.endpoint
     place = now if parts.port is None else f"{now}:{parts.port}"
     return urlunsplit(parts._replace(netloc=place))

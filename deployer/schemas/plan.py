@@ -82,6 +82,7 @@ def _plan() -> Schema:
         "offer": _or_null(_ref("offer")),
         "alternatives": listed(_ref("alternative")),
         "resources": listed(_ref("resource")),
+        "deployed": _or_null(SHA256),
         "files": listed(strict({"path": TEXT, "sha256": SHA256})),
         "cost": _or_null(_ref("cost")),
         "policy": listed(_ref("verdict")),

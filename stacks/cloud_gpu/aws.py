@@ -39,6 +39,8 @@ NOBODY = "192.0.2.1/32"
 """TEST-NET-1 (RFC 5737) routes nowhere: without a caller's address the port is open to nobody."""
 ANYONE = "0.0.0.0/0"
 LOG_DAYS = 14
+REPLACED_FOR = {"aws:ec2/instance:Instance": ("userDataBase64",)}
+"""What is made anew, not changed, when one of these differs, as `program` asks for."""
 ZONES = "abc"
 """The zones that a plan takes a region to have, where it was not asked: nearly every region has three."""
 TOKENS_PER_SECOND = 30

@@ -28,11 +28,13 @@ def declare(to: Setting) -> Places:
 
 
 def _subnets(to: Setting, vpc: Any) -> list[Any]:
-    """A fleet's in every zone, a machine's where it is told to be, or where AWS likes."""
-    fleet = to.inputs["fleet"]
+    """A fleet's in every zone, a machine's where it is told to be, or where AWS likes.
+
+    The first has one name in both, for its addresses are taken: one becomes several, and several one.
+    """
     return [
         ec2.Subnet(
-            f"public-{number}" if fleet else "public",
+            f"public-{number}" if number else "public",
             vpc_id=vpc.id,
             cidr_block=f"10.42.{number}.0/24",
             availability_zone=zone,

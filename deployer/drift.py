@@ -1,0 +1,55 @@
+"""What became of a deployment since its last `up`: asked of the engine, which asks the cloud. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.apply import applied_by_engine
+from deployer.state import Store
+from deployer.target import Say, provider
+from deployer.words import Plan, Resource
+
+if TYPE_CHECKING:
+    from deployer.cloud.changes import Changes, Drift
+
+
+def refreshed(plan: Plan, home: Path, say: Say) -> Plan:
+    """Return a plan with what `up` would do now, and with notes of what is not as the last `up` left it.
+
+    A plan of what is not deployed, or is not applied by an engine, comes back as it is.
+
+    Raises:
+        PrerequisiteError: engine, credentials, permission or network are missing.
+        EngineError: the engine failed.
+    """
+    from deployer.cloud.look import look
+
+    store, where = Store(home), provider(plan.target, plan.provider)
+    if plan.deployed is None or not plan.feasible or not applied_by_engine(where):
+        return plan
+    changes, drift = look(plan, store, where, say)
+    return replace(
+        plan,
+        resources=tuple(_with_actions(plan, changes)),
+        warnings=(*plan.warnings, *_notes(drift)),
+    )
+
+
+def _with_actions(plan: Plan, changes: Changes) -> Iterator[Resource]:
+    actions = {(one.type, one.name): one.action for one in changes.every}
+    for one in plan.resources:
+        action = actions.pop((one.type, one.name), None)
+        if one.action != "delete" or action is not None:
+            yield replace(one, action=action or "same")
+    for (kind, name), action in actions.items():
+        yield Resource(kind, name, {}, action)
+
+
+def _notes(drift: Drift) -> Iterator[str]:
+    for name in drift.gone:
+        yield f"{name} was removed by somebody since the last 'up'"
+    for name in drift.altered:
+        yield f"{name} was changed by somebody since the last 'up'"
