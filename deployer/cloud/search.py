@@ -96,6 +96,13 @@ def instances(clients: Clients, deployment: str | None) -> Iterator[Found]:
                 yield _found(clients, INSTANCE, one, "InstanceId")
 
 
+def kinds(clients: Clients) -> frozenset[str]:
+    """The types of what has the tag in a region, in EC2's words (`EC2_LOOKS`): one call tells of all of them."""
+    asked = {"Filters": [{"Name": "key", "Values": [TAG]}]}
+    pages = clients("ec2").get_paginator("describe_tags").paginate(**asked)
+    return frozenset(one["ResourceType"] for page in pages for one in page["Tags"])
+
+
 def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
     """The disks; of one deployment, those that do not end with their instance by themselves."""
     for one in _described(clients, "describe_volumes", "Volumes", deployment):
@@ -235,21 +242,31 @@ def _found(
     return Found(kind, key, named, tags.get(TAG, ""), clients.region, one, tags)
 
 
+EC2_LOOKS: Mapping[str, Look] = {
+    "launch-template": _ec2(
+        TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"
+    ),
+    "vpc-endpoint": _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "elastic-ip": _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
+    "volume": _volumes,
+    "network-interface": _ec2(
+        INTERFACE, "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"
+    ),
+    "security-group": _ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
+    "subnet": _ec2(SUBNET, "describe_subnets", "Subnets", "SubnetId"),
+    "route-table": _ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
+    "internet-gateway": _ec2(
+        GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
+    ),
+    "vpc": _ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
+}
+"""By EC2's name of the type, in the order in which they can be removed."""
 LOOKS: Sequence[Look] = (
     _groups,
     instances,
     _balancers,
     _receivers,
-    _ec2(TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
-    _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
-    _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
-    _volumes,
-    _ec2(INTERFACE, "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
-    _ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
-    _ec2(SUBNET, "describe_subnets", "Subnets", "SubnetId"),
-    _ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
-    _ec2(GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
-    _ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
+    *EC2_LOOKS.values(),
     _profiles,
     roles,
     _secrets,

@@ -72,16 +72,20 @@ def regions(clients: Clients) -> list[str]:
 def sweep(clients_of: ClientsOf, names: Sequence[str], *, everywhere: bool = True) -> Swept:
     """Look for everything that is tagged in some regions; `everywhere` adds what has no region.
 
-    The machines come first: where even they are refused because the region is off, nothing more is asked.
+    The machines come first: where even they are refused because the region is off, nothing more is asked. So
+    does what types have the tag at all: of a region where nothing is, only that is asked of EC2.
     """
     clients = {name: clients_of(name) for name in names}
     with ThreadPoolExecutor(THREADS) as pool:
         first = pool.map(lambda name: _tried(search.instances, clients[name], name), names)
+        present = dict(zip(names, pool.map(lambda name: _kinds(clients[name]), names), strict=True))
         machines = dict(zip(names, first, strict=True))
-        rest = [
-            look for look in (*search.REGIONAL_LOOKS, *MORE_LOOKS) if look is not search.instances
+        asked = [
+            (look, name)
+            for name in names
+            if not _off(machines[name])
+            for look in _looks(present[name])
         ]
-        asked = [(look, name) for look in rest for name in names if not _off(machines[name])]
         if everywhere and names:
             asked += [(look, EVERYWHERE) for look in search.GLOBAL_LOOKS]
         home = clients[names[0]] if names else None
@@ -90,6 +94,23 @@ def sweep(clients_of: ClientsOf, names: Sequence[str], *, everywhere: bool = Tru
             asked,
         )
         return _swept([*machines.values(), *answers])
+
+
+def _kinds(clients: Clients) -> frozenset[str]:
+    """The types that have the tag; all of them when that may not be asked."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return search.kinds(clients)
+    except (BotoCoreError, ClientError):
+        return frozenset(search.EC2_LOOKS)
+
+
+def _looks(present: frozenset[str]) -> list[Look]:
+    """What to look for in a region besides machines."""
+    absent = [look for kind, look in search.EC2_LOOKS.items() if kind not in present]
+    every = (*search.REGIONAL_LOOKS, *MORE_LOOKS)
+    return [look for look in every if look is not search.instances and look not in absent]
 
 
 def _swept(answers: Sequence[list[Found] | Gap]) -> Swept:

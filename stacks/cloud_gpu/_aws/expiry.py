@@ -38,18 +38,20 @@ def declare(to: Any, kind: str, identity: Any) -> None:
 
 
 def _schedule(to: Any, kind: str, identity: Any) -> None:
-    """One call at one time. `deployer idle extend` moves the time, which is no change to the stack."""
+    """One call at one time. Both `up` and `idle extend` move it later on, without the stack: `up` says where it stands
+    now, and where nothing says so it is left as it is.
+    """
     import pulumi
     from pulumi_aws import scheduler
 
     target, _ = CALLS[kind]
-    at = to.config.get("expiresAt") or NOT_YET
-    also = pulumi.ResourceOptions(ignore_changes=["scheduleExpression"])
+    at = to.config.get("expiresAt")
+    also = pulumi.ResourceOptions(ignore_changes=[] if at else ["scheduleExpression"])
     scheduler.Schedule(
         "expiry",
         name=f"{to.inputs['deployment'][: LONGEST_NAME - len('-expiry')]}-expiry",
         description=f"removes {to.inputs['deployment']} when it expires",
-        schedule_expression=f"at({at})",
+        schedule_expression=f"at({at or NOT_YET})",
         schedule_expression_timezone="UTC",
         flexible_time_window={"mode": "OFF"},
         target={
