@@ -52,18 +52,24 @@ class Hub:
                 return fault[1], {"error": self.failure}
         _, name, action = (*path.removeprefix("/endpoint/ada").split("/"), "", "")[:3]
         if not name:
-            items = list(self.endpoints.values())
-            return 200, self._made(body) if method == "POST" else {"items": items}
+            return 200, self._made(body) if method == "POST" else {"items": self._looked()}
         if name not in self.endpoints:
             return 404, {"error": "not found"}
         return 200, self._change(method, name, action, body)
+
+    def _looked(self) -> list[Any]:
+        for one, coming in list(self.coming.items()):
+            if coming and one in self.endpoints:
+                self.to(one, coming[0], coming[1:])
+        return list(self.endpoints.values())
 
     def _made(self, body: dict[str, Any]) -> Any:
         name = body["name"]
         status = {"createdAt": WHEN, "updatedAt": WHEN, "state": self.start[0], "url": None}
         raw = {**body, "status": status, "healthRoute": "/health"}
         InferenceEndpoint.from_raw(raw, namespace="ada")
-        self.endpoints[name], self.coming[name] = raw, list(self.start[1:])
+        self.endpoints[name] = raw
+        self.to(name, self.start[0], self.start[1:])
         return raw
 
     def _change(self, method: str, name: str, action: str, body: Any) -> Any:
@@ -101,9 +107,11 @@ class Hub:
             return 404, {"error": "not found"}
         if token != TOKEN:
             return 401, {"error": {"message": "a token is asked for"}}
-        if self.endpoints[name]["status"]["state"] == "scaledToZero":
+        state = self.endpoints[name]["status"]["state"]
+        if state == "scaledToZero":
             self.to(name, "running")
-            return 503, {"error": {"message": "the endpoint is waking"}}
+        if state != "running":
+            return 503, {"error": {"message": "the endpoint is not awake"}}
         if body is not None:
             self.asked.append(body)
         return 200, "" if rest == ["health"] else _answered(body)

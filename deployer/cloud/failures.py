@@ -33,6 +33,7 @@ LOCKED = re.compile(
 
 
 RAISED = "Traceback (most recent call last)"
+EXCEPTION = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*): (?P<words>.*)", re.MULTILINE)
 CLIENT_ERROR = re.compile(r"An error occurred \((?P<code>\w+)\).*?operation[^:]*: (?P<words>.*)")
 """How boto3 writes what AWS refuses."""
 CODE = re.compile(r"(?P<code>[A-Z]\w+Exception): (?P<words>.*)")
@@ -86,7 +87,7 @@ def explained(said: str, errors: Sequence[str], name: str) -> DeployerError:
 
 def _by_resource(text: str, name: str) -> DeployerError:
     """The error that the code of one of our own resources raised: its last line says which, and its mend."""
-    kind, _, told = _last(text).partition(": ")
+    kind, told = _raised(text)
     words, _, mend = told.partition(" Mend: ")
     words = words.rstrip(".")
     aws = CLIENT_ERROR.search(words) or CODE.match(words)
@@ -98,9 +99,12 @@ def _by_resource(text: str, name: str) -> DeployerError:
     return error
 
 
-def _last(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
-    return lines[-1] if lines else text
+def _raised(text: str) -> tuple[str, str]:
+    """What was raised, and its words in one line."""
+    found = [*EXCEPTION.finditer(text)]
+    if not found:
+        return "", _first_line(text.rpartition(RAISED)[2])
+    return found[-1]["kind"], " ".join(text[found[-1].start("words") :].split())
 
 
 def _removes(name: str) -> str:
