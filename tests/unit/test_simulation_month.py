@@ -20,7 +20,7 @@ PROFILES = ("steady", "office-hours", "diurnal", "spiky")
 SERVED = sorted(target.providers("serverless"))
 
 
-def traffic(per_day: int, profile: str = "steady") -> Traffic:
+def traffic(per_day: int, profile: Any = "steady") -> Traffic:
     return Traffic(requests_per_day=Decimal(per_day), profile=profile)
 
 
