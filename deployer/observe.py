@@ -12,10 +12,10 @@ from typing import Any
 from deployer import answering, openai_http, target
 from deployer.apply import applied_by_engine, keeper_of
 from deployer.cloud.runner import CloudKeeper
-from deployer.errors import DeployerError, PrerequisiteError
+from deployer.errors import DeployerError, PrerequisiteError, UsageError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
-from deployer.target import Finder, Keeper, Say, Teller
+from deployer.target import Finder, Keeper, Rester, Say, Teller
 
 SECONDS_PER_HOUR = 3600
 
@@ -104,6 +104,24 @@ def down(home: Path, name: str, say: Say = _silent) -> dict[str, Any]:
         "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
         "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
     }
+
+
+def rest(home: Path, name: str) -> None:
+    """Put a serverless deployment to rest, so that no call wakes it; `up` ends that.
+
+    Raises:
+        UsageError: it is not there, or cannot be paused.
+        StaleError: another process is working on it.
+    """
+    store = Store(home)
+    with store.lock(name):
+        keeper = keeper_for(store.get(name), home)
+        if not isinstance(keeper, Rester):
+            raise UsageError(
+                f"{name} is not paused by name",
+                hint=f"'deployer idle stop' stops machines that nobody uses; 'deployer down {name}' removes it",
+            )
+        keeper.rest(name)
 
 
 def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:

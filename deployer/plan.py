@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployer import boot, cost, policy
+from deployer import boot, cost, expected, policy
 from deployer.advice import reasons, warnings
 from deployer.catalog.age import stale
 from deployer.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
@@ -21,8 +21,6 @@ from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.plain import to_plain
 from deployer.target import Provider
-from deployer.traffic import COLD_START_MINUTES
-from deployer.traffic import usage as usage_of
 from deployer.words import (
     HOURS_PER_MONTH,
     Alternative,
@@ -146,7 +144,7 @@ def _priced(
     files = write(order) if rented else {}
     inputs = best.provider.inputs({**order, "files": files})
     resources = tuple(collect(best.provider, inputs))
-    used = _usage(question, best, inputs)
+    used, said = expected.month_of(question, best, inputs)
     bill = cost.estimate(
         resources,
         rates=prices,
@@ -169,7 +167,7 @@ def _priced(
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(question, found, used), *_cautions(best, order, inputs)),
+        warnings=(*warnings(question, found, used), *_cautions(best, order, inputs), *said),
         inputs=inputs,
         usage=used,
         options=to_plain(question.options),
@@ -241,19 +239,6 @@ def _handler(asked: Asked) -> dict[str, Any]:
 
     told = asdict(asked.question.spec.serve.handler or Handler())
     return told | {"sha256": code_digest(Path(_path(asked) or ""))}
-
-
-def _usage(question: Question, best: Candidate, inputs: Mapping[str, Any]) -> Usage:
-    rate = best.sizing.output_tok_s
-    streams = question.spec.serve.concurrency
-    tokens = question.spec.traffic.output_tokens
-    seconds = (tokens * streams / rate[1], tokens * streams / rate[0]) if rate else None
-    return usage_of(
-        question.spec.traffic,
-        scale_to_zero_minutes=float(inputs.get("scale_to_zero_minutes", 0)),
-        seconds_per_request=seconds,
-        cold_start_minutes=getattr(best.provider, "COLD_START_MINUTES", COLD_START_MINUTES),
-    )
 
 
 def _alternatives(

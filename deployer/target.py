@@ -153,6 +153,15 @@ class Teller(Protocol):
         ...
 
 
+@runtime_checkable
+class Rester(Protocol):
+    """What a keeper may do besides: put a deployment to rest until the next `up`."""
+
+    def rest(self, deployment: str) -> None:
+        """Put it to rest, so that no call wakes it."""
+        ...
+
+
 class Provider(Protocol):
     """The module under `stacks/`. `program` or `resources` must be there; the following may be:
 

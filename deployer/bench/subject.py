@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from deployer.answering import endpoint_of
 from deployer.errors import EngineError, UsageError, quoted
 from deployer.measurements import Served
 from deployer.openai_http import Endpoint
@@ -51,7 +52,7 @@ def of_deployment(store: Store, name: str) -> Subject:
             f"{name} serves /predict, whose requests are its handler's own",
             hint="only /v1/chat/completions can be measured: set serve.handler.route: chat",
         )
-    return _subject(record, Endpoint(record.endpoint, store.key(name)))
+    return _subject(record, endpoint_of(record, store))
 
 
 def of_plan(endpoint: Endpoint, model: str, plan: Plan) -> Subject:

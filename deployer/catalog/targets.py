@@ -31,6 +31,15 @@ def cold_start(target: str) -> tuple[Range, str] | None:
     return None if minutes is None else ((minutes[0], minutes[1]), _source(key))
 
 
+def cold_start_source(provider: str) -> str | None:
+    """Who says how long a serverless provider takes to wake, with the date; None: nobody is known to."""
+    rules = table("serverless").get(provider, {}).get("cold_start_minutes")
+    if rules is None:
+        return None
+    told, as_of = table("serverless")["sources"][rules["source"]]
+    return f"{told}, {as_of}"
+
+
 def _source(key: str) -> str:
     told, as_of = table("targets")["sources"][key]
     return f"{told}, {as_of}" if as_of else str(told)

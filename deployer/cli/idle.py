@@ -82,6 +82,7 @@ def _ending(name: str, text: str) -> None:
     """Add `stop` or `destroy`: the same command but for what it does."""
 
     @command.command(name, help=text)
+    @click.argument("deployment", required=False, metavar="[NAME]")
     @region_option
     @idle_for_option
     @click.option("--dry-run", is_flag=True, help="Show what would be ended; end nothing.")
@@ -89,7 +90,8 @@ def _ending(name: str, text: str) -> None:
     @click.option("--every", type=LENGTH, default=EVERY, show_default=True, help="With --watch.")
     @options.yes_option
     @options.json_option
-    def end(
+    def end(  # noqa: PLR0913, PLR0917 - each is an option
+        deployment: str | None,
         regions: tuple[str, ...],
         idle_for: int | None,
         dry_run: bool,
@@ -100,6 +102,8 @@ def _ending(name: str, text: str) -> None:
     ) -> int:
         """End what is idle, after asking and after a second look."""
         verb = cast("Verb", name)
+        if deployment is not None:
+            return _one(deployment, verb, as_json=as_json)
         agreed = _agreement(verb, dry_run=dry_run, yes=yes, as_json=as_json)
         if watch:
             _check_watch(dry_run=dry_run, yes=yes)
@@ -109,7 +113,9 @@ def _ending(name: str, text: str) -> None:
 
 
 _ending(
-    "stop", "Stop the machines that nobody uses. Their disks stay, and 'deployer up' wakes them."
+    "stop",
+    "Stop the machines that nobody uses. Their disks stay, and 'deployer up' wakes them."
+    " NAME: pause this serverless endpoint.",
 )
 _ending("destroy", "Destroy the machines that nobody uses, or that have expired.")
 
@@ -153,6 +159,25 @@ def render(
     for path, text in rendered.files(place, verb, regions, idle_for).items():
         rendered.write(out / path, text)
         view.out(str(out / path))
+
+
+def _one(name: str, verb: Verb, *, as_json: bool) -> int:
+    """Put one deployment to rest, whether it is idle or not."""
+    from deployer import observe
+    from deployer.home import home
+
+    if verb == "destroy":
+        raise UsageError(
+            "one deployment is removed by 'deployer down'", hint=f"deployer down {name}"
+        )
+    observe.rest(home(), name)
+    if as_json:
+        view.emit({"deployment": name, "paused": True})
+    else:
+        view.out(
+            f"{name} is paused: it costs nothing, and no call wakes it. 'deployer up' resumes it"
+        )
+    return Exit.DONE
 
 
 def _reaper() -> Reaper:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deployer.reaper.acting import Verb
     from deployer.reaper.looked import Looked
     from deployer.reaper.orphans import Orphan
+    from deployer.reaper.served import Served
     from deployer.reaper.service import Round
     from deployer.reaper.survey import Survey
     from deployer.reaper.sweep import Gap
@@ -26,9 +27,11 @@ def show(found: Survey) -> None:
     """Show machines, what is left over, and what could not be seen."""
     if found.machines:
         _machines(found.machines)
+    if found.served:
+        _endpoints(found.served)
     if found.orphans:
         _orphans(found.orphans)
-    if not found.machines and not found.orphans:
+    if not (found.machines or found.served or found.orphans):
         view.say("Nothing of deployer was found.")
     ended = sum(one.decision.action != "keep" for one in found.machines)
     if ended:
@@ -69,6 +72,16 @@ def _machines(looked: Sequence[Looked]) -> None:
         "why",
     ]
     view.out(view.table([header, *map(_row, looked)], right=frozenset({5, 6, 7})))
+
+
+def _endpoints(served: Sequence[Served]) -> None:
+    view.out(view.heading("\nServed without a machine"))
+    rows = [
+        [view.printable(text) for text in (f.deployment, f.region, f.id, one.state, one.reason)]
+        for one in served
+        for f in (one.found,)
+    ]
+    view.out(view.table([["deployment", "region", "id", "state", "why it is kept"], *rows]))
 
 
 def _row(one: Looked) -> list[str]:

@@ -45,7 +45,7 @@ def _row(shown: Mapping[str, Any]) -> list[str]:
     state = shown["state"]
     return [
         shown["name"],
-        click.style(state, fg=COLOURS.get(state, "red")),
+        click.style(state, fg=COLOURS.get(state, "red")) + _asleep(shown),
         shown["endpoint"] or "-",
         _uptime(shown["uptime_seconds"]),
         _figure(shown["gpu_memory_mib"]),
@@ -55,6 +55,11 @@ def _row(shown: Mapping[str, Any]) -> list[str]:
         _figure(shown["usd_per_hour"]),
         _figure(shown["cost_so_far_usd"]),
     ]
+
+
+def _asleep(shown: Mapping[str, Any]) -> str:
+    """What sleeps by itself is well all the same: the next call wakes it."""
+    return ", asleep" if shown["state"] == "healthy" and shown["awake"] is False else ""
 
 
 def _uptime(seconds: int | None) -> str:

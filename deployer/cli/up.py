@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,11 @@ import click
 
 from deployer.cli import options, view
 from deployer.errors import DeclinedError, UsageError
-from deployer.state import Deployment
-from deployer.units import usd
 
 if TYPE_CHECKING:
     from deployer.cloud.changes import Changes
     from deployer.pipeline import Setting
+    from deployer.state import Deployment
     from deployer.words import Plan
 
 
@@ -46,6 +44,7 @@ def command(
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
     from deployer import observe, pipeline
+    from deployer.cli import up_view
     from deployer.clock import now
 
     setting = pipeline.Setting.here(offline=offline)
@@ -55,11 +54,11 @@ def command(
         pipeline.check_saved(saved, plan)
     how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait, saved=saved)
     _interrupt_on_signals()
-    done = _first_that_can(plan, file, how) if saved is None else _applied(plan, how)
+    done = _first_that_can(plan, file, how) if saved is None else (_applied(plan, how), plan)
     if as_json:
         view.emit(observe.status(setting.home, [plan.deployment], now()))
     else:
-        view.out(_how_to_use(done))
+        view.out(up_view.how_to_use(*done))
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,14 @@ class _How:
     saved: Path | None
 
 
-def _first_that_can(plan: Plan, file: Path, how: _How) -> Deployment:
+def _first_that_can(plan: Plan, file: Path, how: _How) -> tuple[Deployment, Plan]:
     """Apply the plan; where there is no capacity for it, the next that fits, if the spec leaves the choice."""
     from deployer.cloud.failures import NoCapacityError
 
     tried, first = list[str](), plan
     while True:
         try:
-            return _applied(plan, how)
+            return _applied(plan, how), plan
         except NoCapacityError as error:
             tried.append(plan.inputs["instance_type"])
             following = _next(first, file, how, tried)
@@ -165,35 +164,3 @@ def _interrupt_on_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)
-
-
-def _how_to_use(made: Deployment) -> str:
-    hourly = Decimal(made.usd_per_hour) if made.usd_per_hour else None
-    cost = (
-        "unpriced: the plan says what is missing" if hourly is None else f"{usd(hourly, 4)} USD/h"
-    )
-    rows = [
-        ["endpoint", f"{made.endpoint} (model {made.model}, with an API key)"],
-        *(_chatting(made) if made.route == "chat" else _predicting(made)),
-        ["costs", cost],
-        ["stop it", f"deployer down {made.name}"],
-    ]
-    return f"\n{view.heading(made.name)} is {'up' if made.ready_at else 'starting'}\n{view.table(rows)}"
-
-
-def _chatting(made: Deployment) -> list[list[str]]:
-    said = f'{{"model": "{made.model}", "messages": [{{"role": "user", "content": "Hi"}}]}}'
-    return [
-        ["chat", f"deployer chat {made.name}"],
-        ["any client", f'eval "$(deployer env {made.name})"'],
-        ["curl", _curl(made, "$OPENAI_BASE_URL/chat/completions", said)],
-    ]
-
-
-def _predicting(made: Deployment) -> list[list[str]]:
-    return [["curl", _curl(made, "${OPENAI_BASE_URL%/v1}/predict", '{"your": "request"}')]]
-
-
-def _curl(made: Deployment, url: str, body: str) -> str:
-    key = '-H "Authorization: Bearer $OPENAI_API_KEY"'
-    return f"eval \"$(deployer env {made.name})\"; curl {url} {key} -d '{body}'"

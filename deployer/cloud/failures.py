@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployer.cloud.session import refused
-from deployer.errors import DeployerError, EngineError, NothingFitsError, StaleError
+from deployer.errors import (
+    DeployerError,
+    EngineError,
+    NothingFitsError,
+    PolicyError,
+    PrerequisiteError,
+    StaleError,
+)
 
 API_ERROR = re.compile(r"api error (\w+): *(.*)", re.DOTALL)
 CAPACITY = frozenset(
@@ -23,6 +30,15 @@ CAPACITY = frozenset(
 LOCKED = re.compile(
     r"created by (?P<user>\S+?)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)"
 )
+
+
+RAISED = "Traceback (most recent call last)"
+EXCEPTION = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*): (?P<words>.*)", re.MULTILINE)
+CLIENT_ERROR = re.compile(r"An error occurred \((?P<code>\w+)\).*?operation[^:]*: (?P<words>.*)")
+"""How boto3 writes what AWS refuses."""
+CODE = re.compile(r"(?P<code>[A-Z]\w+Exception): (?P<words>.*)")
+KINDS = {"NotGrantedError": PolicyError, "NotAllowedError": PrerequisiteError}
+"""By the name of what a resource's code raises; all others say that it failed."""
 
 
 class NoCapacityError(NothingFitsError):
@@ -58,13 +74,41 @@ def explained(said: str, errors: Sequence[str], name: str) -> DeployerError:
     """Return the error of a failed operation: `errors` are the engine's own, `said` all that it printed."""
     texts = list(errors) or [said]
     for text in texts:
+        if RAISED in text:
+            return _by_resource(text, name)
         found = API_ERROR.search(text)
         if found:
             return _by_aws(found[1], _first_line(found[2]), text, name)
     return EngineError(
         f"{name} was not brought up: {_first_line(_telling(texts))}",
-        hint=f"'deployer up' goes on from here; 'deployer down {name}' removes all of it",
+        hint=f"'deployer up' goes on from here; {_removes(name)}",
     )
+
+
+def _by_resource(text: str, name: str) -> DeployerError:
+    """The error that the code of one of our own resources raised: its last line says which, and its mend."""
+    kind, told = _raised(text)
+    words, _, mend = told.partition(" Mend: ")
+    words = words.rstrip(".")
+    aws = CLIENT_ERROR.search(words) or CODE.match(words)
+    if aws:
+        error = refused(f"bring up {name}", aws["code"], aws["words"])
+    else:
+        error = KINDS.get(kind.rpartition(".")[2], EngineError)(words)
+    error.hint = mend or error.hint or f"'deployer up' goes on from here; {_removes(name)}"
+    return error
+
+
+def _raised(text: str) -> tuple[str, str]:
+    """What was raised, and its words in one line."""
+    found = [*EXCEPTION.finditer(text)]
+    if not found:
+        return "", _first_line(text.rpartition(RAISED)[2])
+    return found[-1]["kind"], " ".join(text[found[-1].start("words") :].split())
+
+
+def _removes(name: str) -> str:
+    return f"'deployer down {name}' removes all of it"
 
 
 def _by_aws(code: str, words: str, text: str, name: str) -> DeployerError:
@@ -77,7 +121,7 @@ def _by_aws(code: str, words: str, text: str, name: str) -> DeployerError:
         )
     error = refused(what, code, words)
     if type(error) is EngineError:
-        error.hint = f"'deployer up' goes on from here; 'deployer down {name}' removes all of it"
+        error.hint = f"'deployer up' goes on from here; {_removes(name)}"
     return error
 
 

@@ -34,8 +34,8 @@ SLOW = (
     "dynamic/deployer:",
 )
 """What takes long enough to be announced before it is done."""
-OWN = "dynamic/deployer:"
-"""Resources whose code is ours: what it writes is progress (bytes sent, minutes of an import)."""
+OWN = ("weights: ", "bedrock: ", "huggingface: ")
+"""How the lines begin that the code of our own resources writes: bytes sent, minutes of an import."""
 
 
 class Progress:
@@ -60,9 +60,10 @@ class Progress:
         """An error is kept; what the code of our own resources writes is passed on."""
         if said.severity == "error":
             self.errors.append(said.message.strip())
-        elif OWN in (said.urn or "") and said.severity.startswith("info"):
-            for line in said.message.strip().splitlines():
-                self.say(f"  {line}")
+        elif said.severity.startswith("info"):
+            for line in said.message.splitlines():
+                if line.startswith(OWN):
+                    self.say(f"  {line}")
 
     def _begun(self, metadata: Any) -> None:
         step = step_of(metadata)

@@ -25,6 +25,8 @@ FREE_HERE = frozenset(
     {search.TEMPLATE, search.GROUP, search.SCHEDULE, search.RECEIVERS, search.INTERFACE}
 )
 """Types that cost nothing while nothing runs, whether or not a stack prices them."""
+LIVING = frozenset({search.INSTANCE, search.GROUP, *SERVED.values()})
+"""What a deployment lives by: while it is there, nothing else of it is left over."""
 GIB = Decimal(2**30)
 
 
@@ -58,13 +60,15 @@ def orphans(
         blind: regions whose machines could not be seen: what lies there, and what has no region, is not judged.
         rates: where prices come from.
     """
-    here = {
-        (one.deployment, one.region) for one in found if one.type in (search.INSTANCE, search.GROUP)
-    }
+    here = {(one.deployment, one.region) for one in found if one.type in LIVING}
     anywhere = {deployment for deployment, _ in here}
     left = []
     for one in found:
-        if one.type == search.INSTANCE or one.region in blind or (blind and _global(one)):
+        if (
+            one.type in (search.INSTANCE, *SERVED.values())
+            or one.region in blind
+            or (blind and _global(one))
+        ):
             continue
         place = one.deployment in anywhere if _global(one) else (one.deployment, one.region) in here
         there = place or one.deployment in recorded

@@ -17,6 +17,7 @@ from deployer.reaper.budget import budgeted
 from deployer.reaper.looked import Looked
 from deployer.reaper.machines import Machine, machine, policy
 from deployer.reaper.orphans import Orphan, orphans, prices
+from deployer.reaper.served import Served, served
 from deployer.reaper.sweep import ClientsOf, Gap, sweep
 from deployer.spending import Prices
 
@@ -28,12 +29,14 @@ class Survey:
     machines: Sequence[Looked]
     orphans: Sequence[Orphan]
     gaps: Sequence[Gap]
+    served: Sequence[Served] = ()
 
     @property
     def plain(self) -> dict[str, Any]:
         """The document."""
         return {
             "instances": [one.plain for one in self.machines],
+            "endpoints": [one.plain for one in self.served],
             "orphans": [one.plain for one in self.orphans],
             "gaps": [gap.plain for gap in self.gaps],
         }
@@ -64,7 +67,9 @@ def survey(
     ]
     shown, more = budgeted(clients_of, together(shown), now)
     left = orphans(swept.found, recorded, swept.blind, rates)
-    return Survey(shown, left, list(dict.fromkeys([*swept.gaps, *gaps, *more])))
+    sleepers, unseen_there = served(clients_of, swept.found, recorded)
+    every = dict.fromkeys([*swept.gaps, *gaps, *more, *unseen_there])
+    return Survey(shown, left, list(every), sleepers)
 
 
 def observe(

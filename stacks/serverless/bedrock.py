@@ -20,6 +20,8 @@ PRIVACY = "prompts and answers stay in your AWS account's Bedrock, in the region
 
 IDLE_MINUTES = 5.0
 """It sleeps after 5 minutes without a call, and is billed in windows of 5 minutes; neither can be changed."""
+WINDOW_MINUTES = 5.0
+"""What is billed at least each time that it wakes."""
 COLD_START_MINUTES = (0.2, 1.5)
 """AWS: tens of seconds to about a minute (AWS Machine Learning Blog, as read 2026-10-05); a large model, longer."""
 MINUTES_PER_HOUR = 60

@@ -60,3 +60,48 @@ def test_a_locked_stack_is_exit_5_and_names_the_holder():
     error = failures.locked("bot", failures.locks_in(LOCKED)[0])
     assert isinstance(error, StaleError)
     assert "ada on engine (pid 4711" in error.message
+
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in create\n    raise it\n'
+"""How the engine tells what the code of one of our own resources raised."""
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message", "hint"),
+    [
+        (
+            "nowhere.FailedImport: Bedrock refused the model: no such architecture",
+            EngineError,
+            "Bedrock refused the model: no such architecture",
+            "goes on from here",
+        ),
+        (
+            "nowhere.FailedImport: ServiceQuotaExceededException: used up. Mend: raise it",
+            PolicyError,
+            "a quota of your AWS account is used up: used up",
+            "raise it",
+        ),
+        (
+            "botocore.ClientError: An error occurred (AccessDenied) when calling the X operation: not you",
+            PrerequisiteError,
+            "your AWS credentials may not bring up bot: not you",
+            "administrator",
+        ),
+        (
+            "nowhere.NotGrantedError: pay first. Mend: add a card",
+            PolicyError,
+            "pay first",
+            "add a card",
+        ),
+        (
+            "hub.HfHubHTTPError: Server error 500\n\ntry later",
+            EngineError,
+            "Server error 500 try later",
+            "goes on from here",
+        ),
+    ],
+)
+def test_what_our_own_resources_raise_is_told_in_its_words_with_its_mend(said, kind, message, hint):
+    error = failures.explained("", [TRACEBACK + said, "update failed"], "bot")
+    assert (type(error), error.message) == (kind, message)
+    assert hint in (error.hint or "")

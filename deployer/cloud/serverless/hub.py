@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from deployer.cloud.removal import Left
 from deployer.cloud.search import Found
@@ -57,15 +57,17 @@ def understood(what: str) -> Iterator[None]:
         EngineError: the service failed.
     """
     import httpx
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub import errors
 
+    # the library's transport, whichever it is
+    unsent = cast("type[Exception]", errors.HfHubHTTPError.__mro__[1])
     try:
         yield
-    except LocalTokenNotFoundError as error:
+    except errors.LocalTokenNotFoundError as error:
         raise PrerequisiteError("there is no Hugging Face token", hint=TOKEN) from error
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         raise refused(what, error.response.status_code, str(error).splitlines()[0]) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, unsent) as error:
         raise PrerequisiteError(
             f"Hugging Face cannot be reached to {what}: {error}",
             hint="check the network, then try again",

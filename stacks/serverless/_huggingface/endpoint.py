@@ -36,6 +36,14 @@ class EndpointError(Exception):
     """The endpoint did not become what was asked for."""
 
 
+class NotAllowedError(EndpointError):
+    """The token is missing, or may not do it."""
+
+
+class NotGrantedError(EndpointError):
+    """It is not paid for, or the quota does not allow it."""
+
+
 class Provider(ResourceProvider):
     """Creates, looks at, updates, pauses, resumes and deletes one endpoint."""
 
@@ -127,7 +135,7 @@ class Provider(ResourceProvider):
                     self.sleep(LOOK_S * attempt)
                     continue
                 if status in _MENDS:
-                    raise EndpointError(f"{_said(error)}. Mend: {_MENDS[status]}") from None
+                    raise _refused(status, _said(error)) from None
                 raise
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
@@ -151,6 +159,12 @@ _MENDS = {
     402: "add a payment method at huggingface.co/settings/billing",
     403: "the token or the quota forbids it: endpoints.huggingface.co shows quotas and asks for more",
 }
+
+
+def _refused(status: int, said: str) -> EndpointError:
+    granted = status == 401 or (status == 403 and "quota" not in said.lower())
+    kind = NotAllowedError if granted else NotGrantedError
+    return kind(f"{said}. Mend: {_MENDS[status]}")
 
 
 def _client() -> Any:
