@@ -29,6 +29,7 @@ class CloudKeeper:
         self.provider, self.store, self.say = provider, Store(home), say
         self._left: list[removal.Left] = []
         self._clients: dict[str, Clients] = {}
+        self._scenes: dict[str, Scene] = {}
 
     def clients(self, deployment: str, region: str | None = None) -> Clients:
         """The API of a region: as given, else that of the deployment's record, else the user's own."""
@@ -101,7 +102,7 @@ class CloudKeeper:
 
         progress = Progress(self.say)
         try:
-            recovery.tidy(scene, ours=True)
+            recovery.tidy(scene, ours=True, ending=True)
             recovery.guarded(scene.name, lambda: scene.engine.destroy(progress), progress.errors)
         except (PrerequisiteError, StaleError):
             raise
@@ -110,7 +111,12 @@ class CloudKeeper:
         return list(progress.removed)
 
     def scene(self, deployment: str) -> Scene:
-        """The deployment's stack, opened without a program."""
+        """The deployment's stack, opened without a program, once."""
+        if deployment not in self._scenes:
+            self._scenes[deployment] = self._opened(deployment)
+        return self._scenes[deployment]
+
+    def _opened(self, deployment: str) -> Scene:
         from deployer.cloud import engine, pulumi_cli, settings
         from deployer.cloud.recovery import Scene
 
