@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deployer.cli import options, view
 from deployer.errors import PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.words import Plan
 
 
 @click.command(
@@ -38,23 +43,53 @@ def command(
     if refused:
         raise refused
     where = provider(plan.target, plan.provider)
-    render = getattr(where, "files", None)
-    if render is None:
-        raise PrerequisiteError(
-            f"rendering {plan.target} with {plan.provider} is not part of this version",
-            hint="set targets.local.provider: docker",
+    made = _rendered(plan, where)
+    _write(out, made)
+    _show(out, made, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """Texts by path, the names of secret files to be made, and how it is run."""
+
+    texts: Mapping[str, str]
+    secrets: Sequence[str]
+    how: str
+
+
+def _rendered(plan: Plan, where: Any) -> _Rendered:
+    if hasattr(where, "files"):
+        texts, names = where.files(plan.resources)
+        return _Rendered(
+            texts, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
         )
-    texts, names = render(plan.resources)
-    _write(out, texts, names)
-    _show(out, texts, as_json=as_json)
+    if hasattr(where, "program"):
+        return _Rendered(_project(plan, where), (), "less README.md")
+    raise PrerequisiteError(
+        f"rendering {plan.target} with {plan.provider} is not part of this version",
+        hint="set targets.local.provider: docker",
+    )
 
 
-def _write(out: Path, texts: Mapping[str, str], names: Iterable[str]) -> None:
+def _project(plan: Plan, where: Any) -> Mapping[str, str]:
+    from deployer import standalone
+    from deployer.target import provider_file
+
+    if not plan.inputs.get("user_data", "unknown"):
+        raise UsageError(
+            f"{plan.deployment} cannot be served on a rented machine: the plan's notes say why",
+            hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+        )
+    return standalone.files(plan, where, provider_file(plan.target, where.NAME))
+
+
+def _write(out: Path, made: _Rendered) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
+        for path, text in made.texts.items():
+            (out / path).parent.mkdir(parents=True, exist_ok=True)
             (out / path).write_text(text, encoding="utf-8")
-        _secrets(out / "secrets", names)
+        if made.secrets:
+            _secrets(out / "secrets", made.secrets)
     except OSError as error:
         raise PrerequisiteError(
             f"{out} cannot be written: {error.strerror}",
@@ -73,7 +108,8 @@ def _secrets(folder: Path, names: Iterable[str]) -> None:
             file.chmod(0o444)
 
 
-def _show(out: Path, texts: Mapping[str, str], *, as_json: bool) -> None:
+def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:
+    texts = made.texts
     if as_json:
         rows = [
             {"path": path, "sha256": sha256(text.encode()).hexdigest()}
@@ -83,6 +119,4 @@ def _show(out: Path, texts: Mapping[str, str], *, as_json: bool) -> None:
         return
     for path in texts:
         view.out(str(out / path))
-    view.say(
-        f"Run it: cd {out} && docker compose up --detach   (the API key is in secrets/api_key)"
-    )
+    view.say(f"Run it: cd {out} && {made.how}")

@@ -24,6 +24,7 @@ class StackKeeper(ABC):
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         self.provider, self.store, self.say = provider, Store(home), say
         self._left: list[Left] = []
+        self._scenes: dict[str, Scene] = {}
 
     @abstractmethod
     def things(self, deployment: str) -> Things:
@@ -57,7 +58,12 @@ class StackKeeper(ABC):
         return next(named, None)
 
     def scene(self, deployment: str) -> Scene:
-        """The deployment's stack, opened without a program."""
+        """The deployment's stack, opened without a program, once."""
+        if deployment not in self._scenes:
+            self._scenes[deployment] = self._opened(deployment)
+        return self._scenes[deployment]
+
+    def _opened(self, deployment: str) -> Scene:
         from deployer.cloud import engine, pulumi_cli, settings
         from deployer.cloud.recovery import Scene
 
@@ -84,7 +90,7 @@ class StackKeeper(ABC):
 
         progress = Progress(self.say)
         try:
-            recovery.tidy(scene, ours=True)
+            recovery.tidy(scene, ours=True, ending=True)
             recovery.guarded(scene.name, lambda: scene.engine.destroy(progress), progress.errors)
         except (PrerequisiteError, StaleError):
             raise

@@ -51,13 +51,14 @@ class Scene:
     price: Price | None = None
 
 
-def tidy(at: Scene, *, ours: bool) -> None:
+def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
     """Put everything right, saying what was not.
 
     Args:
         at: where.
         ours: whether this home has a record of the deployment. If it has none and its state is empty, what is
             found by tag is somebody else's, and is left alone.
+        ending: whether all of it is removed next, to which a changed or missing thing is no obstacle.
 
     Raises:
         StaleError: somebody else is at work, or has a deployment of that name.
@@ -70,7 +71,7 @@ def tidy(at: Scene, *, ours: bool) -> None:
     if lost and not ours and not known:
         raise _somebody_elses(at.name, lost)
     _remove(at, [one for one in lost if one.type not in at.things.taken_up])
-    if known or state.get("pending_operations"):
+    if (known and not ending) or state.get("pending_operations"):
         _refresh(at)
 
 

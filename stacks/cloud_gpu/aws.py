@@ -7,6 +7,8 @@ that takes one plain mapping. Configuration it reads besides, because a plan can
     deployer:owner          the value of the tag `deployer:owner`
     deployer:zone           the availability zone of a single machine
     deployer:zones          those of a fleet, separated by commas
+    deployer:expiresAt      when `expires` ends it, in UTC without an offset, such as 2026-11-30T12:00:00
+    deployer:budgetEmail    who is told when AWS has billed 80 % and 100 % of the budget
     deployer:apiKey, hubToken, caCertificate, caKey                     (secrets) what the machine reads at boot
     deployer:balancerCertificate, balancerKey                           (secrets) what the load balancer answers with
 
@@ -39,6 +41,8 @@ NOBODY = "192.0.2.1/32"
 """TEST-NET-1 (RFC 5737) routes nowhere: without a caller's address the port is open to nobody."""
 ANYONE = "0.0.0.0/0"
 LOG_DAYS = 14
+REQUIRED = ("apiKey", "caCertificate", "caKey")
+"""The secrets without which a machine would be open to everybody, or answer nobody."""
 REPLACED_FOR = {"aws:ec2/instance:Instance": ("userDataBase64",)}
 """What is made anew, not changed, when one of these differs, as `program` asks for."""
 ZONES = "abc"

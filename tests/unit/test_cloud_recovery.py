@@ -149,3 +149,15 @@ def test_without_a_record_and_a_state_what_is_found_is_somebody_elses(scene, acc
     with pytest.raises(StaleError, match="made by ada"):
         recovery.tidy(scene.at, ours=False)
     assert [one.id for one in account.things] == ["i-theirs"]
+
+
+def test_before_all_is_removed_only_a_pending_creation_needs_a_look_at_what_there_is(
+    scene, account
+):
+    account.add("i-known")
+    knows(scene, "i-known")
+    recovery.tidy(scene.at, ours=True, ending=True)
+    assert scene.engine.asked == []
+    scene.engine.kept["pending_operations"] = [{"type": "creating"}]
+    recovery.tidy(scene.at, ours=True, ending=True)
+    assert scene.engine.asked == ["refresh clear=True"]
