@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfile
 
 import click
 
@@ -44,16 +45,16 @@ def command(
             f"rendering {plan.target} with {plan.provider} is not part of this version",
             hint="set targets.local.provider: docker",
         )
-    texts, names = render(plan.resources)
-    _write(out, texts, names)
-    _show(out, texts, as_json=as_json)
+    files, names = render(plan.resources)
+    _write(out, files, names)
+    _show(out, files, as_json=as_json)
 
 
-def _write(out: Path, texts: Mapping[str, str], names: Iterable[str]) -> None:
+def _write(out: Path, files: Mapping[str, str | Path], names: Iterable[str]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            (out / path).write_text(text, encoding="utf-8")
+        for path, source in files.items():
+            _write_one(out, path, source)
         _secrets(out / "secrets", names)
     except OSError as error:
         raise PrerequisiteError(
@@ -61,6 +62,19 @@ def _write(out: Path, texts: Mapping[str, str], names: Iterable[str]) -> None:
             hint="give a folder that you may write to",
             where=str(out),
         ) from None
+
+
+def _write_one(out: Path, path: str, source: str | Path) -> None:
+    """Write a text or copy a file; what gets into an image is readable by the user that runs there."""
+    file = out / path
+    for folder in reversed(file.relative_to(out).parents[:-1]):
+        (out / folder).mkdir(exist_ok=True)
+        (out / folder).chmod(0o755)
+    if isinstance(source, Path):
+        copyfile(source, file)
+    else:
+        file.write_text(source, encoding="utf-8")
+    file.chmod(0o644)
 
 
 def _secrets(folder: Path, names: Iterable[str]) -> None:
@@ -73,15 +87,15 @@ def _secrets(folder: Path, names: Iterable[str]) -> None:
             file.chmod(0o444)
 
 
-def _show(out: Path, texts: Mapping[str, str], *, as_json: bool) -> None:
+def _show(out: Path, files: Iterable[str], *, as_json: bool) -> None:
     if as_json:
         rows = [
-            {"path": path, "sha256": sha256(text.encode()).hexdigest()}
-            for path, text in texts.items()
+            {"path": path, "sha256": sha256((out / path).read_bytes()).hexdigest()}
+            for path in files
         ]
         view.emit({"folder": str(out), "files": rows})
         return
-    for path in texts:
+    for path in files:
         view.out(str(out / path))
     view.say(
         f"Run it: cd {out} && docker compose up --detach   (the API key is in secrets/api_key)"

@@ -23,7 +23,7 @@ def ensure(client: APIClient, image: str, say: Say) -> str:
     Raises:
         PrerequisiteError: it cannot be had.
     """
-    if not _has(client, image):
+    if not has(client, image):
         say(f"pulling {image}")
         with mended():
             name, tag = split(image)
@@ -37,7 +37,8 @@ def ensure(client: APIClient, image: str, say: Say) -> str:
     return digest
 
 
-def _has(client: APIClient, image: str) -> bool:
+def has(client: APIClient, image: str) -> bool:
+    """Whether the daemon has an image."""
     from docker.errors import ImageNotFound
 
     try:

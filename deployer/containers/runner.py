@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.containers import arguments, daemon, pull
+from deployer.containers import arguments, build, daemon, pull
 from deployer.errors import DeployerError, PrerequisiteError
 from deployer.native.ports import free_port
 from deployer.state import Store, write
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 CONTAINER = "local:index:Container"
+IMAGE = "local:index:Image"
 PREVIOUS = "-previous"
 LAST_LINES = 1000
 """How many lines of a removed container's log are kept for whoever asks why it failed."""
@@ -39,11 +40,12 @@ class DockerRunner:
 
         Raises:
             PrerequisiteError: no daemon, no image, no GPU for containers, a taken port, no such file.
+            EngineError: the image of a handler cannot be built.
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
         _readable(wanted)
         client = daemon.connect()
-        pull.ensure(client, wanted["image"], say)
+        _have_image(client, resources, say)
         port = self._set_aside(client, deployment, wanted, say)
         config = arguments.create(wanted, port, self._secrets(deployment, wanted))
         with daemon.mended():
@@ -81,21 +83,27 @@ class DockerRunner:
                 yield from _lines(client, current["Id"], follow=follow, tail=tail)
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
-        """Stop and remove its containers with their unnamed volumes; the model cache stays."""
+        """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
         removed = []
         with self._containers(deployment) as (client, found):
+            if client is None:
+                return ()
             for one in found:
-                if client is not None:
-                    self._remove(client, deployment, one)
-                    removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+                self._remove(client, deployment, one)
+                removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+            removed += [{"type": IMAGE, "id": i} for i in build.forget(client, deployment)]
         return removed
 
     def settle(self, deployment: str) -> None:
-        """Remove the container that was kept."""
+        """Remove the container that was kept, and the image that was built for it."""
         with self._containers(deployment) as (client, found):
+            if client is None:
+                return
             for one in found:
-                if client is not None and _name(one) != deployment:
+                if _name(one) != deployment:
                     client.remove_container(one["Id"], v=True, force=True)
+            current = next((c["Image"] for c in found if _name(c) == deployment), None)
+            build.forget(client, deployment, keep=current)
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new container and start the one it was to replace."""
@@ -109,6 +117,7 @@ class DockerRunner:
             with daemon.mended():
                 client.rename(kept["Id"], deployment)
                 client.start(kept["Id"])
+            build.forget(client, deployment, keep=kept["Image"])
         return True
 
     @contextmanager
@@ -163,6 +172,17 @@ class DockerRunner:
             write(folder / name, values[name]())
             (folder / name).chmod(0o444)
         return folder
+
+
+def _have_image(client: APIClient, resources: Sequence[Mapping[str, Any]], say: Say) -> None:
+    """Build the image that is built here, pull one that is not."""
+    built = next((r["inputs"] for r in resources if r["type"] == IMAGE), None)
+    if built is not None:
+        build.ensure(client, built, say)
+        return
+    pull.ensure(
+        client, next(r for r in resources if r["type"] == CONTAINER)["inputs"]["image"], say
+    )
 
 
 def reached_at(host: str) -> str:
