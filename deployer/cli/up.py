@@ -5,16 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
+from deployer.cli import calls_view, options, view
 from deployer.errors import DeclinedError, UsageError
 from deployer.state import Deployment
-from deployer.units import usd
 
 if TYPE_CHECKING:
     from deployer.cloud.changes import Changes
@@ -45,8 +43,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
-    from deployer import observe, pipeline
-    from deployer.clock import now
+    from deployer import pipeline
 
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
@@ -57,9 +54,16 @@ def command(
     _interrupt_on_signals()
     done = _first_that_can(plan, file, how) if saved is None else _applied(plan, how)
     if as_json:
-        view.emit(observe.status(setting.home, [plan.deployment], now()))
+        _emit(done, setting)
     else:
-        view.out(_how_to_use(done))
+        view.out(calls_view.how_to_use(done))
+
+
+def _emit(done: Deployment, setting: Setting) -> None:
+    from deployer import observe
+    from deployer.clock import now
+
+    view.emit(observe.status(setting.home, [done.name], now()))
 
 
 @dataclass(frozen=True)
@@ -160,35 +164,3 @@ def _interrupt_on_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)
-
-
-def _how_to_use(made: Deployment) -> str:
-    hourly = Decimal(made.usd_per_hour) if made.usd_per_hour else None
-    cost = (
-        "unpriced: the plan says what is missing" if hourly is None else f"{usd(hourly, 4)} USD/h"
-    )
-    rows = [
-        ["endpoint", f"{made.endpoint} (model {made.model}, with an API key)"],
-        *(_chatting(made) if made.route == "chat" else _predicting(made)),
-        ["costs", cost],
-        ["stop it", f"deployer down {made.name}"],
-    ]
-    return f"\n{view.heading(made.name)} is {'up' if made.ready_at else 'starting'}\n{view.table(rows)}"
-
-
-def _chatting(made: Deployment) -> list[list[str]]:
-    said = f'{{"model": "{made.model}", "messages": [{{"role": "user", "content": "Hi"}}]}}'
-    return [
-        ["chat", f"deployer chat {made.name}"],
-        ["any client", f'eval "$(deployer env {made.name})"'],
-        ["curl", _curl(made, "$OPENAI_BASE_URL/chat/completions", said)],
-    ]
-
-
-def _predicting(made: Deployment) -> list[list[str]]:
-    return [["curl", _curl(made, "${OPENAI_BASE_URL%/v1}/predict", '{"your": "request"}')]]
-
-
-def _curl(made: Deployment, url: str, body: str) -> str:
-    key = '-H "Authorization: Bearer $OPENAI_API_KEY"'
-    return f"eval \"$(deployer env {made.name})\"; curl {url} {key} -d '{body}'"

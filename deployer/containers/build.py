@@ -16,6 +16,7 @@ from deployer.containers import pull
 from deployer.containers.context import Source, context
 from deployer.containers.daemon import mended, refusal
 from deployer.errors import EngineError
+from deployer.images.handler import BUILT
 from deployer.target import Say
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def ensure(client: APIClient, wanted: Mapping[str, Any], say: Say) -> None:
         EngineError: a step of it fails.
     """
     name = wanted["image"]
-    if pull.has(client, name):
+    if pull.seen(client, name) is not None:
         return
     pull.ensure(client, wanted["base"], say)
     say(f"building {name}")
@@ -108,7 +109,7 @@ def forget(client: APIClient, deployment: str, keep: str | None = None) -> list[
     from docker.errors import APIError
 
     removed = []
-    for one in client.images(name=f"localhost/deployer/{deployment}"):
+    for one in client.images(name=f"{BUILT}{deployment}"):
         for tag in one.get("RepoTags") or ():
             if tag != keep:
                 with suppress(APIError):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from deployer.containers import arguments, build, daemon, pull
 from deployer.errors import DeployerError, PrerequisiteError
+from deployer.images.handler import BUILT
 from deployer.native.ports import free_port
 from deployer.state import Store, write
 from deployer.target import Say
@@ -49,6 +52,7 @@ class DockerRunner:
         port = self._set_aside(client, deployment, wanted, say)
         config = arguments.create(wanted, port, self._secrets(deployment, wanted))
         with daemon.mended():
+            _prepare_to_ask()
             made = client.create_container_from_config(config, deployment)
             say(f"starting container {deployment} on {wanted['host']}:{port}")
             client.start(made["Id"])
@@ -102,8 +106,9 @@ class DockerRunner:
             for one in found:
                 if _name(one) != deployment:
                     client.remove_container(one["Id"], v=True, force=True)
-            current = next((c["Image"] for c in found if _name(c) == deployment), None)
-            build.forget(client, deployment, keep=current)
+            current = next((c["Image"] for c in found if _name(c) == deployment), "")
+            if current.startswith(BUILT):
+                build.forget(client, deployment, keep=current)
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new container and start the one it was to replace."""
@@ -172,6 +177,11 @@ class DockerRunner:
             write(folder / name, values[name]())
             (folder / name).chmod(0o444)
         return folder
+
+
+def _prepare_to_ask() -> None:
+    """Load what the engine will be asked with while the daemon is at work."""
+    Thread(target=import_module, args=("httpx",), daemon=True).start()
 
 
 def _have_image(client: APIClient, resources: Sequence[Mapping[str, Any]], say: Say) -> None:

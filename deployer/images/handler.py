@@ -17,6 +17,7 @@ from deployer.images.recipes import KEY_FILE, Order, Recipe
 
 BASE = "python:3.12.12-slim-bookworm"
 """The official Python image (Docker Hub), where the spec names no other base."""
+BUILT = "localhost/deployer/"
 TEMPLATE = "Dockerfile.handler.j2"
 PORT = 8080
 """SageMaker's port for /ping and /invocations, and so everybody's."""
@@ -57,7 +58,7 @@ def image(order: Order) -> dict[str, Any]:
         "config": config(order),
         "requirements": (folder / REQUIREMENTS).is_file(),
     }
-    name = f"localhost/deployer/{order['deployment']}:{_digest(told)}"
+    name = f"{BUILT}{order['deployment']}:{_digest(told)}"
     return {"image": name, **told}
 
 
