@@ -24,6 +24,7 @@ in, and `--offline` leaves it out. So are the measurements that were kept. Only 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -220,7 +221,7 @@ def check_saved(file: Path, made: Plan) -> None:
     if differs := moved(saved, made):
         raise StaleError(
             f"{file} is not what would be applied now: {', '.join(differs)} moved",
-            hint=f"look at it anew: deployer plan --target {made.target} --out {file}",
+            hint=f"look at it anew: deployer plan --target {made.target} --out {shlex.quote(str(file))}",
             where=str(file),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -98,5 +99,5 @@ def _show(out: Path, files: Iterable[str], *, as_json: bool) -> None:
     for path in files:
         view.out(str(out / path))
     view.say(
-        f"Run it: cd {out} && docker compose up --detach   (the API key is in secrets/api_key)"
+        f"Run it: cd {shlex.quote(str(out))} && docker compose up --detach   (the API key is in secrets/api_key)"
     )

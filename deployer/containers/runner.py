@@ -6,6 +6,7 @@ engines at once would want the memory of the same GPU, and the same port.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -243,7 +244,7 @@ def _readable(wanted: Mapping[str, Any]) -> None:
         if not path.stat().st_mode & 0o004:
             raise PrerequisiteError(
                 f"the container may not read {path}: only its owner may",
-                hint=f"chmod -R a+rX '{path}'",
+                hint=f"chmod -R a+rX {shlex.quote(str(path))}",
                 where=str(path),
             )
 

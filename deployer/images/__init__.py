@@ -95,7 +95,9 @@ def _gpus(order: Order) -> Any:
     if not order["gpus"]:
         return None
     asked = order["options"].get("gpus", "all")
-    return [str(one) for one in asked] if isinstance(asked, list | tuple) else asked
+    if isinstance(asked, list | tuple):
+        return list(dict.fromkeys(map(str, asked)))  # Compose refuses the same one twice
+    return asked
 
 
 def _model(order: Order) -> str:

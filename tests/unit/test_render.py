@@ -250,6 +250,11 @@ def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, 
     assert done.stdout == said
 
 
+def test_a_gpu_that_is_named_twice_is_asked_for_once():
+    said = container(gpus=1, options={"gpus": ["0", "1", "0"]})
+    assert said.inputs["gpus"] == ["0", "1"]
+
+
 def test_no_secret_is_in_what_up_would_ask_for():
     said = json.dumps([dict(one.inputs) for one in CASES.values()])
     assert "api-key: %s" in said, "the script, without a key"
