@@ -6,6 +6,7 @@
     context.py     what the image of a handler is built from; pure
     build.py       builds it
     files.py       the same as files that run without this tool; pure
+    looks.py       what is read of a container and of what it is given
     runner.py      all of it as a provider's `Runner`
 
 The container's labels are the state: it is found by them, whoever remembers it.

@@ -6,7 +6,6 @@ engines at once would want the memory of the same GPU, and the same port.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,10 +13,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from deployer.containers import arguments, build, daemon, pull
-from deployer.errors import DeployerError, PrerequisiteError
+from deployer.containers import arguments, build, daemon, looks, pull
+from deployer.containers.looks import Found
+from deployer.errors import DeployerError
 from deployer.images.handler import BUILT
-from deployer.native.ports import free_port
+from deployer.native import gpu
 from deployer.state import Store, write
 from deployer.target import Say
 
@@ -29,8 +29,6 @@ IMAGE = "local:index:Image"
 PREVIOUS = "-previous"
 LAST_LINES = 1000
 """How many lines of a removed container's log are kept for whoever asks why it failed."""
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
-Found = Mapping[str, Any]
 
 
 class DockerRunner:
@@ -47,7 +45,7 @@ class DockerRunner:
             EngineError: the image of a handler cannot be built.
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
-        _readable(wanted)
+        looks.readable(wanted)
         client = daemon.connect()
         _have_image(client, resources, say)
         port = self._set_aside(client, deployment, wanted, say)
@@ -57,18 +55,18 @@ class DockerRunner:
             made = client.create_container_from_config(config, deployment)
             say(f"starting container {deployment} on {wanted['host']}:{port}")
             client.start(made["Id"])
-        return f"http://{reached_at(wanted['host'])}:{port}/v1"
+        return f"http://{looks.reached_at(wanted['host'])}:{port}/v1"
 
     def alive(self, deployment: str) -> bool:
         """Whether its container runs; one that ended before it was ever healthy does not count."""
         with self._containers(deployment) as (client, found):
-            current = next((c for c in found if _name(c) == deployment), None)
+            current = next((c for c in found if looks.name(c) == deployment), None)
             if client is None or current is None:
                 return False
             seen = client.inspect_container(current["Id"])
         state = seen["State"]
         if self._loading(deployment):
-            return bool(state["Running"]) and not seen["RestartCount"] and not _sick(state)
+            return bool(state["Running"]) and not seen["RestartCount"] and not looks.sick(state)
         return bool(state["Running"] or state["Restarting"])
 
     def _loading(self, deployment: str) -> bool:
@@ -78,14 +76,23 @@ class DockerRunner:
     def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Return its containers, running or not."""
         with self._containers(deployment) as (_, found):
-            return [{"type": CONTAINER, "name": _name(c), "id": c["Id"][:12]} for c in found]
+            return [{"type": CONTAINER, "name": looks.name(c), "id": c["Id"][:12]} for c in found]
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield the lines of its log."""
         with self._containers(deployment) as (client, found):
-            current = next((c for c in found if _name(c) == deployment), None)
+            current = next((c for c in found if looks.name(c) == deployment), None)
             if client is not None and current is not None:
-                yield from _lines(client, current["Id"], follow=follow, tail=tail)
+                yield from looks.lines(client, current["Id"], follow=follow, tail=tail)
+
+    def gpu_memory_mib(self, deployment: str) -> int | None:
+        """Return the GPU memory that its processes hold, in MiB; None where there is no NVIDIA driver."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if looks.name(c) == deployment), None)
+            if client is None or current is None:
+                return None
+            pids = looks.pids_of(client.top(current["Id"]))
+        return gpu.memory_of(pids)
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
@@ -105,16 +112,16 @@ class DockerRunner:
             if client is None:
                 return
             for one in found:
-                if _name(one) != deployment:
+                if looks.name(one) != deployment:
                     client.remove_container(one["Id"], v=True, force=True)
-            current = next((c["Image"] for c in found if _name(c) == deployment), "")
+            current = next((c["Image"] for c in found if looks.name(c) == deployment), "")
             if current.startswith(BUILT):
                 build.forget(client, deployment, keep=current)
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new container and start the one it was to replace."""
         with self._containers(deployment) as (client, found):
-            kept = next((c for c in found if _name(c) == deployment + PREVIOUS), None)
+            kept = next((c for c in found if looks.name(c) == deployment + PREVIOUS), None)
             if client is None or kept is None:
                 return False
             for one in found:
@@ -139,16 +146,16 @@ class DockerRunner:
         with daemon.mended():
             label = f"{arguments.LABEL}={deployment}"
             found = client.containers(all=True, filters={"label": label})
-            yield client, sorted(found, key=_name)
+            yield client, sorted(found, key=looks.name)
 
     def _set_aside(
         self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
     ) -> int:
         """Stop what runs and keep it; return the port for what comes."""
         with self._containers(deployment) as (_, found):
-            current = next((c for c in found if _name(c) == deployment), None)
-            kept = next((c for c in found if _name(c) != deployment), None)
-        port = _port(client, wanted, current or kept)
+            current = next((c for c in found if looks.name(c) == deployment), None)
+            kept = next((c for c in found if looks.name(c) != deployment), None)
+        port = looks.port(client, wanted, current or kept)
         if (
             current is not None and kept is not None
         ):  # a killed `up`: what it kept was the healthy one
@@ -165,15 +172,15 @@ class DockerRunner:
         with daemon.mended():
             client.stop(one["Id"], timeout=arguments.STOP_S)
             folder = self.store.folder(deployment)
-            if folder.exists() and _name(one) == deployment:
-                lines = _lines(client, one["Id"], follow=False, tail=LAST_LINES)
+            if folder.exists() and looks.name(one) == deployment:
+                lines = looks.lines(client, one["Id"], follow=False, tail=LAST_LINES)
                 write(folder / "engine.log", "\n".join(lines))
             client.remove_container(one["Id"], v=True, force=True)
 
     def _secrets(self, deployment: str, wanted: Mapping[str, Any]) -> Path:
         """Write the secret files. Their folder is the owner's alone; the container's user must read them."""
         folder = self.store.folder(deployment) / "secrets"
-        values = {"api_key": lambda: self.store.key(deployment), "hf_token": _hub_token}
+        values = {"api_key": lambda: self.store.key(deployment), "hf_token": looks.hub_token}
         for name in wanted["secrets"]:
             write(folder / name, values[name]())
             (folder / name).chmod(0o444)
@@ -194,63 +201,3 @@ def _have_image(client: APIClient, resources: Sequence[Mapping[str, Any]], say: 
     pull.ensure(
         client, next(r for r in resources if r["type"] == CONTAINER)["inputs"]["image"], say
     )
-
-
-def reached_at(host: str) -> str:
-    """Return the address by which this machine itself reaches what listens on `host`."""
-    if host in EVERYWHERE:
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
-def _sick(state: Mapping[str, Any]) -> bool:
-    return (state.get("Health") or {}).get("Status") == "unhealthy"
-
-
-def _name(container: Found) -> str:
-    return str(container["Names"][0]).lstrip("/")
-
-
-def _lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:
-    """The container's output line by line, however it was cut on the way."""
-    rest = b""
-    last = "all" if tail is None else tail
-    said = client.logs(ident, stream=follow, follow=follow, tail=last)
-    for piece in said if follow else (said,):
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
-    if rest:
-        yield rest.decode(errors="replace")
-
-
-def _port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
-    """The port that it had, if that will do; else the wanted one, or a free one."""
-    if before is not None:
-        bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
-        had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
-        if had is not None and wanted["port"] in ("auto", had):
-            return had
-    return free_port(wanted["port"], set())
-
-
-def _readable(wanted: Mapping[str, Any]) -> None:
-    """Refuse model files that are not there, or that a container without capabilities may not read."""
-    for mount in wanted["mounts"]:
-        path = Path(mount["source"])
-        if mount["type"] != "bind":
-            continue
-        if not path.exists():
-            raise PrerequisiteError(f"there is no {path}", hint="correct model.source in the spec")
-        if not path.stat().st_mode & 0o004:
-            raise PrerequisiteError(
-                f"the container may not read {path}: only its owner may",
-                hint=f"chmod -R a+rX {shlex.quote(str(path))}",
-                where=str(path),
-            )
-
-
-def _hub_token() -> str:
-    """The user's token for gated models, or nothing."""
-    from huggingface_hub import get_token
-
-    return get_token() or ""

@@ -4,6 +4,10 @@ Tags are pinned. They were in public use in 2026: vLLM and SGLang on Docker Hub,
 The API key is a file, `/run/secrets/api_key`. llama.cpp reads it itself; vLLM takes it by environment and SGLang by
 a configuration file, so a one-line script in the container hands it over: it is in no argument that `ps` shows and
 not in what `docker inspect` lists.
+
+llama.cpp's root file system cannot be written to. vLLM's and SGLang's can: they compile kernels when they start and
+write them to several folders of their home (torch inductor, Triton, FlashInfer), from where they are loaded as code,
+and nobody has tried here, on a GPU, which of them would have to be left open.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.containers import arguments, daemon
+from deployer.containers import arguments, daemon, looks
 from deployer.errors import EngineError, PrerequisiteError
 from deployer.state import Store
 from tests import docker_image
@@ -75,6 +75,13 @@ def test_status_names_the_container(served):
     (resource,) = shown["resources"]
     assert resource["name"] == served.deployment
     assert served.inspect()["Id"].startswith(resource["id"])
+
+
+def test_its_processes_are_known_by_the_ids_that_the_driver_counts_memory_by(served):
+    with closing(daemon.connect()) as client:
+        pids = looks.pids_of(client.top(served.deployment))
+    assert served.inspect()["State"]["Pid"] in pids
+    assert "gpu_memory_mib" in served.json("status", served.deployment)["deployments"][0]
 
 
 def test_the_daemon_was_asked_for_no_more_than_it_needs(served):

@@ -45,6 +45,14 @@ def test_a_handler_is_planned_without_a_size_or_a_speed(plan, engine):
     assert sizing["weights_gib"] is sizing["decode_tok_s"] is sizing["output_tok_s"] is None
 
 
+@pytest.mark.parametrize("said", ["", ", handler: {route: predict}"])
+def test_what_the_spec_does_not_say_of_a_handler_is_listed_as_a_default(plan, said):
+    _, document = plan(HEAD + f"serve: {{engine: fastapi{said}}}\n")
+    taken = document["plans"][0]["defaults"]
+    assert ("serve.handler.route" in taken) == (not said)
+    assert {"serve.handler.timeout", "serve.handler.max_request_mb"} <= set(taken)
+
+
 @pytest.mark.parametrize("target", ["cloud-gpu", "serverless"])
 def test_where_no_provider_runs_it_that_is_said(plan, target):
     code, document = plan(HEAD + "serve: {engine: fastapi}\n", target)
