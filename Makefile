@@ -34,7 +34,7 @@ test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
 e2e-docker: $(READY)  ## Run the tests that need a Docker engine, and skip none
-	CI=true $(BIN)/python -m pytest -n 2 tests/e2e/test_docker.py
+	CI=true $(BIN)/python -m pytest -n 2 tests/e2e/test_docker*.py
 
 e2e-cloud: $(READY)  ## Boot a machine, and run cloud-gpu with a real Pulumi engine, killing `up` at 20 moments
 	CI=true DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_machine.py tests/e2e/test_cloud.py

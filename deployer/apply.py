@@ -16,21 +16,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer import answering, measurement_store
-from deployer.cloud.apply import Agree, StackWork
-from deployer.cloud.search import Found
-from deployer.cloud.site import Remember
-from deployer.cloud.sites import keeper_of as keeper_by_engine
 from deployer.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.state import Deployment, Store, new_record, planned
 from deployer.target import Keeper, Provider, Replacer, Runner, Say
 from deployer.words import Plan
 
+if TYPE_CHECKING:
+    from deployer.cloud.apply import Agree
+    from deployer.cloud.search import Found
+    from deployer.cloud.site import Remember
+
 READY_S = 900.0
 """How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
 FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.25
-"""How often an engine is looked at: the longer it loads, the less often (by a twentieth of that time)."""
+"""How often an engine is asked: the longer it loads, the less often (by a twentieth of that time)."""
+ALIVE_S = 0.1
+"""How often it is looked whether it still runs, which takes longer than to ask it."""
 WORDS_S = 2.0
 """How often its newest line is shown while it loads: engines report there what they download."""
 LAST_WORDS = 12
@@ -72,6 +76,8 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
     store = Store(home)
     with store.lock(plan.deployment):
         if applied_by_engine(provider):
+            from deployer.cloud.apply import StackWork
+
             work = StackWork(
                 plan,
                 store,
@@ -116,6 +122,8 @@ def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:
         PrerequisiteError: this version cannot apply that provider.
     """
     if applied_by_engine(provider):
+        from deployer.cloud.sites import keeper_of as keeper_by_engine
+
         return keeper_by_engine(provider, home, say)
     return runner_of(provider, home)
 
@@ -208,10 +216,11 @@ class _Work:
 
     def _await(self, record: Deployment) -> None:
         start = time.monotonic()
-        said, shown = "", start
+        said, shown, looked = "", start, 0.0
         while not self._healthy(record):
-            if not self.runner.alive(self.name):
-                raise self._failure("the engine ended before it was healthy")
+            if time.monotonic() - looked > ALIVE_S:
+                self._still_there()
+                looked = time.monotonic()
             waited = time.monotonic() - start
             if waited > self.limit_s:
                 raise self._failure(f"the engine was not healthy within {self.limit_s:.0f} s")
@@ -219,6 +228,10 @@ class _Work:
                 said, shown = self._newest_line(said), start + waited
             time.sleep(min(max(FIRST_LOOK_S, waited / 20), LAST_LOOK_S))
         self.say(f"healthy: {record.endpoint}")
+
+    def _still_there(self) -> None:
+        if not self.runner.alive(self.name):
+            raise self._failure("the engine ended before it was healthy")
 
     def _newest_line(self, before: str) -> str:
         """Show the newest line of the log (of a progress bar, its newest state) if it is another one."""

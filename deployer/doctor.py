@@ -62,6 +62,17 @@ def ask_daemon() -> Daemon:
         return Daemon({}, error)
 
 
+def reach_daemon() -> Daemon:
+    """See that the Docker daemon answers; what it says of itself takes it far longer to find out."""
+    from deployer.containers import daemon
+
+    try:
+        daemon.connect()
+    except DeployerError as error:
+        return Daemon({}, error)
+    return Daemon({})
+
+
 def examine(
     plan: Plan | None, *, ask: Callable[[], Daemon] = ask_daemon, hub: bool = True
 ) -> tuple[Check, ...]:
@@ -73,14 +84,18 @@ def examine(
     return tuple(found)
 
 
-def quick(plan: Plan, *, ask: Callable[[], Daemon] = ask_daemon) -> None:
+def quick(plan: Plan, *, ask: Callable[[], Daemon] | None = None) -> None:
     """Refuse a plan for which something is missing, as far as that is seen at once.
+
+    Only for a GPU is the daemon asked what it has.
 
     Raises:
         PrerequisiteError: the first thing that is missing.
     """
-    if _inputs(plan, CONTAINER) is None:
+    container = _inputs(plan, CONTAINER)
+    if container is None:
         return
+    ask = ask or (ask_daemon if container["gpus"] else reach_daemon)
     for check in _machine(plan, ask(), ()):
         if check.needed and check.ok is False:
             raise PrerequisiteError(f"{check.name}: {check.detail}", hint=check.next_step)

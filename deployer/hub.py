@@ -1,7 +1,8 @@
 """The model hub: an edge. It speaks to the network, so only the pipeline calls it, never a pure stage.
 
 Through `huggingface_hub`, which brings tokens, `HF_ENDPOINT` and `HF_HUB_OFFLINE` with it. What was fetched
-is kept as JSON, so a model is asked for once. That the hub cannot be reached is an answer, not an error.
+is kept as JSON, so a model is asked for once a day. That the hub cannot be reached is an answer, not an error: what it
+said before is used then, and that is said.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -34,6 +36,10 @@ FIRST_TIMEOUT = 3.0
 TIMEOUT = 10.0
 """Seconds for every later answer."""
 
+KEPT_H = 24.0
+"""For how many hours an answer is used unasked. A commit never changes, so that of one is used for good."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 
 
@@ -55,23 +61,61 @@ def fetch(
 ) -> Fetched:
     """Ask the hub for a model's config.json and safetensors headers; the weights are not fetched.
 
-    `cache` is a folder of ours; what is there already needs no network. `now` is an ISO date.
-    `endpoint` replaces `HF_ENDPOINT`; `timeout` is for the first answer, in seconds.
+    `cache` is a folder of ours; what is there and not older than `KEPT_H` needs no network. `now` is the time or the
+    day, ISO 8601. `endpoint` replaces `HF_ENDPOINT`; `timeout` is for the first answer, in seconds.
     """
     kept = cache / f"{quote(repo, safe='')}@{quote(revision or 'main', safe='')}.json"
-    try:
-        return Fetched(_info(repo, strict.read(kept, strict.CONFIG_CAP)))
-    except (UsageError, KeyError, TypeError):  # not there, or damaged: ask again
-        pass
+    known = _known(repo, kept)
+    if known is not None and (_COMMIT.fullmatch(revision or "") or _fresh(known.fetched_at, now)):
+        return Fetched(known.info)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return Fetched(None, f"{repo} was not looked up: HF_HUB_OFFLINE is set")
+        return _as_known(known, f"{repo} was not looked up: HF_HUB_OFFLINE is set")
     try:
         document = _ask(repo, revision, endpoint or os.environ.get("HF_ENDPOINT") or None, timeout)
     except Exception as error:  # noqa: BLE001 - the library changed its HTTP client, and so its errors, twice
-        return Fetched(None, _reason(repo, error))
+        return _as_known(known, _reason(repo, error))
     document = {"schema": 1, "fetched_at": now, **document}
     _keep(kept, document)
     return Fetched(_info(repo, document))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was kept of an earlier answer."""
+
+    info: ModelInfo
+    fetched_at: str
+
+
+def _known(repo: str, kept: Path) -> _Known | None:
+    """What was kept; None where nothing is, or it is damaged."""
+    try:
+        document = strict.read(kept, strict.CONFIG_CAP)
+        return _Known(_info(repo, document), str(document["fetched_at"]))
+    except (UsageError, KeyError, TypeError):
+        return None
+
+
+def _fresh(fetched_at: str, now: str) -> bool:
+    """Whether an answer may still be used unasked. One from the future is not."""
+    try:
+        age = _utc(now) - _utc(fetched_at)
+    except ValueError:
+        return False
+    return timedelta(0) <= age <= timedelta(hours=KEPT_H)
+
+
+def _utc(said: str) -> datetime:
+    read = datetime.fromisoformat(said)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _as_known(known: _Known | None, reason: str) -> Fetched:
+    """What was known before, with why it was not asked for anew; else only the reason."""
+    if known is None:
+        return Fetched(None, reason)
+    note = f"{reason}: what the model hub said at {known.fetched_at} is used"
+    return Fetched(replace(known.info, notes=(*known.info.notes, note)))
 
 
 def _ask(repo: str, revision: str | None, endpoint: str | None, timeout: float) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Counted:
 COUNTED = {
     "llama.cpp": Counted("llamacpp:tokens_predicted_total"),
     "vllm": Counted("vllm:generation_tokens_total", "vllm:request_success_total"),
+    "sglang": Counted("sglang:generation_tokens_total", "sglang:num_requests_total"),
     "fastapi": Counted(
         "handler_completion_tokens_total",
         "handler_request_success_total",
@@ -44,7 +45,7 @@ COUNTED = {
         "handler_requests_running",
     ),
 }
-"""By engine. llama.cpp and vLLM do not say when they were last asked."""
+"""By engine. Only a handler's server says when it was last asked."""
 
 
 def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ in, and `--offline` leaves it out. So are the measurements that were kept. Only 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -255,7 +256,7 @@ def _saved(file: Path) -> Any:
 def _stale(file: Path, made: Plan, why: str) -> StaleError:
     return StaleError(
         f"{file} is not what would be applied now: {why}",
-        hint=f"look at it anew: deployer plan --refresh --target {made.target} --out {file}",
+        hint=f"look at it anew: deployer plan --refresh --target {made.target} --out {shlex.quote(str(file))}",
         where=str(file),
     )
 

@@ -99,7 +99,7 @@ def _empty(asked: Asked) -> Plan:
         provider=asked.question.options.provider,
         feasible=False,
         model=asked.question.info,
-        defaults=_defaults_of(loaded, asked.question.target),
+        defaults=_defaults_of(loaded, asked.question.target) | _of_handler(asked),
     )
 
 
@@ -111,6 +111,14 @@ def _defaults_of(loaded: Loaded, target: str) -> dict[str, Any]:
         for k, v in loaded.defaults.items()
         if not k.startswith(("targets.", "decide.")) or k.startswith(mine)
     }
+
+
+def _of_handler(asked: Asked) -> dict[str, Any]:
+    """The defaults of a handler for which the spec has no section of its own."""
+    question = asked.question
+    if question.info.file_format != "handler" or question.spec.serve.handler is not None:
+        return {}
+    return {f"serve.handler.{key}": value for key, value in to_plain(Handler()).items()}
 
 
 def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Plan:

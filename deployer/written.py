@@ -41,7 +41,7 @@ def _parts() -> Iterator[Path]:
     """Return all that decides about the texts besides the order."""
     yield from sorted(p for p in (templates.folder() / "cloud").rglob("*") if p.is_file())
     here = Path(boot.__file__)
-    yield from (here, Path(images.__file__), Path(templates.__file__))
+    yield from (here, Path(templates.__file__), *sorted(Path(images.__file__).parent.glob("*.py")))
     yield from (here.with_name(f"{name}.py") for name in boot.PROGRAMS)
 
 

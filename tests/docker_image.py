@@ -2,7 +2,8 @@
 
 No registry is behind it and nothing is downloaded: the interpreter, its standard library, /bin/sh, curl and the
 libraries that these load are copied from this machine (Linux, glibc). It stays in the daemon, under a tag that its
-content decides: made once (a few seconds), found from then on.
+content decides: made once (a few seconds), found from then on. `handler_base` is one with the libraries that serve a
+handler in it.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import Distribution, distribution, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 PARTS = Path(__file__).parent / "e2e" / "image"
 PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 STANDARD = Path(sysconfig.get_path("stdlib"))
 LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|ensurepip|site-packages|dist-packages)(/|$)")
+SERVER = ("fastapi", "prometheus-client", "uvicorn")
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 """A line of ldd: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f...)`, or the loader's without an arrow."""
 
@@ -39,6 +43,48 @@ def image() -> str:
         if not _has(name):
             _build(name)
     return name
+
+
+def handler_base() -> str:
+    """Return a base for a handler's image: Python with what serves it, as a stand-in for the official one."""
+    below, found = image(), sorted(_needed(SERVER), key=lambda one: one.name)
+    said = [Path(__file__).read_text(), *(f"{one.name} {one.version}" for one in found)]
+    name = f"{below}-base-{sha256(chr(0).join(said).encode()).hexdigest()[:6]}"
+    with (Path(tempfile.gettempdir()) / "deployer-test-base.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _has(name):
+            _build_base(name, below, found)
+    return name
+
+
+def _build_base(name: str, below: str, found: Iterable[Distribution]) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        context = Path(made)
+        for part in (part for one in found for part in one.files or ()):
+            if ".." not in part.parts and "__pycache__" not in part.parts:
+                there = context / "site" / str(part)
+                there.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(str(part.locate()), there)
+        with tarfile.open(context / "libraries.tar", "w", dereference=True) as tar:
+            for file in _libraries((context / "site").rglob("*.so")):
+                tar.add(file)
+        text = f"FROM {below}\nADD libraries.tar /\nCOPY site /opt/site\nENTRYPOINT []\n"
+        (context / "Dockerfile").write_text(text)
+        _run("docker", "build", "--quiet", "--tag", name, str(context))
+
+
+def _needed(names: Iterable[str]) -> set[Distribution]:
+    """Some distributions of this environment with all that they need."""
+    known: dict[str, Distribution] = {}
+    left = list(names)
+    while left:
+        name = left.pop().lower().replace("_", "-")
+        if name in known:
+            continue
+        known[name] = distribution(name)
+        needs = map(Requirement, known[name].requires or ())
+        left += [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
+    return set(known.values())
 
 
 def _digest() -> str:

@@ -101,7 +101,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Run as a program: the entry point of the `deployer` script."""
+    """Run as a program: the entry point of the `deployer` script.
+
+    httpx is kept from loading its own command line, which would bring rich and pygments: 0.3 s of `up`, `status`, `chat`.
+    """
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # httpx does without it
     sys.exit(main())
 
 

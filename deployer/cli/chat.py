@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
+from deployer.cli import calls_view, options, view
 from deployer.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def command(
     name, message = _parse(words, named=bool(spec_file or target))
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
+    _can_chat(record)
     talk = _Talk(_asking(record, store, max_tokens))
     if message is None and view.interactive() and not as_json:
         talk.go_on()
@@ -61,6 +62,14 @@ def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | No
     if len(rest) > 1:
         raise UsageError("the message is several words", hint=f"quote it: '{' '.join(rest)}'")
     return name, rest[0] if rest else None
+
+
+def _can_chat(record: Deployment) -> None:
+    if record.route != "chat":
+        raise UsageError(
+            f"{record.name} answers /{record.route}, with JSON of its handler's own: there is nothing to chat with",
+            hint=calls_view.predicting(record),
+        )
 
 
 def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:

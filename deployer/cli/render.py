@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,18 +52,18 @@ def command(
 
 @dataclass(frozen=True)
 class _Rendered:
-    """Texts by path, the names of secret files to be made, and how it is run."""
+    """Texts (or files to copy) by path, the names of secret files to be made, and how it is run."""
 
-    texts: Mapping[str, str]
+    files: Mapping[str, str | Path]
     secrets: Sequence[str]
     how: str
 
 
 def _rendered(plan: Plan, where: Any) -> _Rendered:
     if hasattr(where, "files"):
-        texts, names = where.files(plan.resources)
+        files, names = where.files(plan.resources)
         return _Rendered(
-            texts, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
+            files, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
         )
     if hasattr(where, "program"):
         return _Rendered(_project(plan, where), (), "less README.md")
@@ -85,9 +87,9 @@ def _project(plan: Plan, where: Any) -> Mapping[str, str]:
 
 def _write(out: Path, made: _Rendered) -> None:
     try:
-        for path, text in made.texts.items():
-            (out / path).parent.mkdir(parents=True, exist_ok=True)
-            (out / path).write_text(text, encoding="utf-8")
+        out.mkdir(parents=True, exist_ok=True)
+        for path, source in made.files.items():
+            _write_one(out, path, source)
         if made.secrets:
             _secrets(out / "secrets", made.secrets)
     except OSError as error:
@@ -96,6 +98,19 @@ def _write(out: Path, made: _Rendered) -> None:
             hint="give a folder that you may write to",
             where=str(out),
         ) from None
+
+
+def _write_one(out: Path, path: str, source: str | Path) -> None:
+    """Write a text or copy a file; what gets into an image is readable by the user that runs there."""
+    file = out / path
+    for folder in reversed(file.relative_to(out).parents[:-1]):
+        (out / folder).mkdir(exist_ok=True)
+        (out / folder).chmod(0o755)
+    if isinstance(source, Path):
+        copyfile(source, file)
+    else:
+        file.write_text(source, encoding="utf-8")
+    file.chmod(0o644)
 
 
 def _secrets(folder: Path, names: Iterable[str]) -> None:
@@ -109,14 +124,14 @@ def _secrets(folder: Path, names: Iterable[str]) -> None:
 
 
 def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:
-    texts = made.texts
+    files = made.files
     if as_json:
         rows = [
-            {"path": path, "sha256": sha256(text.encode()).hexdigest()}
-            for path, text in texts.items()
+            {"path": path, "sha256": sha256((out / path).read_bytes()).hexdigest()}
+            for path in files
         ]
         view.emit({"folder": str(out), "files": rows})
         return
-    for path in texts:
+    for path in files:
         view.out(str(out / path))
-    view.say(f"Run it: cd {out} && {made.how}")
+    view.say(f"Run it: cd {shlex.quote(str(out))} && {made.how}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
+from deployer.cli import calls_view, options, view
 from deployer.errors import DeclinedError, UsageError
+from deployer.state import Deployment
 
 if TYPE_CHECKING:
     from deployer.cloud.changes import Changes
@@ -43,9 +44,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
-    from deployer import observe, pipeline
-    from deployer.cli import up_view
-    from deployer.clock import now
+    from deployer import pipeline
 
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
@@ -56,9 +55,16 @@ def command(
     _interrupt_on_signals()
     done = _first_that_can(plan, file, how) if saved is None else (_applied(plan, how), plan)
     if as_json:
-        view.emit(observe.status(setting.home, [plan.deployment], now()))
+        _emit(done[0], setting)
     else:
-        view.out(up_view.how_to_use(*done))
+        view.out(calls_view.how_to_use(*done))
+
+
+def _emit(done: Deployment, setting: Setting) -> None:
+    from deployer import observe
+    from deployer.clock import now
+
+    view.emit(observe.status(setting.home, [done.name], now()))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def create(wanted: Mapping[str, Any], port: int, secrets: Path) -> dict[str, Any
         "Labels": dict(wanted["labels"]),
         "ExposedPorts": {inside: {}},
         "Healthcheck": {
-            "Test": health(wanted["container_port"]),
+            "Test": wanted["health"] or health(wanted["container_port"]),
             "Interval": HEALTH_INTERVAL_S * SECONDS,
             "Timeout": HEALTH_TIMEOUT_S * SECONDS,
             "StartPeriod": HEALTH_START_S * SECONDS,

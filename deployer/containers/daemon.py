@@ -102,14 +102,16 @@ def unreachable(why: str) -> PrerequisiteError:
 
 
 @contextmanager
-def mended() -> Iterator[None]:
-    """Turn a refusal of the daemon into an error with a mend."""
+def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
+    """Turn a refusal of the daemon into an error with a mend; one that is expected passes through."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
         yield
     except DockerException as error:
+        if except_for is not None and isinstance(error, except_for):
+            raise
         said = getattr(error, "explanation", None) or str(error)
         raise refusal(str(said)) from None
     except RequestException as error:

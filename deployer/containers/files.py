@@ -10,24 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from deployer.containers import arguments
+from deployer.containers.context import Source, context
 from deployer.templates import render
 from deployer.words import Resource
 
 CONTAINER = "local:index:Container"
+IMAGE = "local:index:Image"
 PORT = 8080
 """The port in the files when the spec leaves it to `up` to find a free one."""
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
 
 
-def files(resources: Sequence[Resource]) -> dict[str, str]:
-    """Return the text of each file by its path."""
+def files(resources: Sequence[Resource]) -> dict[str, Source]:
+    """Return each file by its path: its text, or the file that it is a copy of."""
     container = next(r for r in resources if r.type == CONTAINER)
-    values = _values(container.name, container.inputs)
+    built = next((r.inputs for r in resources if r.type == IMAGE), None)
+    values = _values(container.name, container.inputs) | {"built": built is not None}
     return {
         "compose.yaml": render("compose.yaml.j2", **values),
-        "Dockerfile": render("Dockerfile.j2", **values),
         ".gitignore": "secrets/\n",
+        **(_built(built) if built else {"Dockerfile": render("Dockerfile.j2", **values)}),
     }
+
+
+def _built(wanted: Mapping[str, Any]) -> dict[str, Source]:
+    """What the image is built from; the secrets beside it must not get into the build."""
+    return {".dockerignore": "secrets/\ncompose.yaml\n"} | context(wanted)
 
 
 def secret_files(resources: Sequence[Resource]) -> tuple[str, ...]:

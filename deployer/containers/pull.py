@@ -23,28 +23,30 @@ def ensure(client: APIClient, image: str, say: Say) -> str:
     Raises:
         PrerequisiteError: it cannot be had.
     """
-    if not _has(client, image):
+    found = seen(client, image)
+    if found is None:
         say(f"pulling {image}")
         with mended():
             name, tag = split(image)
             for line in progress(client.pull(name, tag=tag, stream=True, decode=True)):
                 say(f"  {line}")
-    with mended():
-        found = client.inspect_image(image)
+            found = client.inspect_image(image)
     digests = found.get("RepoDigests") or [found["Id"]]
     digest = str(digests[0]).rpartition("@")[2]
     say(f"image {image} is {digest}")
     return digest
 
 
-def _has(client: APIClient, image: str) -> bool:
+def seen(client: APIClient, image: str) -> Mapping[str, Any] | None:
+    """What the daemon says of an image; None when it does not have it."""
     from docker.errors import ImageNotFound
 
     try:
-        with_id = client.inspect_image(image)
+        with mended(except_for=ImageNotFound):
+            found: Mapping[str, Any] = client.inspect_image(image)
     except ImageNotFound:
-        return False
-    return bool(with_id)
+        return None
+    return found
 
 
 def split(image: str) -> tuple[str, str | None]:

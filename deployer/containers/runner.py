@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from deployer.containers import arguments, daemon, pull
-from deployer.errors import DeployerError, PrerequisiteError
-from deployer.native.ports import free_port
+from deployer.containers import arguments, build, daemon, looks, pull
+from deployer.containers.looks import Found
+from deployer.errors import DeployerError
+from deployer.images.handler import BUILT
+from deployer.native import gpu
 from deployer.state import Store, write
 from deployer.target import Say
 
@@ -21,11 +25,10 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 CONTAINER = "local:index:Container"
+IMAGE = "local:index:Image"
 PREVIOUS = "-previous"
 LAST_LINES = 1000
 """How many lines of a removed container's log are kept for whoever asks why it failed."""
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
-Found = Mapping[str, Any]
 
 
 class DockerRunner:
@@ -39,29 +42,31 @@ class DockerRunner:
 
         Raises:
             PrerequisiteError: no daemon, no image, no GPU for containers, a taken port, no such file.
+            EngineError: the image of a handler cannot be built.
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
-        _readable(wanted)
+        looks.readable(wanted)
         client = daemon.connect()
-        pull.ensure(client, wanted["image"], say)
+        _have_image(client, resources, say)
         port = self._set_aside(client, deployment, wanted, say)
         config = arguments.create(wanted, port, self._secrets(deployment, wanted))
         with daemon.mended():
+            _prepare_to_ask()
             made = client.create_container_from_config(config, deployment)
             say(f"starting container {deployment} on {wanted['host']}:{port}")
             client.start(made["Id"])
-        return f"http://{reached_at(wanted['host'])}:{port}/v1"
+        return f"http://{looks.reached_at(wanted['host'])}:{port}/v1"
 
     def alive(self, deployment: str) -> bool:
         """Whether its container runs; one that ended before it was ever healthy does not count."""
         with self._containers(deployment) as (client, found):
-            current = next((c for c in found if _name(c) == deployment), None)
+            current = next((c for c in found if looks.name(c) == deployment), None)
             if client is None or current is None:
                 return False
             seen = client.inspect_container(current["Id"])
         state = seen["State"]
         if self._loading(deployment):
-            return bool(state["Running"]) and not seen["RestartCount"] and not _sick(state)
+            return bool(state["Running"]) and not seen["RestartCount"] and not looks.sick(state)
         return bool(state["Running"] or state["Restarting"])
 
     def _loading(self, deployment: str) -> bool:
@@ -71,36 +76,52 @@ class DockerRunner:
     def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Return its containers, running or not."""
         with self._containers(deployment) as (_, found):
-            return [{"type": CONTAINER, "name": _name(c), "id": c["Id"][:12]} for c in found]
+            return [{"type": CONTAINER, "name": looks.name(c), "id": c["Id"][:12]} for c in found]
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield the lines of its log."""
         with self._containers(deployment) as (client, found):
-            current = next((c for c in found if _name(c) == deployment), None)
+            current = next((c for c in found if looks.name(c) == deployment), None)
             if client is not None and current is not None:
-                yield from _lines(client, current["Id"], follow=follow, tail=tail)
+                yield from looks.lines(client, current["Id"], follow=follow, tail=tail)
+
+    def gpu_memory_mib(self, deployment: str) -> int | None:
+        """Return the GPU memory that its processes hold, in MiB; None where there is no NVIDIA driver."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if looks.name(c) == deployment), None)
+            if client is None or current is None:
+                return None
+            pids = looks.pids_of(client.top(current["Id"]))
+        return gpu.memory_of(pids)
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
-        """Stop and remove its containers with their unnamed volumes; the model cache stays."""
+        """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
         removed = []
         with self._containers(deployment) as (client, found):
+            if client is None:
+                return ()
             for one in found:
-                if client is not None:
-                    self._remove(client, deployment, one)
-                    removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+                self._remove(client, deployment, one)
+                removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+            removed += [{"type": IMAGE, "id": i} for i in build.forget(client, deployment)]
         return removed
 
     def settle(self, deployment: str) -> None:
-        """Remove the container that was kept."""
+        """Remove the container that was kept, and the image that was built for it."""
         with self._containers(deployment) as (client, found):
+            if client is None:
+                return
             for one in found:
-                if client is not None and _name(one) != deployment:
+                if looks.name(one) != deployment:
                     client.remove_container(one["Id"], v=True, force=True)
+            current = next((c["Image"] for c in found if looks.name(c) == deployment), "")
+            if current.startswith(BUILT):
+                build.forget(client, deployment, keep=current)
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new container and start the one it was to replace."""
         with self._containers(deployment) as (client, found):
-            kept = next((c for c in found if _name(c) == deployment + PREVIOUS), None)
+            kept = next((c for c in found if looks.name(c) == deployment + PREVIOUS), None)
             if client is None or kept is None:
                 return False
             for one in found:
@@ -109,6 +130,7 @@ class DockerRunner:
             with daemon.mended():
                 client.rename(kept["Id"], deployment)
                 client.start(kept["Id"])
+            build.forget(client, deployment, keep=kept["Image"])
         return True
 
     @contextmanager
@@ -124,16 +146,16 @@ class DockerRunner:
         with daemon.mended():
             label = f"{arguments.LABEL}={deployment}"
             found = client.containers(all=True, filters={"label": label})
-            yield client, sorted(found, key=_name)
+            yield client, sorted(found, key=looks.name)
 
     def _set_aside(
         self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
     ) -> int:
         """Stop what runs and keep it; return the port for what comes."""
         with self._containers(deployment) as (_, found):
-            current = next((c for c in found if _name(c) == deployment), None)
-            kept = next((c for c in found if _name(c) != deployment), None)
-        port = _port(client, wanted, current or kept)
+            current = next((c for c in found if looks.name(c) == deployment), None)
+            kept = next((c for c in found if looks.name(c) != deployment), None)
+        port = looks.port(client, wanted, current or kept)
         if (
             current is not None and kept is not None
         ):  # a killed `up`: what it kept was the healthy one
@@ -150,76 +172,32 @@ class DockerRunner:
         with daemon.mended():
             client.stop(one["Id"], timeout=arguments.STOP_S)
             folder = self.store.folder(deployment)
-            if folder.exists() and _name(one) == deployment:
-                lines = _lines(client, one["Id"], follow=False, tail=LAST_LINES)
+            if folder.exists() and looks.name(one) == deployment:
+                lines = looks.lines(client, one["Id"], follow=False, tail=LAST_LINES)
                 write(folder / "engine.log", "\n".join(lines))
             client.remove_container(one["Id"], v=True, force=True)
 
     def _secrets(self, deployment: str, wanted: Mapping[str, Any]) -> Path:
         """Write the secret files. Their folder is the owner's alone; the container's user must read them."""
         folder = self.store.folder(deployment) / "secrets"
-        values = {"api_key": lambda: self.store.key(deployment), "hf_token": _hub_token}
+        values = {"api_key": lambda: self.store.key(deployment), "hf_token": looks.hub_token}
         for name in wanted["secrets"]:
             write(folder / name, values[name]())
             (folder / name).chmod(0o444)
         return folder
 
 
-def reached_at(host: str) -> str:
-    """Return the address by which this machine itself reaches what listens on `host`."""
-    if host in EVERYWHERE:
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+def _prepare_to_ask() -> None:
+    """Load what the engine will be asked with while the daemon is at work."""
+    Thread(target=import_module, args=("httpx",), daemon=True).start()
 
 
-def _sick(state: Mapping[str, Any]) -> bool:
-    return (state.get("Health") or {}).get("Status") == "unhealthy"
-
-
-def _name(container: Found) -> str:
-    return str(container["Names"][0]).lstrip("/")
-
-
-def _lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:
-    """The container's output line by line, however it was cut on the way."""
-    rest = b""
-    last = "all" if tail is None else tail
-    said = client.logs(ident, stream=follow, follow=follow, tail=last)
-    for piece in said if follow else (said,):
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
-    if rest:
-        yield rest.decode(errors="replace")
-
-
-def _port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
-    """The port that it had, if that will do; else the wanted one, or a free one."""
-    if before is not None:
-        bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
-        had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
-        if had is not None and wanted["port"] in ("auto", had):
-            return had
-    return free_port(wanted["port"], set())
-
-
-def _readable(wanted: Mapping[str, Any]) -> None:
-    """Refuse model files that are not there, or that a container without capabilities may not read."""
-    for mount in wanted["mounts"]:
-        path = Path(mount["source"])
-        if mount["type"] != "bind":
-            continue
-        if not path.exists():
-            raise PrerequisiteError(f"there is no {path}", hint="correct model.source in the spec")
-        if not path.stat().st_mode & 0o004:
-            raise PrerequisiteError(
-                f"the container may not read {path}: only its owner may",
-                hint=f"chmod -R a+rX '{path}'",
-                where=str(path),
-            )
-
-
-def _hub_token() -> str:
-    """The user's token for gated models, or nothing."""
-    from huggingface_hub import get_token
-
-    return get_token() or ""
+def _have_image(client: APIClient, resources: Sequence[Mapping[str, Any]], say: Say) -> None:
+    """Build the image that is built here, pull one that is not."""
+    built = next((r["inputs"] for r in resources if r["type"] == IMAGE), None)
+    if built is not None:
+        build.ensure(client, built, say)
+        return
+    pull.ensure(
+        client, next(r for r in resources if r["type"] == CONTAINER)["inputs"]["image"], say
+    )

@@ -53,4 +53,5 @@ RULES: Mapping[str, Rule] = {"local:index:Hardware": _hardware}
 FREE: Mapping[str, str] = {
     "local:index:Process": "the machine it runs on is priced",
     "local:index:Container": "the machine it runs on is priced",
+    "local:index:Image": "it is built on the machine that is priced",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 from deployer.errors import PrerequisiteError
-from deployer.native import process
 
 HOST = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 8080, 8999
@@ -26,6 +25,8 @@ def free_port(wanted: int | str, others: set[int]) -> int:
         )
     port = int(wanted)
     if port in others or not _is_free(port):
+        from deployer.native import process  # late: psutil, which a free port does not need
+
         by = process.holder(port)
         raise PrerequisiteError(
             f"port {port} is taken" + (f" by {by}" if by else ""),

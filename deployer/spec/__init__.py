@@ -219,7 +219,7 @@ class Local:
         Annotated[str, Pattern(r"^[\w][\w./:@-]*$", "an image's name, such as repo/name:tag")]
         | None
     ) = None
-    """A container image in place of the engine's official one (provider docker)."""
+    """A container image in place of the engine's official one; for fastapi, what the image is built on (provider docker)."""
     hardware: Hardware | None = None
 
 

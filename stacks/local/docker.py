@@ -1,4 +1,4 @@
-"""`local`, in Docker: the engine's own image on this machine's GPUs, as one container.
+"""`local`, in Docker: the engine's own image (or one built of a handler) on this machine's GPUs, as one container.
 
 The container carries labels, and they are all that is needed to find it again. What it costs is what the machine
 costs.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import images, machine
+from deployer.images import handler
 from deployer.words import Offer
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 TARGET = "local"
 NAME = "docker"
-ENGINES: Sequence[str] = ("vllm", "sglang", "llama.cpp")
+ENGINES: Sequence[str] = ("vllm", "sglang", "llama.cpp", "fastapi")
 PRIVACY = "prompts and answers never leave this machine"
 
 
@@ -38,18 +39,26 @@ def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PrerequisiteError: it cannot be served from a container.
     """
+    own = order["engine"] == "fastapi"
     return {
         "hardware": machine.hardware(order),
-        "container": images.container(order),
+        "image": handler.image(order) if own else None,
+        "container": handler.container(order) if own else images.container(order),
         "deployment": order["deployment"],
     }
 
 
 def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Say what will exist: the machine, which is there already, and the container."""
+    """Say what will exist: the machine, which is there already, the image if it is built, and the container."""
     name = inputs["deployment"]
+    built = inputs["image"]
     return [
         {"type": "local:index:Hardware", "name": f"{name}-hardware", "inputs": inputs["hardware"]},
+        *(
+            [{"type": "local:index:Image", "name": f"{name}-image", "inputs": built}]
+            if built
+            else []
+        ),
         {"type": "local:index:Container", "name": name, "inputs": inputs["container"]},
     ]
 
@@ -61,7 +70,7 @@ def runner(home: Path) -> Runner:
     return DockerRunner(home)
 
 
-def files(resources: Sequence[Resource]) -> tuple[dict[str, str], tuple[str, ...]]:
+def files(resources: Sequence[Resource]) -> tuple[dict[str, str | Path], tuple[str, ...]]:
     """Return the files that run the same without this tool, and the names of the secrets they mount."""
     from deployer.containers import files as written
 

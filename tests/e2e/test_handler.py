@@ -212,6 +212,20 @@ def test_changed_code_is_a_changed_deployment(own, tmp_path):
     assert not set(before) & set(process.find(Store(own.home).folder(NAME)))
 
 
+def test_chat_with_what_is_no_chat_names_the_route_and_how_to_call_it(own):
+    code, said = own.run("chat", NAME, "Hello?")
+    assert code == 2
+    assert "/predict" in said
+    mend = said.partition("mend: ")[2].strip()
+    mend = mend.replace('{"your": "request"}', '{"say": "yes"}')
+    asked = f'deployer() {{ {sys.executable} -m deployer "$@"; }}; {mend} -fsS -m {PATIENCE_S:.0f}'
+    (own.home.parent / "mine" / "go").touch()
+    done = subprocess.run(
+        ["/bin/sh", "-c", asked], env=own.env, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"said": "yes"}
+
+
 def test_a_handler_that_cannot_be_loaded_shows_why(tmp_path):
     need("fastapi", "the handler's server")
     (tmp_path / "mine").mkdir()

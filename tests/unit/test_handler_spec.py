@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from deployer import templates
 from deployer.cli import main
+from deployer.containers.context import context, dockerfile
+from deployer.images import handler
 
 ROOT = Path(__file__).parents[2]
 HEAD = "name: mine\nmodel: {source: ./mine}\n"
@@ -42,6 +43,14 @@ def test_a_handler_is_planned_without_a_size_or_a_speed(plan, engine):
         "none",
     )
     assert sizing["weights_gib"] is sizing["decode_tok_s"] is sizing["output_tok_s"] is None
+
+
+@pytest.mark.parametrize("said", ["", ", handler: {route: predict}"])
+def test_what_the_spec_does_not_say_of_a_handler_is_listed_as_a_default(plan, said):
+    _, document = plan(HEAD + f"serve: {{engine: fastapi{said}}}\n")
+    taken = document["plans"][0]["defaults"]
+    assert ("serve.handler.route" in taken) == (not said)
+    assert {"serve.handler.timeout", "serve.handler.max_request_mb"} <= set(taken)
 
 
 @pytest.mark.parametrize("target", ["cloud-gpu", "serverless"])
@@ -103,19 +112,73 @@ def test_the_example_answers_the_same_question_the_same_way():
     assert few["usage"] == {"prompt_tokens": 2, "completion_tokens": 3}
 
 
+@pytest.fixture
+def image(plan: Any, tmp_path: Path) -> Any:
+    """What the image of the handler would be, as the plan for Docker says it."""
+
+    def make(more: str = "") -> Any:
+        local = f"targets: {{local: {{provider: docker{more}}}}}\n"
+        code, document = plan(HEAD + "serve: {engine: fastapi}\n" + local)
+        assert code == 0
+        found = document["plans"][0]["resources"]
+        (built,) = (r["inputs"] for r in found if r["type"] == "local:index:Image")
+        (run,) = (r["inputs"] for r in found if r["type"] == "local:index:Container")
+        assert run["image"] == built["image"]
+        return built
+
+    return make
+
+
 @pytest.mark.parametrize("requirements", [True, False])
-def test_the_image_runs_as_nobody_and_is_told_serve_by_sagemaker_alone(requirements):
-    base = "python:3.12-slim"
-    text = templates.render("Dockerfile.handler.j2", base=base, requirements=requirements)
+def test_the_image_runs_as_nobody_and_is_told_serve_by_sagemaker_alone(
+    image, tmp_path, requirements
+):
+    if requirements:
+        (tmp_path / "mine" / "requirements.txt").write_text("numpy\n")
+    text = dockerfile(image())
     lines = text.splitlines()
     entry = next(line for line in lines if line.startswith("ENTRYPOINT"))
     assert json.loads(entry.removeprefix("ENTRYPOINT ")) == [
-        *("python", "-m", "serving", "/srv/config.json")
+        *("python3", "-m", "serving", "/srv/config.json")
     ]
-    assert "USER 10001" in lines
-    assert any(line.startswith("FROM python") for line in lines)
-    assert ("requirements.txt" in text) == requirements
+    assert "USER 10001:10001" in lines
+    assert f"FROM {handler.BASE}" in lines
+    assert ("-r /srv/requirements.txt" in text) == requirements
     assert not any(line.startswith("CMD") for line in lines)
+
+
+def test_the_base_of_the_image_is_the_one_that_the_spec_names(image):
+    assert "FROM ghcr.io/me/torch:2\n" in dockerfile(image(', image: "ghcr.io/me/torch:2"'))
+
+
+@pytest.mark.parametrize("file", ["handler.py", "data.bin", "requirements.txt", "sub/more.py"])
+def test_every_file_of_the_handler_decides_about_the_images_name(image, tmp_path, file):
+    before = image()["image"]
+    there = tmp_path / "mine" / file
+    there.parent.mkdir(exist_ok=True)
+    there.write_text("# other\n")
+    assert image()["image"] != before
+
+
+@pytest.mark.parametrize("file", [".env", ".git/config", "__pycache__/handler.pyc"])
+def test_hidden_files_and_caches_are_in_no_image(image, tmp_path, file):
+    before = image()
+    there = tmp_path / "mine" / file
+    there.parent.mkdir(exist_ok=True)
+    there.write_text("secret")
+    assert image() == before
+    assert f"handler/{file}" not in context(before)
+
+
+def test_a_file_of_another_size_is_another_image_however_large(image, tmp_path):
+    large = tmp_path / "mine" / "weights.bin"
+
+    def name(size: int) -> str:
+        with large.open("wb") as file:
+            file.truncate(size)
+        return str(image()["image"])
+
+    assert name(handler.LARGE_BYTES + 1) != name(handler.LARGE_BYTES + 2)
 
 
 def test_what_serves_a_handler_imports_nothing_else_of_deployer():

@@ -111,11 +111,44 @@ def test_every_shard_counts_and_other_files_do_not(hub, tmp_path):
     assert found.info.params_total == 16
 
 
-def test_the_second_time_needs_no_network(hub, tmp_path):
+@pytest.mark.parametrize("later", [NOW, f"{NOW}T09:00:00+00:00", "2026-07-02"])
+def test_the_second_time_on_one_day_needs_no_network(hub, tmp_path, later):
     first = fetch("a/b", "v1", tmp_path, NOW, hub.url)
     hub.asked.clear()
-    assert fetch("a/b", "v1", tmp_path, "2030-01-01", hub.url) == first
+    assert fetch("a/b", "v1", tmp_path, later, hub.url) == first
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("later", ["2026-07-02T00:00:01+00:00", "2030-01-01", "2026-06-30"])
+def test_an_older_answer_is_asked_for_anew(hub, tmp_path, later):
+    fetch("a/b", "v1", tmp_path, NOW, hub.url)
+    hub.files["config.json"] = json.dumps(CONFIG | {"num_hidden_layers": 3}).encode()
+    found = fetch("a/b", "v1", tmp_path, later, hub.url)
+    assert found.info is not None
+    assert found.info.layers == 3
+    assert f"fetched {later}" in found.info.origins["layers"]
+
+
+def test_what_is_known_of_a_commit_never_grows_old(hub, tmp_path):
+    first = fetch("a/b", SHA, tmp_path, NOW, hub.url)
+    hub.asked.clear()
+    assert fetch("a/b", SHA, tmp_path, "2030-01-01", hub.url) == first
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_an_older_answer_is_used_and_named_where_the_hub_is_not_reached(
+    hub, tmp_path, monkeypatch, offline
+):
+    first = fetch("a/b", None, tmp_path, NOW, hub.url)
+    if offline:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = fetch("a/b", None, tmp_path, "2030-01-01", "http://127.0.0.1:9")
+    assert found.info is not None
+    assert first.info is not None
+    (note,) = set(found.info.notes) - set(first.info.notes)
+    assert note.endswith(f"what the model hub said at {NOW} is used")
+    assert ("HF_HUB_OFFLINE" in note) == offline
 
 
 def test_another_revision_is_asked_for_by_its_name(hub, tmp_path):

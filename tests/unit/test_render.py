@@ -163,9 +163,15 @@ def device(one: Any) -> dict[str, Any]:
     return request | {"Count": -1 if one["count"] == "all" else one["count"]}
 
 
+def written(resource: Resource, path: str) -> str:
+    text = files.files([resource])[path]
+    assert isinstance(text, str)
+    return text
+
+
 def same_as_up(resource: Resource) -> None:
     folder = Path("/out/secrets")
-    compose = filled_in(yaml.safe_load(files.files([resource])["compose.yaml"]))
+    compose = filled_in(yaml.safe_load(written(resource, "compose.yaml")))
     wanted = resource.inputs
     port = files.PORT if wanted["port"] == "auto" else wanted["port"]
     asked = as_asked(compose, folder)
@@ -189,7 +195,7 @@ def test_hostile_text_is_the_same_text_in_the_compose_file(name, path, gpu):
 def test_hostile_text_is_one_argument_of_the_dockerfiles_command(name, repo, adapter):
     given = {"name": name, "path": None, "source": f"hf:{repo}", "adapter": f"hf:{adapter}"}
     resource = container("vllm", **given, gpus=1)
-    lines = files.files([resource])["Dockerfile"].split("\n")
+    lines = written(resource, "Dockerfile").split("\n")
     told = dict(
         line.split(" ", 1) for line in lines if line and not line.startswith(("#", "LABEL"))
     )
@@ -242,6 +248,11 @@ def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, 
         check=True,
     )
     assert done.stdout == said
+
+
+def test_a_gpu_that_is_named_twice_is_asked_for_once():
+    said = container(gpus=1, options={"gpus": ["0", "1", "0"]})
+    assert said.inputs["gpus"] == ["0", "1"]
 
 
 def test_no_secret_is_in_what_up_would_ask_for():

@@ -3,6 +3,10 @@
 A file here says, in a pure function, what is to be run for a job: the command, its environment, its
 configuration. Nothing is started and nothing is written here. The API key is in no command: an engine is
 told the file that it lies in, or (`secrets`) gets it from the supervisor in its own environment.
+
+`mlx_lm.server` is not among them: it has no API key, and its makers do not mean to give it one ("put the server behind a
+reverse proxy", github.com/ml-explore/mlx-lm/pull/1687, 2026-08-21), so whoever uses the same Mac could ask it. A Mac is
+served by llama.cpp.
 """
 
 from __future__ import annotations

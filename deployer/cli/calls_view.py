@@ -1,4 +1,4 @@
-"""What `deployer up` says at its end."""
+"""How a deployment is called, in lines that can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def how_to_use(made: Deployment, plan: Plan) -> str:
     """Say how it is called, what it costs and how it is removed."""
     rows = [
         ["endpoint", _endpoint(made)],
-        *(_chatting(made) if made.route == "chat" else _predicting(made)),
+        *(_chatting(made) if made.route == "chat" else [["curl", predicting(made)]]),
         ["costs", _costs(made, plan)],
         ["stop it", f"deployer down {made.name}"],
     ]
@@ -54,8 +54,9 @@ def _chatting(made: Deployment) -> list[list[str]]:
     ]
 
 
-def _predicting(made: Deployment) -> list[list[str]]:
-    return [["curl", _curl(made, "${OPENAI_BASE_URL%/v1}/predict", '{"your": "request"}')]]
+def predicting(made: Deployment) -> str:
+    """Return the line that calls the /predict of a handler."""
+    return _curl(made, "${OPENAI_BASE_URL%/v1}/predict", '{"your": "request"}')
 
 
 def _curl(made: Deployment, url: str, body: str) -> str:

@@ -1,12 +1,13 @@
-"""How each engine's container is run: image, arguments, and what it may touch. Pure, plain data in and out.
-
-An order (`deployer.plan.order_of`) becomes the description of one container. Text of the user only ever becomes
-one element of a list of arguments, one mount or one label: no shell sees it as code.
+"""The engines' own images: tag, arguments, and what each needs.
 
 Tags are pinned. They were in public use in 2026: vLLM and SGLang on Docker Hub, llama.cpp on GitHub's registry.
 The API key is a file, `/run/secrets/api_key`. llama.cpp reads it itself; vLLM takes it by environment and SGLang by
 a configuration file, so a one-line script in the container hands it over: it is in no argument that `ps` shows and
 not in what `docker inspect` lists.
+
+llama.cpp's root file system cannot be written to. vLLM's and SGLang's can: they compile kernels when they start and
+write them to several folders of their home (torch inductor, Triton, FlashInfer), from where they are loaded as code,
+and nobody has tried here, on a GPU, which of them would have to be left open.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from deployer.errors import PrerequisiteError
-from deployer.words import GIB
 
 KEY_FILE = "/run/secrets/api_key"
 TOKEN_FILE = "/run/secrets/hf_token"  # noqa: S105 - a path
@@ -39,6 +37,8 @@ class Recipe:
     `script` is what /bin/sh runs with the arguments in "$@"; None: the image's own entry point is run.
     `read_only` says whether the engine works on a root file system that cannot be written to.
     `shm_gib` is a limit on shared memory, not a reservation: tensor parallel workers talk through it.
+    `health` is the command that says inside whether it is healthy; None: curl asks its /health.
+    `volume` is the named volume that `cache` lies in.
     """
 
     image: str
@@ -50,6 +50,8 @@ class Recipe:
     read_only: bool = False
     shm_gib: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
+    health: tuple[str, ...] | None = None
+    volume: str = CACHE_VOLUME
 
 
 def _vllm(order: Order, model: str) -> list[str]:
@@ -65,7 +67,7 @@ def _vllm(order: Order, model: str) -> list[str]:
     if order["quantization"] == "fp8":
         arguments += ["--quantization", "fp8"]
     if adapter:
-        arguments += ["--enable-lora", "--lora-modules", f"{name}={_repo(adapter)}"]
+        arguments += ["--enable-lora", "--lora-modules", f"{name}={repo(adapter)}"]
     return arguments
 
 
@@ -126,90 +128,8 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 
-def container(order: Order) -> dict[str, Any]:
-    """Describe the container that serves an order, in plain data.
-
-    Raises:
-        PrerequisiteError: the engine has no image here, or cannot serve this from a container.
-    """
-    recipe, options = RECIPES.get(order["engine"]), order["options"]
-    if recipe is None:
-        raise PrerequisiteError(f"there is no container image for engine {order['engine']} yet")
-    _servable(order)
-    gpus = _gpus(order)
-    image = recipe.cuda_image if gpus and recipe.cuda_image else recipe.image
-    return {
-        "image": options.get("image") or image,
-        "entrypoint": ["/bin/sh", "-c", recipe.script, "serve"] if recipe.script else None,
-        "command": recipe.arguments(order, _model(order)),
-        "environment": dict(recipe.environment),
-        "labels": {
-            "deployer.deployment": order["deployment"],
-            "deployer.spec-digest": order["digest"],
-            "deployer.engine": order["engine"],
-            "deployer.model": order["model"]["source"],
-        },
-        "host": options.get("expose") or "127.0.0.1",
-        "port": options.get("port", "auto"),
-        "container_port": recipe.port,
-        "gpus": gpus,
-        "shm_bytes": recipe.shm_gib * GIB,
-        "mounts": _mounts(order, recipe),
-        "secrets": _secrets(order, recipe),
-        "read_only": recipe.read_only,
-    }
-
-
-def _servable(order: Order) -> None:
-    source, adapter = order["model"]["source"], order["model"].get("adapter")
-    if source.startswith("s3:"):
-        raise PrerequisiteError(
-            "provider docker does not read s3: sources in this version",
-            hint="copy the model to a folder and give that as model.source",
-        )
-    if adapter and not (order["engine"] == "vllm" and adapter.startswith("hf:")):
-        raise PrerequisiteError(
-            f"provider docker serves adapters with vllm and from the model hub, not {adapter}",
-            hint="merge the adapter into the model, or publish it and write hf:<repo>",
-        )
-    if (order.get("replicas") or {"min": 1})["min"] > 1:
-        raise PrerequisiteError(
-            "provider docker runs one replica on this machine",
-            hint="set serve.replicas: 1 and raise serve.concurrency instead",
-        )
-
-
-def _gpus(order: Order) -> Any:
-    """What is asked of the daemon: None, "all", a count, or a list of ids."""
-    if not order["gpus"]:
-        return None
-    asked = order["options"].get("gpus", "all")
-    return [str(one) for one in asked] if isinstance(asked, list | tuple) else asked
-
-
-def _model(order: Order) -> str:
-    """The model as the engine in the container knows it. A file's own name never gets inside."""
-    path = order["model"]["path"]
-    if path is None:
-        return _repo(order["model"]["source"])
-    return f"{MODEL}/model.gguf" if str(path).endswith(".gguf") else MODEL
-
-
-def _mounts(order: Order, recipe: Recipe) -> list[dict[str, Any]]:
-    path = order["model"]["path"]
-    if path is None:
-        volume = {"type": "volume", "source": CACHE_VOLUME, "target": recipe.cache}
-        return [{**volume, "read_only": False}]
-    return [{"type": "bind", "source": path, "target": _model(order), "read_only": True}]
-
-
-def _secrets(order: Order, recipe: Recipe) -> list[str]:
-    """The secret files, by name; each lies at /run/secrets/<name>."""
-    gated = order["model"]["path"] is None and "HF_TOKEN_PATH" in recipe.environment
-    return ["api_key", "hf_token"] if gated else ["api_key"]
-
-
-def _repo(source: str) -> str:
+def repo(source: str) -> str:
+    """Return the repository of `hf:<repo>[@revision]`."""
     return source.removeprefix("hf:").partition("@")[0]
 
 
