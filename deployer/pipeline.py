@@ -51,7 +51,7 @@ from deployer.words import TARGETS, ModelInfo, Plan, Resource
 from deployer.written import cached
 
 if TYPE_CHECKING:
-    from deployer.compare import Comparison, Measured, Pricing
+    from deployer.compare import Comparison, Pricing
     from deployer.trace import Trace
 
 
@@ -92,16 +92,8 @@ def others(plan: Plan, tried: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kind for kind in types if kind not in tried))
 
 
-def make_comparison(
-    file: Path,
-    setting: Setting,
-    trace: Path | None = None,
-    measured: Mapping[str, Measured] | None = None,
-) -> Comparison:
-    """Compare all targets for a spec, at its own traffic or at that of a log.
-
-    `measured` goes before the estimated speed, by target.
-    """
+def make_comparison(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
+    """Compare all targets for a spec, at its own traffic or at that of a log."""
     from deployer import compare as comparing
     from deployer.simulation.load import of_traffic
 
@@ -117,7 +109,6 @@ def make_comparison(
         demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
         pricing={p.target: _pricing(p, setting) for p in plans},
         privacy={p.target: provider(p.target, p.provider).PRIVACY for p in plans if p.offer},
-        measured=measured or {},
     )
     return comparing.compare(asked, now(), _skipped(seen) if seen else ())
 

@@ -10,33 +10,14 @@ import click
 
 from deployer.cli.view import heading, table
 from deployer.compare.breakeven import million
-from deployer.compare.words import Cell, Comparison, Row, Rule
+from deployer.compare.text import SHOWN, shown, told
+from deployer.compare.words import Comparison, Row, Rule
 from deployer.units import usd
 
 WIDTH = 100
 BAR = 40
 BLOCKS = " ▁▂▃▄▅▆▇█"
 """Eighths of a line's height; the first is nothing at all."""
-SHOWN = (
-    ("fit", "fit"),
-    ("monthly_usd", "USD a month"),
-    ("usd_per_1m_tokens", "USD per 1M tokens"),
-    ("idle_hourly_usd", "idle, USD an hour"),
-    ("upfront_usd", "up front, USD"),
-    ("copies", "copies at the peak"),
-    ("capacity_users", "users at once"),
-    ("capacity_per_hour", "requests an hour"),
-    ("utilisation", "used while running"),
-    ("wait", "wait for a turn"),
-    ("cold_start_share", "meet a cold start"),
-    ("latency", "latency"),
-    ("ttft_ms", "first token, ms"),
-    ("privacy", "privacy"),
-    ("setup", "set-up"),
-    ("complexity", "complexity"),
-)
-"""The lines of the table: the cell, and what it is called."""
-MARKS = {"estimated": "~", "measured": "=", "exact": "", "unknown": ""}
 COLUMN = 30
 
 
@@ -57,15 +38,6 @@ def _sections(made: Comparison) -> Iterator[str]:
     yield from _curve(made)
     yield from _break_even(made)
     yield from _recommended(made)
-
-
-def told(made: Comparison) -> str:
-    """The traffic in one line."""
-    asked = made.traffic
-    return (
-        f"{asked.requests_per_month:,.0f} requests, {million(asked.tokens_per_month)} tokens a month,"
-        f" at most {asked.peak_per_hour:,.0f} expected an hour ({asked.source})"
-    )
 
 
 def _table(made: Comparison) -> Iterator[list[str]]:
@@ -91,40 +63,6 @@ def _feasible(row: Row) -> str:
 def _hardware(row: Row) -> str:
     value = row.cells["hardware"].value
     return "none" if value is None else str(value)
-
-
-def shown(row: Row, name: str) -> str:
-    """One cell as text, with the mark of its basis and its range."""
-    cell = row.cells[name]
-    if cell.value is None:
-        return "unknown"
-    if isinstance(cell.value, str):
-        return cell.value
-    return f"{MARKS[cell.basis]}{_figure(cell)}"
-
-
-def _figure(cell: Cell) -> str:
-    value, ends = cell.value, cell.within
-    if value is None or isinstance(value, str):
-        return str(value)
-    if ends and ends[0] != ends[1]:
-        low, high = _number(cell, ends[0]), _number(cell, ends[1])
-        return low if low == high else f"{low} to {high}"
-    return _number(cell, value)
-
-
-def _number(cell: Cell, value: Decimal | float) -> str:
-    if cell.unit == "share":
-        return _percent(float(value))
-    if cell.unit == "USD/hour":
-        return f"{value:,.4f}"
-    if cell.unit.startswith("USD"):
-        return f"{value:,.2f}"
-    return f"{value:,.0f}"
-
-
-def _percent(share: float) -> str:
-    return "0 %" if not share else "<0.01 %" if share < 0.0001 else f"{100 * share:.3g} %"
 
 
 def _refused(made: Comparison) -> Iterator[str]:
