@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
 @click.option(
+    "--charts/--no-charts",
+    default=None,
+    help="Draw the costs in the terminal.  [default: where there is room]",
+)
+@click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report to a file: one page that opens offline.",
@@ -40,24 +45,25 @@ def command(
     offline: bool,
     trace: Path | None,
     markdown: bool,
+    charts: bool | None,
     html: Path | None,
     as_json: bool,
 ) -> None:
     """Compare all three targets; exit 3 or 4 when none of them can be applied."""
-    from deployer import pipeline
+    from deployer import comparing, pipeline
     from deployer.compare.document import document
 
     if markdown and as_json:
         raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
     setting = pipeline.Setting.here(offline=offline)
-    made = pipeline.make_comparison(spec_file or options.DEFAULT_SPEC, setting, trace)
+    made = comparing.make(spec_file or options.DEFAULT_SPEC, setting, trace)
     if html:
         _report(html, made)
     if as_json:
         view.emit(document(made))
     else:
-        view.show_comparison(made, markdown=markdown)
-    code = pipeline.comparison_code(made)
+        view.show_comparison(made, markdown=markdown, charts=charts)
+    code = comparing.code(made)
     if code:
         raise click.exceptions.Exit(code)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deployer import pipeline
+from deployer import comparing, pipeline
 from deployer.report import page
 from tests.parts import missing, need
 from tests.reported import EXAMPLES, hostile, plain
@@ -63,7 +63,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path) -> dict[str
     """A report of each example, of one in which nothing can be taken, and of one with hostile texts."""
     folder = tmp_path_factory.mktemp("reports")
     setting = pipeline.Setting(folder / "home", offline=True)
-    made = {file.stem: pipeline.make_comparison(file, setting) for file in EXAMPLES}
+    made = {file.stem: comparing.make(file, setting) for file in EXAMPLES}
     made |= {"none": plain(budget=1), "quiet": plain(), "hostile": hostile()}
     for name, comparison in made.items():
         (folder / f"{name}.html").write_text(page(comparison), encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer import pipeline
+from deployer import comparing, pipeline
 from deployer.cli import main
 from deployer.compare import Asked, compare
 from deployer.compare.document import document
@@ -245,7 +245,7 @@ def test_every_example_is_compared_as_the_schema_says(example, capsys):
 def test_what_is_shown_says_the_same_as_the_document(more, capsys):
     assert main(["compare", "-f", str(QWEN), "--offline", *more]) == 0
     text = capsys.readouterr().out
-    made = pipeline.make_comparison(QWEN, pipeline.Setting.here(offline=True))
+    made = comparing.make(QWEN, pipeline.Setting.here(offline=True))
     told = document(made)
     assert f"{told['targets'][1]['cells']['monthly_usd']['range'][0]:,.2f}" in text
     assert made.recommendation.target in text

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer import pipeline
+from deployer import comparing, pipeline
 from deployer.cli import main
 from deployer.compare import Comparison
 from deployer.compare.text import figure
@@ -61,7 +61,7 @@ class Read(HTMLParser):
 @pytest.mark.usefixtures("tiny_gguf", "home")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda f: f.stem)
 def test_every_example_has_a_report_that_says_what_the_comparison_says(example):
-    made = pipeline.make_comparison(example, pipeline.Setting.here(offline=True))
+    made = comparing.make(example, pipeline.Setting.here(offline=True))
     read = Read(page(made))
     assert read.open == []
     for row in made.rows:
