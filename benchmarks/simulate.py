@@ -15,7 +15,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from deployer import pipeline
+from deployer import comparing, pipeline
 from deployer.simulation import Server, simulate
 from deployer.simulation.load import of_traffic
 from deployer.spec import Traffic
@@ -42,7 +42,7 @@ def main() -> int:
         print(f"  {profile:<14} scales to zero {times[0]:6.3f}   always on {times[1]:6.3f}")
     with tempfile.TemporaryDirectory() as home:
         setting = pipeline.Setting(Path(home), offline=True)
-        whole = least(runs, lambda: pipeline.make_comparison(SPEC, setting))
+        whole = least(runs, lambda: comparing.make(SPEC, setting))
     print(f"  deployer compare -f examples/{SPEC.name}, once imported: {whole:.2f}")
     return 0 if worst < MOST_SECONDS else 1
 

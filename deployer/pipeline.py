@@ -10,7 +10,7 @@
     cost        those resources, priced                                                 deployer.cost
     policy      privacy, region, budget                                                 deployer.policy
     plan        all of it as data                                                       deployer.plan
-    compare     the plans side by side, at simulated traffic                            deployer.compare
+    compare     the plans side by side, at simulated traffic                deployer.comparing, .compare
     -- confirm --                                                                       deployer.cli
     apply       a plan and nothing else becomes a running model                         deployer.apply
     observe     what there is now                                                       deployer.observe
@@ -27,9 +27,8 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployer import catalog, deployed, host, measurement_store, modelinfo, plan, program
 from deployer.catalog import models
@@ -51,10 +50,6 @@ from deployer.state import Store
 from deployer.target import Provider, provider, provider_file
 from deployer.words import TARGETS, ModelInfo, Plan, Resource
 from deployer.written import cached
-
-if TYPE_CHECKING:
-    from deployer.compare import Comparison, Measured, Pricing
-    from deployer.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -110,67 +105,10 @@ def others(plan: Plan, tried: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kind for kind in types if kind not in tried))
 
 
-def make_comparison(
-    file: Path,
-    setting: Setting,
-    trace: Path | None = None,
-    measured: Mapping[str, Measured] | None = None,
-) -> Comparison:
-    """Compare all targets for a spec, at its own traffic or at that of a log.
-
-    `measured` goes before the estimated speed, by target.
-    """
-    from deployer import compare as comparing
-    from deployer.simulation.load import of_traffic
-
-    loaded = load(file, setting.home / "cache" / "specs")
-    seen = _seen(trace) if trace else None
-    if seen:
-        loaded = _as_seen(loaded, seen)
+def planned(loaded: Loaded, setting: Setting) -> tuple[Plan, ...]:
+    """Plan a spec that is read already for all targets."""
     info = facts(loaded, setting)
-    plans = tuple(_plan(loaded, info, target, setting) for target in TARGETS)
-    asked = comparing.Asked(
-        spec=loaded.spec,
-        plans=plans,
-        demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
-        pricing={p.target: _pricing(p, setting) for p in plans},
-        privacy={p.target: provider(p.target, p.provider).PRIVACY for p in plans if p.offer},
-        measured=measured or {},
-    )
-    return comparing.compare(asked, now(), _skipped(seen) if seen else ())
-
-
-def _seen(file: Path) -> Trace:
-    from deployer.trace import read
-
-    return read(file)
-
-
-def _skipped(seen: Trace) -> tuple[str, ...]:
-    from deployer.trace import shown
-
-    return (f"left out of the log: {shown(seen.skipped)}",) if seen.skipped else ()
-
-
-def _as_seen(loaded: Loaded, seen: Trace) -> Loaded:
-    """The spec with the log's traffic in it, so that plans are sized for its requests."""
-    demand = seen.demand
-    traffic = replace(
-        loaded.spec.traffic,
-        requests_per_day=Decimal(str(round(demand.per_hour * 24, 6))),
-        input_tokens=max(1, round(demand.input_tokens)),
-        output_tokens=max(1, round(demand.output_tokens)),
-    )
-    return replace(loaded, spec=replace(loaded.spec, traffic=traffic))
-
-
-def _pricing(made: Plan, setting: Setting) -> Pricing:
-    from deployer.compare import Pricing
-
-    rules = None
-    if made.offer:
-        rules = getattr(provider(made.target, made.provider), "PRICING", None)
-    return Pricing(catalog.load(setting.home / "catalog"), rules)
+    return tuple(_plan(loaded, info, target, setting) for target in TARGETS)
 
 
 def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
@@ -268,11 +206,3 @@ def exit_code(made: Sequence[Plan]) -> Exit:
         return Exit.DONE
     policy = any(isinstance(error, PolicyError) for error in refused)
     return Exit.REFUSED if policy else Exit.NOTHING_FITS
-
-
-def comparison_code(made: Comparison) -> Exit:
-    """Return 0 when a target can be recommended, else why none can."""
-    if made.recommendation.target:
-        return Exit.DONE
-    refused = any(row.items for row in made.rows)  # it was priced, and refused all the same
-    return Exit.REFUSED if refused else Exit.NOTHING_FITS

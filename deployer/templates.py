@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+HTML = "html.j2"
+"""What the name of a template ends in whose values are escaped as HTML."""
+
 
 def folder() -> Path:
     """Return where the templates are: in the installed package, or beside it in a checkout."""
@@ -63,7 +66,9 @@ def render(template: str, /, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder()),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - no HTML here; each value passes its format's own filter
+        autoescape=jinja2.select_autoescape(
+            (HTML,)
+        ),  # elsewhere each value passes its format's own filter
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = yaml_text

@@ -115,7 +115,7 @@ def asked(
 
 
 def rows(question: Asked) -> tuple[Row, ...]:
-    return tuple(row(question, own_way(question, p), question.demand) for p in question.plans)
+    return tuple(row(question, own_way(p), question.demand) for p in question.plans)
 
 
 def recommended(question: Asked) -> Recommendation:

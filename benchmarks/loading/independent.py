@@ -106,7 +106,6 @@ def _timed(
     return sent, stamps, time.monotonic(), int(usage["completion_tokens"])
 
 
-def nearest_rank_ms(seconds: list[float], percent: float) -> float:
-    """Return a percentile in milliseconds: the smallest value that so many percent do not exceed."""
-    ordered = sorted(seconds)
-    return 1000 * ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+def nearest_rank(ordered: Sequence[float], share: float) -> float:
+    """Return a percentile of sorted values: the smallest value that such a share of them does not exceed."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

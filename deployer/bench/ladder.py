@@ -26,29 +26,41 @@ Progress = Callable[[Subject, int, int], None]
 """Told after each request: the subject, the concurrency, and how many requests have ended."""
 
 
+Seen = Callable[[Sample], None]
+"""Told of each request when it has ended."""
+
+
 def measure(
-    subjects: Sequence[Subject], load: Load, progress: Progress, limit_s: float = ANSWER_S
+    subjects: Sequence[Subject],
+    load: Load,
+    progress: Progress,
+    limit_s: float = ANSWER_S,
+    seen: Seen | None = None,
 ) -> tuple[Run, ...]:
     """Measure every subject at every concurrency, taking turns, and return the runs.
 
-    `limit_s` is the longest wait for the next piece of an answer.
+    `limit_s` is the longest wait for the next piece of an answer; `seen` is told of each request.
 
     Raises:
         EngineError: one of them does not answer at all.
         UsageError: one of them does not take such a request.
     """
-    return asyncio.run(_measure(subjects, load, progress, limit_s))
+    return asyncio.run(_measure(subjects, load, progress, limit_s, seen))
 
 
 async def _measure(
-    subjects: Sequence[Subject], load: Load, progress: Progress, limit_s: float
+    subjects: Sequence[Subject],
+    load: Load,
+    progress: Progress,
+    limit_s: float,
+    seen: Seen | None,
 ) -> tuple[Run, ...]:
     met = [await _meet(subject, load, limit_s) for subject in subjects]
     runs: list[Run] = []
     for clients in load.concurrency:
         for subject, answering in zip(subjects, met, strict=True):
             async with client_of(subject.endpoint, limit_s) as client:
-                step = _Step(subject, answering, load, clients, client, progress)
+                step = _Step(subject, answering, load, clients, client, progress, seen)
                 runs.append(await step.run())
     return tuple(runs)
 
@@ -68,6 +80,7 @@ class _Step:
     clients: int
     http: httpx.AsyncClient
     progress: Progress
+    seen: Seen | None = None
     samples: list[Sample] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
     began: float = 0.0
@@ -91,6 +104,8 @@ class _Step:
         while (number := self._next()) is not None:
             sample = await self._ask(str(number))
             self.samples.append(sample)
+            if self.seen:
+                self.seen(sample)
             self.progress(self.subject, self.clients, len(self.samples))
             if sample.error:
                 await asyncio.sleep(PAUSE_S)

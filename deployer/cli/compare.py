@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, view
-from deployer.errors import UsageError
+from deployer.errors import PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.compare import Comparison
 
 
 @click.command(
@@ -23,22 +29,60 @@ from deployer.errors import UsageError
     help="A log of requests (CSV: timestamp, input_tokens, output_tokens) instead of the spec's traffic.",
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
+@click.option(
+    "--charts/--no-charts",
+    default=None,
+    help="Draw the costs in the terminal.  [default: where there is room]",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report to a file: one page that opens offline.",
+)
 @options.json_option
 def command(
-    spec_file: Path | None, offline: bool, trace: Path | None, markdown: bool, as_json: bool
+    spec_file: Path | None,
+    offline: bool,
+    trace: Path | None,
+    markdown: bool,
+    charts: bool | None,
+    html: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare all three targets; exit 3 or 4 when none of them can be applied."""
-    from deployer import pipeline
+    from deployer import comparing, pipeline
     from deployer.compare.document import document
 
     if markdown and as_json:
         raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
     setting = pipeline.Setting.here(offline=offline)
-    made = pipeline.make_comparison(spec_file or options.DEFAULT_SPEC, setting, trace)
+    made = comparing.make(spec_file or options.DEFAULT_SPEC, setting, trace)
+    if html:
+        _report(html, made)
     if as_json:
         view.emit(document(made))
     else:
-        view.show_comparison(made, markdown=markdown)
-    code = pipeline.comparison_code(made)
+        view.show_comparison(made, markdown=markdown, charts=charts)
+    code = comparing.code(made)
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _report(file: Path, made: Comparison) -> None:
+    """Write the page, whole or not at all, over one that is there."""
+    from deployer.report import page
+
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(page(view.all_printable(made)), encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{file} cannot be written: {error.strerror}",
+            hint="give a file in a folder that you may write to",
+            where=str(file),
+        ) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    view.say(f"Wrote {file}")

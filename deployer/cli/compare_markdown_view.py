@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deployer.cli.compare_view import SHOWN, shown, told
+from deployer.compare.text import SHOWN, shown, told
 from deployer.compare.words import Comparison
 from deployer.units import usd
 

@@ -8,64 +8,41 @@ from textwrap import wrap
 
 import click
 
+from deployer.cli import compare_chart_view
 from deployer.cli.view import heading, table
 from deployer.compare.breakeven import million
-from deployer.compare.words import Cell, Comparison, Row, Rule
+from deployer.compare.text import SHOWN, shown, told
+from deployer.compare.words import Comparison, Row, Rule
 from deployer.units import usd
 
 WIDTH = 100
 BAR = 40
-BLOCKS = " ▁▂▃▄▅▆▇█"
-"""Eighths of a line's height; the first is nothing at all."""
-SHOWN = (
-    ("fit", "fit"),
-    ("monthly_usd", "USD a month"),
-    ("usd_per_1m_tokens", "USD per 1M tokens"),
-    ("idle_hourly_usd", "idle, USD an hour"),
-    ("upfront_usd", "up front, USD"),
-    ("copies", "copies at the peak"),
-    ("capacity_users", "users at once"),
-    ("capacity_per_hour", "requests an hour"),
-    ("utilisation", "used while running"),
-    ("wait", "wait for a turn"),
-    ("cold_start_share", "meet a cold start"),
-    ("latency", "latency"),
-    ("ttft_ms", "first token, ms"),
-    ("privacy", "privacy"),
-    ("setup", "set-up"),
-    ("complexity", "complexity"),
-)
-"""The lines of the table: the cell, and what it is called."""
-MARKS = {"estimated": "~", "measured": "=", "exact": "", "unknown": ""}
+BLOCKS, ASCII_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
+"""Eighths of a line's height; the first is nothing at all, the last is the bars'."""
 COLUMN = 30
 
 
-def render(made: Comparison) -> str:
-    """Return the comparison as text."""
-    return "\n".join(_sections(made))
+def render(made: Comparison, columns: int | None = None, *, ascii_only: bool = False) -> str:
+    """Return the comparison as text, with charts where there are columns for them."""
+    charts = compare_chart_view.render(made, columns, ascii_only=ascii_only) if columns else ""
+    blocks = ASCII_BLOCKS if ascii_only else BLOCKS
+    return "\n".join(_sections(made, charts, blocks))
 
 
-def _sections(made: Comparison) -> Iterator[str]:
+def _sections(made: Comparison, charts: str, blocks: str) -> Iterator[str]:
     yield f"{heading(made.spec_name)}  {told(made)}"
     yield ""
     yield table(list(_table(made)))
     yield "  ~ estimated   = measured   unmarked: exact, or words; --json has every source"
     yield from _refused(made)
-    yield from _costs(made)
+    yield from _costs(made, blocks[-1])
     yield from _alternatives(made)
-    yield from _week(made)
+    yield from _week(made, blocks)
+    if charts:
+        yield charts
     yield from _curve(made)
     yield from _break_even(made)
     yield from _recommended(made)
-
-
-def told(made: Comparison) -> str:
-    """The traffic in one line."""
-    asked = made.traffic
-    return (
-        f"{asked.requests_per_month:,.0f} requests, {million(asked.tokens_per_month)} tokens a month,"
-        f" at most {asked.peak_per_hour:,.0f} expected an hour ({asked.source})"
-    )
 
 
 def _table(made: Comparison) -> Iterator[list[str]]:
@@ -93,40 +70,6 @@ def _hardware(row: Row) -> str:
     return "none" if value is None else str(value)
 
 
-def shown(row: Row, name: str) -> str:
-    """One cell as text, with the mark of its basis and its range."""
-    cell = row.cells[name]
-    if cell.value is None:
-        return "unknown"
-    if isinstance(cell.value, str):
-        return cell.value
-    return f"{MARKS[cell.basis]}{_figure(cell)}"
-
-
-def _figure(cell: Cell) -> str:
-    value, ends = cell.value, cell.within
-    if value is None or isinstance(value, str):
-        return str(value)
-    if ends and ends[0] != ends[1]:
-        low, high = _number(cell, ends[0]), _number(cell, ends[1])
-        return low if low == high else f"{low} to {high}"
-    return _number(cell, value)
-
-
-def _number(cell: Cell, value: Decimal | float) -> str:
-    if cell.unit == "share":
-        return _percent(float(value))
-    if cell.unit == "USD/hour":
-        return f"{value:,.4f}"
-    if cell.unit.startswith("USD"):
-        return f"{value:,.2f}"
-    return f"{value:,.0f}"
-
-
-def _percent(share: float) -> str:
-    return "0 %" if not share else "<0.01 %" if share < 0.0001 else f"{100 * share:.3g} %"
-
-
 def _refused(made: Comparison) -> Iterator[str]:
     for row in made.rows:
         if not row.feasible:
@@ -144,17 +87,17 @@ def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
     )
 
 
-def _costs(made: Comparison) -> Iterator[str]:
+def _costs(made: Comparison, block: str) -> Iterator[str]:
     amounts = [(row.target, row.decimal("monthly_usd")) for row in made.rows]
     most = max((float(a) for _, a in amounts if a is not None), default=0.0)
     yield ""
     yield heading("  USD a month")
-    rows = [[t, usd(a), _bar(a, most)] for t, a in amounts]
+    rows = [[t, usd(a), block * _length(a, most)] for t, a in amounts]
     yield table([["", *row] for row in rows], right=frozenset({2}))
 
 
-def _bar(amount: Decimal | None, most: float) -> str:
-    return "" if amount is None or not most else "█" * max(1, round(BAR * float(amount) / most))
+def _length(amount: Decimal | None, most: float) -> int:
+    return 0 if amount is None or not most else max(1, round(BAR * float(amount) / most))
 
 
 def _alternatives(made: Comparison) -> Iterator[str]:
@@ -166,7 +109,7 @@ def _alternatives(made: Comparison) -> Iterator[str]:
     yield table(rows, right=frozenset({2}))
 
 
-def _week(made: Comparison) -> Iterator[str]:
+def _week(made: Comparison, blocks: str) -> Iterator[str]:
     """Monday to Sunday: requests, and how many hours of machines run for them."""
     weeks = [(row.target, row.week) for row in made.rows if row.week]
     if not weeks or not made.traffic.requests_per_month:
@@ -174,20 +117,25 @@ def _week(made: Comparison) -> Iterator[str]:
     yield ""
     yield heading("  the week, Monday to Sunday: requests, then the hours that run for them")
     first = weeks[0][1]
-    rows = [["", "requests", *_days([hour.requests for hour in first])]]
-    rows += [["", target, *_days([h.running_hours for h in week])] for target, week in weeks]
+    rows = [["", "requests", *_days([hour.requests for hour in first], blocks)]]
+    rows += [
+        ["", target, *_days([h.running_hours for h in week], blocks)] for target, week in weeks
+    ]
     yield table(rows)
 
 
-def _days(values: Sequence[float]) -> list[str]:
+def _days(values: Sequence[float], blocks: str) -> list[str]:
     """A sparkline a day, two hours a character (the busier of them), all of one scale."""
     most = max(values) or 1.0
     days = [values[first : first + 24] for first in range(0, len(values), 24)]
-    return ["".join(_block(max(day[i : i + 2]), most) for i in range(0, 24, 2)) for day in days]
+    return [
+        "".join(blocks[_eighths(max(day[i : i + 2]), most)] for i in range(0, 24, 2))
+        for day in days
+    ]
 
 
-def _block(value: float, most: float) -> str:
-    return BLOCKS[min(8, max(int(value > 0), round(8 * value / most)))]
+def _eighths(value: float, most: float) -> int:
+    return min(8, max(int(value > 0), round(8 * value / most)))
 
 
 def _curve(made: Comparison) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -20,6 +21,8 @@ from deployer.words import Plan
 if TYPE_CHECKING:
     from deployer.compare import Comparison
 
+CHART_COLUMNS = 60
+"""What a chart that was asked for takes even where the terminal says that it is narrower."""
 SCHEMA = 1
 """The version of every JSON document."""
 
@@ -169,9 +172,21 @@ def show_plan(plan: Plan) -> None:
     out(render(all_printable(plan)))
 
 
-def show_comparison(made: Comparison, *, markdown: bool) -> None:
-    """Print a comparison for a human, on stdout: with charts, or as Markdown."""
-    from deployer.cli import compare_markdown_view, compare_view
+def show_comparison(made: Comparison, *, markdown: bool, charts: bool | None) -> None:
+    """Print a comparison for a human, on stdout, or as Markdown; `charts` None: in a terminal with room."""
+    from deployer.cli import compare_chart_view, compare_markdown_view, compare_view
 
-    shown = compare_markdown_view if markdown else compare_view
-    out(shown.render(all_printable(made)))
+    made = all_printable(made)
+    if markdown:
+        out(compare_markdown_view.render(made))
+        return
+    plain = not compare_chart_view.drawable(getattr(sys.stdout, "encoding", None))
+    out(compare_view.render(made, _columns(asked=charts), ascii_only=plain))
+
+
+def _columns(*, asked: bool | None) -> int | None:
+    """The columns that charts may take; None: they are not shown."""
+    if asked is False or (asked is None and not sys.stdout.isatty()):
+        return None
+    columns = shutil.get_terminal_size((100, 24)).columns
+    return max(columns, CHART_COLUMNS) if asked else columns

@@ -5,8 +5,10 @@
     bill        the plan's own pricing, for the hours that ran            .bill, deployer.cost
     rows        the table, each cell with basis and source                .ways, .cells, .rows
     curve       cost against traffic and over months                      .curve
+    wall        how long an answer takes when many ask at once            .wall
     break-even  when hardware is paid for, where two targets meet         .breakeven
     rules       which target, and why                                     .rules
+    text        its figures as text                                       .text
     document    all of it as JSON                                         .document
 
 `compare` answers with one frozen tree (`Comparison`), which the table, the document and a report are made of.
@@ -20,16 +22,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from deployer.compare import breakeven, curve, rules
+from deployer.compare import breakeven, curve, rules, wall
 from deployer.compare.bill import Pricing
 from deployer.compare.rows import row
-from deployer.compare.serve import Measured
 from deployer.compare.ways import Asked, other_ways, own_way
 from deployer.compare.words import Comparison, Paid, Recommendation, Row, Traffic
 from deployer.simulation.load import Demand, of_traffic
 from deployer.words import HOURS_PER_MONTH
 
-__all__ = ["Asked", "Comparison", "Measured", "Pricing", "compare"]
+__all__ = ["Asked", "Comparison", "Pricing", "compare"]
 
 DEVELOPMENT_SHARE = Decimal("0.01")
 """What developers ask, of what users ask, where the spec does not say."""
@@ -38,7 +39,7 @@ DEVELOPMENT_SHARE = Decimal("0.01")
 def compare(asked: Asked, generated_at: str, notes: Sequence[str] = ()) -> Comparison:
     """Compare the plans of one spec at one demand."""
     demand, first = asked.demand, asked.plans[0]
-    ways = {plan.target: own_way(asked, plan) for plan in asked.plans}
+    ways = {plan.target: own_way(plan) for plan in asked.plans}
     rows = tuple(row(asked, way, demand) for way in ways.values())
     others = (way for plan in asked.plans for way in other_ways(asked, plan))
     costs = curve.Curve(asked, ways, demand.week())
@@ -53,6 +54,7 @@ def compare(asked: Asked, generated_at: str, notes: Sequence[str] = ()) -> Compa
         meetings=tuple(breakeven.meetings(costs)),
         curve=curve.points(costs),
         months={r.target: spent for r in rows if (spent := curve.spent(r))},
+        walls=wall.walls(asked, ways, rows, demand),
         recommendation=_recommended(asked, rows),
         notes=(*notes, *_notes(asked, rows)),
     )
@@ -80,7 +82,7 @@ def _paid(rows: Sequence[Row]) -> Iterator[Paid]:
 def _recommended(asked: Asked, rows: tuple[Row, ...]) -> Recommendation:
     production = rules.recommend(rules.Case(asked.spec, asked.demand, rows))
     demand = _development(asked)
-    small = tuple(row(asked, own_way(asked, plan), demand) for plan in asked.plans)
+    small = tuple(row(asked, own_way(plan), demand) for plan in asked.plans)
     development = rules.recommend(rules.Case(asked.spec, demand, small))
     requests = demand.per_hour * 24
     return replace(

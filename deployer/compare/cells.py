@@ -7,13 +7,12 @@ from decimal import Decimal
 
 from deployer.catalog.targets import TRAITS, trait
 from deployer.compare.bill import Ran
-from deployer.compare.serve import Serving
+from deployer.compare.serve import Serving, seen
 from deployer.compare.ways import Asked, Way
 from deployer.compare.week import wait_class
 from deployer.compare.words import Cell
 from deployer.words import Basis, Estimate, Plan, Range
 
-UNKNOWN = "unknown"
 SIMULATED = "simulated hours x the plan's own prices"
 
 
@@ -29,7 +28,8 @@ def hardware(way: Way) -> dict[str, Cell]:
         return {"hardware": _unknown(why), "fit": _unknown(why)}
     gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
     form = "" if sizing.quantization == "none" else f", {sizing.quantization}"
-    fit = Cell(sizing.fit, "estimated", "deployer.sizing")
+    started = seen(sizing, "kv_capacity_tokens")
+    fit = Cell(sizing.fit, "measured" if started else "estimated", started or "deployer.sizing")
     return {
         "hardware": Cell(f"{offer.instance_type}: {gpu}{form}", "exact", offer.source),
         "fit": _unknown(sizing.limit or "unknown") if sizing.fit == "unknown" else fit,
@@ -102,8 +102,8 @@ def capacity(way: Way, asked: Asked, how: Serving | None, ran: Ran | None) -> di
     more = ("cold_start_share", "ttft_ms")
     if how is None or ran is None or way.sizing is None:
         return {name: _unknown("there is no plan") for name in (*names, *more)}
-    basis = way.sizing.basis if how.known else UNKNOWN
-    speed = _speed_source(way, asked)
+    basis: Basis = "measured" if way.measured else "estimated"
+    speed = _speed_source(way)
     shares = sorted((ran.fast.cold_share, ran.slow.cold_share))
     slow = ran.slow
     used = [run.utilisation for run in (ran.fast, ran.slow) if run.utilisation is not None]
@@ -112,40 +112,37 @@ def capacity(way: Way, asked: Asked, how: Serving | None, ran: Ran | None) -> di
         "capacity_users": _users(way, asked, ran),
         "capacity_per_hour": _per_hour(how, ran, basis, speed),
         "utilisation": _figure(slow.utilisation, basis, speed, "share", _ends(used)),
-        "wait": _wait(slow.wait_seconds, basis, speed),
+        "wait": _wait(slow.wait_seconds, speed),
         "cold_start_share": Cell(
             (shares[0] + shares[1]) / 2, "estimated", asked.demand.source, "share", _ends(shares)
         ),
-        "ttft_ms": _ttft(way, asked),
+        "ttft_ms": _ttft(way),
     }  # fmt: skip
 
 
-def _speed_source(way: Way, asked: Asked) -> str:
-    seen = asked.measured.get(way.plan.target) if way.offer is way.plan.offer else None
+def _speed_source(way: Way) -> str:
     if way.sizing is None or way.sizing.output_tok_s is None:
         return "its speed on this hardware is unknown: measure it"
-    return seen.source if seen else "the throughput model (deployer.throughput)"
+    return way.measured.source if way.measured else "the throughput model (deployer.throughput)"
 
 
 def _figure(
     value: float | None,
-    basis: str,
+    basis: Basis,
     source: str,
     unit: str = "",
     pair: Range | None = None,
 ) -> Cell:
     if value is None:
         return _unknown(source, unit)
-    told: Basis = "measured" if basis == "measured" else "estimated"
-    return Cell(value, told, source, unit, pair)
+    return Cell(value, basis, source, unit, pair)
 
 
-def _wait(seconds: float | None, basis: str, source: str) -> Cell:
+def _wait(seconds: float | None, source: str) -> Cell:
     """How long requests wait for their turn, those of the 5 % that wait longest left out."""
     if seconds is None:
         return _unknown(source)
-    told: Basis = "measured" if basis == "measured" else "estimated"
-    return Cell(wait_class(seconds), told, f"simulated from {source}")
+    return Cell(wait_class(seconds), "estimated", f"simulated from {source}")
 
 
 def _span(pair: tuple[Decimal, Decimal]) -> Range:
@@ -165,10 +162,12 @@ def _users(way: Way, asked: Asked, ran: Ran) -> Cell:
     copies = asked.spec.serve.replicas.max if scaled else ran.slow.copies
     at_once = asked.spec.serve.concurrency
     source = f"KV cache of {copies} {'copies' if copies > 1 else 'copy'}, each answering {at_once} at once as asked"
+    if started := seen(way.sizing, "kv_capacity_tokens"):
+        return _figure(held * copies, "measured", f"{source}; {started}", "users")
     return _figure(held * copies, "estimated", source, "users")
 
 
-def _per_hour(how: Serving, ran: Ran, basis: str, source: str) -> Cell:
+def _per_hour(how: Serving, ran: Ran, basis: Basis, source: str) -> Cell:
     """Requests an hour that the copies answer at the spec's concurrency."""
     if not how.known:
         return _unknown(source, "requests/hour")
@@ -176,13 +175,12 @@ def _per_hour(how: Serving, ran: Ran, basis: str, source: str) -> Cell:
     return _figure(how.slow.per_hour * ran.slow.copies, basis, source, "requests/hour", _ends(ends))
 
 
-def _ttft(way: Way, asked: Asked) -> Cell:
+def _ttft(way: Way) -> Cell:
     floor = way.sizing.ttft_floor_ms if way.sizing else None
-    seen = asked.measured.get(way.plan.target)
+    if way.measured and (times := way.measured.ttft_ms):
+        return Cell(times[0], "measured", f"{way.measured.source}; median and 95 %", "ms", times)
     if floor is None:
         return _unknown("time to first token must be measured", "ms")
-    if seen and seen.ttft_ms and way.offer is way.plan.offer:
-        return Cell(sum(floor) / 2, "measured", seen.source, "ms", floor)
     source = "one prompt on idle hardware, without the network: a floor"
     return Cell(sum(floor) / 2, "estimated", source, "ms", floor)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from deployer.compare.words import Cell, Comparison, Meeting, Paid, Row
+from deployer.compare.words import Cell, Comparison, Meeting, Paid, Row, Wall
 from deployer.document import item_document, number, offer_document
 from deployer.words import TARGETS
 
@@ -50,6 +50,7 @@ def document(made: Comparison) -> dict[str, Any]:
         "spent_usd": {
             target: [number(month) for month in made.months.get(target, ())] for target in TARGETS
         },
+        "wall": {target: _wall(made.walls.get(target)) for target in TARGETS},
         "notes": list(made.notes),
     }
 
@@ -95,6 +96,17 @@ def _meeting(met: Meeting) -> dict[str, Any]:
         "between": list(met.pair),
         "range": number(met.tokens),
         "verdict": met.verdict,
+    }
+
+
+def _wall(wall: Wall | None) -> dict[str, Any] | None:
+    if wall is None:
+        return None
+    return {
+        "users_at_once": wall.at_once,
+        "basis": wall.basis,
+        "source": wall.source,
+        "points": [{"users": c.users, "answer_seconds": number(c.seconds)} for c in wall.points],
     }
 
 

@@ -17,14 +17,23 @@ from deployer.words import Plan, Range, Sizing
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a target at the spec's concurrency; it goes before what is estimated.
+    """What was measured of a target at the spec's concurrency and token counts, when and on what."""
 
-    `output_tok_s` is of all requests together, lowest and highest of the runs; `source` says when and on what.
-    """
-
-    output_tok_s: Range
     source: str
     ttft_ms: Range | None = None
+
+    @classmethod
+    def of(cls, sizing: Sizing | None) -> Measured | None:
+        """Return what a sizing says was measured of its speed; None where it is estimated or unknown."""
+        found = seen(sizing, "output_tok_s")
+        return cls(found, sizing.ttft_ms if sizing else None) if found else None
+
+
+def seen(sizing: Sizing | None, figure: str) -> str | None:
+    """Return who measured a figure of a sizing, and when; None: it was not measured."""
+    figures = sizing.measured if sizing else ()
+    found = next((each for each in figures if each.figure == figure), None)
+    return f"{found.source}, {found.at[:10]}" if found else None
 
 
 @dataclass(frozen=True)
@@ -44,18 +53,6 @@ class Serving:
 def _built(server: Server, demand: Demand) -> Server:
     return (
         server if server.copies is None else replace(server, copies=copies_for(demand.peak, server))
-    )
-
-
-def faster(sizing: Sizing, measured: Measured | None) -> Sizing:
-    """Return the sizing with what was measured in place of what was estimated."""
-    if measured is None:
-        return sizing
-    return replace(
-        sizing,
-        output_tok_s=measured.output_tok_s,
-        ttft_floor_ms=measured.ttft_ms or sizing.ttft_floor_ms,
-        basis="measured",
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from deployer.compare.bill import Pricing, Ran, estimate
-from deployer.compare.serve import Measured, Serving, faster, serving
+from deployer.compare.serve import Measured, Serving, serving
 from deployer.simulation.load import Demand
 from deployer.spec import Spec
 from deployer.words import Alternative, Estimate, Offer, Plan, Sizing
@@ -24,7 +24,6 @@ class Asked:
     demand: Demand
     pricing: Mapping[str, Pricing]  # by target
     privacy: Mapping[str, str]  # by target: where the data goes, in the provider's own words
-    measured: Mapping[str, Measured] = field(default_factory=dict)  # by target
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,11 @@ class Way:
     sizing: Sizing | None = None
     offer: Offer | None = None
     stops: bool = False
+
+    @property
+    def measured(self) -> Measured | None:
+        """What was measured of its speed; None where that is estimated or unknown."""
+        return Measured.of(self.sizing)
 
     def serving(self, asked: Asked, demand: Demand) -> Serving | None:
         """Return how it serves a demand; None where there is no plan."""
@@ -50,15 +54,14 @@ class Way:
         return estimate(self.plan, demand, ran, asked.pricing[self.plan.target], hourly)[0]
 
 
-def own_way(asked: Asked, plan: Plan) -> Way:
-    """Return a plan as it is, with what was measured of it."""
-    sizing = faster(plan.sizing, asked.measured.get(plan.target)) if plan.sizing else None
-    return Way(plan, "", sizing, plan.offer)
+def own_way(plan: Plan) -> Way:
+    """Return a plan as it is."""
+    return Way(plan, "", plan.sizing, plan.offer)
 
 
 def other_ways(asked: Asked, plan: Plan) -> Iterator[Way]:
     """The best alternatives of a plan: stopped when idle, and other hardware."""
-    own = own_way(asked, plan)
+    own = own_way(plan)
     if plan.cost is None:
         return
     idle = asked.spec.policy.idle

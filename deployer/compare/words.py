@@ -107,6 +107,23 @@ class Point:
     usd: dict[str, Money]
 
 
+class Crowd(NamedTuple):
+    """How long an answer takes when so many ask at the same time, least and most likely."""
+
+    users: int
+    seconds: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The scaling wall of one target: beyond `at_once` users the rest wait for their turn."""
+
+    at_once: int
+    points: tuple[Crowd, ...]
+    basis: Basis
+    source: str
+
+
 @dataclass(frozen=True)
 class Rule:
     """What one rule says. `keeps` are the targets that it leaves."""
@@ -157,6 +174,7 @@ class Comparison:
     months: dict[
         str, tuple[Money, ...]
     ]  # spent until the end of each month, from month 0 (up front)
+    walls: dict[str, Wall]  # by target; one whose speed is not known has none
     recommendation: Recommendation
     notes: tuple[str, ...] = ()
 

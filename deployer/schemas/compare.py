@@ -31,6 +31,7 @@ def schema() -> Schema:
         "recommendation": _recommendation(),
         "curve": listed(_point()),
         "spent_usd": strict({target: listed(pair(NUMBER)) for target in TARGETS}),
+        "wall": strict({target: _or_null(_wall()) for target in TARGETS}),
         "notes": listed(TEXT),
     }
     return strict(keys, "The targets side by side, where they meet, and which to take.")
@@ -112,6 +113,17 @@ def _recommendation() -> Schema:
         "hybrid": _or_null(TEXT),
     }
     return strict(keys)
+
+
+def _wall() -> Schema:
+    crowd = strict({"users": NUMBER, "answer_seconds": pair(NUMBER)})
+    keys = {
+        "users_at_once": NUMBER,
+        "basis": of(Basis),
+        "source": TEXT,
+        "points": listed(crowd),
+    }
+    return strict(keys, "How long an answer takes when so many ask at the same time.")
 
 
 def _point() -> Schema:

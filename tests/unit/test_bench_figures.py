@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.loading.independent import nearest_rank_ms
+from benchmarks.loading import pooled
+from benchmarks.loading.independent import nearest_rank
+from benchmarks.loading.pooled import Round
 from deployer.bench.figures import percentile, percentiles_ms, summed_up
 from deployer.bench.stream import Events, LineTooLongError
 from deployer.bench.subject import Subject, checked_key, checked_url
@@ -73,7 +75,7 @@ def test_percentiles_rise_and_are_next_to_those_of_the_other_generator(values):
     ordered = sorted(1000 * v for v in values)
     for ours, percent in ((found.p50, 50), (found.p95, 95), (found.p99, 99)):
         rank = max(0, math.ceil(percent / 100 * len(values)) - 1)
-        assert nearest_rank_ms(values, percent) == pytest.approx(ordered[rank])
+        assert nearest_rank(ordered, percent / 100) == ordered[rank]
         low, high = ordered[max(0, rank - 1)], ordered[min(len(ordered) - 1, rank + 1)]
         assert low * 0.999 <= ours <= high * 1.001
 
@@ -130,3 +132,24 @@ def test_a_key_that_no_header_takes_is_refused_and_not_shown(key):
 
 def test_a_key_that_was_read_from_a_file_may_end_its_line():
     assert checked_key("sk-1\n", "MY_KEY") == "sk-1"
+
+
+def test_the_ratio_of_two_generators_is_theirs_and_lies_in_its_interval():
+    rounds = [
+        Round([1.1 * (n + i) for i in range(20)], [float(n + i) for i in range(20)])
+        for n in range(1, 9)
+    ]
+    for share in (0.5, 0.95, 0.99):
+        found = pooled.compare(rounds, share, nearest_rank, nearest_rank)
+        assert found.ratio == pytest.approx(1.1)
+        assert list(found.within) == pytest.approx([1.1, 1.1])
+
+
+def test_a_round_that_was_disturbed_widens_the_interval_and_not_the_ratio_of_the_medians():
+    quiet = [Round([1.0] * 20, [1.0] * 20)] * 9
+    found = pooled.compare(
+        [*quiet, Round([9.0] * 20, [1.0] * 20)], 0.95, nearest_rank, nearest_rank
+    )
+    assert found.within[0] == 1
+    assert found.within[1] > 1
+    assert pooled.compare(quiet, 0.5, nearest_rank, nearest_rank).ratio == 1

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployer import pipeline
+from deployer import comparing, pipeline
 from deployer.cli import main
-from deployer.compare import Measured, compare
+from deployer.compare import Asked, compare
 from deployer.compare.document import document
 from deployer.compare.rules import CHECKS
+from deployer.measurement_store import keep
+from deployer.measurements import Measurement, Served, Speed
 from deployer.schemas import schema_of
 from deployer.spec.load import load
-from deployer.words import TARGETS
+from deployer.words import TARGETS, MeasuredFigure
 from tests.compared import Prices, asked, monthly, recommended, rows, spec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
@@ -136,18 +138,76 @@ def test_an_unknown_speed_leaves_the_capacity_unknown_and_not_endless():
             assert (row.cells[name].value, row.cells[name].basis) == (None, "unknown")
 
 
+def _measured(question: Asked, target: str, tok_s: float) -> Asked:
+    """The question, where the speed of one target's plan was measured."""
+    seen = MeasuredFigure("output_tok_s", tok_s, "tok/s", None, None, "2026-01-05T08:00", "bench")
+    plans = [
+        replace(
+            p,
+            sizing=replace(
+                p.sizing, output_tok_s=(tok_s, tok_s), ttft_ms=(80.0, 120.0), measured=(seen,)
+            ),
+        )
+        if p.target == target and p.sizing
+        else p
+        for p in question.plans
+    ]
+    return replace(question, plans=tuple(plans))
+
+
 def test_what_was_measured_goes_before_what_was_estimated_and_says_so():
-    told = spec(per_day=240_000)
-    seen = {
-        "cloud-gpu": Measured((2000.0, 2000.0), "bench of 2026-01-05 on g6.xlarge", (80.0, 120.0))
-    }
-    plain, better = rows(asked(told)), rows(asked(told, measured=seen))
+    question = asked(spec(per_day=240_000))
+    plain, better = rows(question), rows(_measured(question, "cloud-gpu", 2000.0))
     assert plain[1].copies == 2
     assert better[1].copies == 1
-    assert better[1].cells["copies"].basis == "measured"
-    assert "bench of" in better[1].cells["copies"].source
-    assert better[1].cells["capacity_per_hour"].basis == "measured"
+    for name in ("copies", "capacity_per_hour", "utilisation", "ttft_ms"):
+        assert better[1].cells[name].basis == "measured", name
+        assert "bench, 2026-01-05" in better[1].cells[name].source
+    assert better[1].cells["ttft_ms"].within == (80.0, 120.0)
     assert better[0].cells == plain[0].cells
+
+
+def test_a_measured_cache_makes_the_fit_and_the_users_measured_and_no_speed():
+    question = asked(spec())
+    said = MeasuredFigure(
+        "kv_capacity_tokens", 9e4, "tokens", None, None, "2026-01-05", "vllm's log"
+    )
+    own = question.plans[0]
+    assert own.sizing
+    own = replace(own, sizing=replace(own.sizing, basis="measured", measured=(said,)))
+    cells = rows(replace(question, plans=(own, *question.plans[1:])))[0].cells
+    assert {n for n, cell in cells.items() if cell.basis == "measured"} == {"fit", "capacity_users"}
+    assert "vllm's log" in cells["capacity_users"].source
+
+
+@pytest.mark.usefixtures("tiny_gguf")
+def test_what_bench_kept_is_what_the_next_comparison_says(home, capsys):
+    tiny = next(file for file in EXAMPLES if file.stem == "tiny")
+    setting = pipeline.Setting.here(offline=True)
+    (own,) = pipeline.make_plans(tiny, ["local"], setting)
+    assert own.sizing
+    assert own.offer
+    sizing = own.sizing
+    assert sizing.concurrency
+    speed = Speed(
+        concurrency=sizing.concurrency,
+        input_tokens=float(sizing.input_tokens or 0),
+        output_tokens=float(sizing.output_tokens or 0),
+        requests=50,
+        errors=0,
+        output_tok_s=321.0,
+        tpot_ms=(3.0, 4.0),
+        ttft_ms=(5.0, 9.0),
+    )
+    served = Served.by(own.model, sizing, own.offer)
+    keep(home, Measurement("2026-01-05T08:00:00Z", "deployer bench", "0", served, speeds=(speed,)))
+    assert main(["compare", "-f", str(tiny), "--json", "--offline"]) == 0
+    cells = json.loads(capsys.readouterr().out)["targets"][0]["cells"]
+    assert (cells["ttft_ms"]["basis"], cells["ttft_ms"]["range"]) == ("measured", [5.0, 9.0])
+    assert cells["capacity_per_hour"]["basis"] == "measured"
+    assert "deployer bench, 2026-01-05" in cells["capacity_per_hour"]["source"]
+    each = sizing.output_tokens or 1
+    assert cells["capacity_per_hour"]["value"] == pytest.approx(321 / each * 3600, rel=1e-6)
 
 
 def test_a_machine_that_stops_when_idle_is_an_alternative_with_its_cold_starts():
@@ -185,7 +245,7 @@ def test_every_example_is_compared_as_the_schema_says(example, capsys):
 def test_what_is_shown_says_the_same_as_the_document(more, capsys):
     assert main(["compare", "-f", str(QWEN), "--offline", *more]) == 0
     text = capsys.readouterr().out
-    made = pipeline.make_comparison(QWEN, pipeline.Setting.here(offline=True))
+    made = comparing.make(QWEN, pipeline.Setting.here(offline=True))
     told = document(made)
     assert f"{told['targets'][1]['cells']['monthly_usd']['range'][0]:,.2f}" in text
     assert made.recommendation.target in text
