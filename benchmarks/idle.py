@@ -3,7 +3,8 @@
     python -m benchmarks.idle [--machines 1000]
 
 The emulator (of the test kit: DEPLOYER_TEST_KIT, or ../shared) shares this machine's processors, so most of the
-seconds are its own. The look is a process of its own, the command that a user types.
+seconds are its own; a look at a region where nothing is comes first, for it loads a service when that is first asked.
+The look is a process of its own, the command that a user types.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import emulator, idle_world
@@ -22,6 +24,7 @@ from tests import emulator, idle_world
 DEPLOYER = Path(sys.executable).with_name("deployer")
 MOST_SECONDS = 10.0
 """What the issue allows."""
+EMPTY = ("eu-north-1",)
 
 
 def main() -> int:
@@ -35,8 +38,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, emulator.running(Path(folder, "log")) as aws:
         world = idle_world.build(aws.url, machines, machines // 5)
         world.speak(aws.url)  # on a slow machine the first word is old by now
+        look(aws.url, Path(folder, "home"), EMPTY)
         before = aws.calls()
-        seconds, told = look(aws.url, Path(folder, "home"))
+        seconds, told = look(aws.url, Path(folder, "home"), idle_world.REGIONS)
         after = aws.calls()
     made = {name: count - before.get(name, 0) for name, count in after.items()}
     calls = sum(made.values())
@@ -52,14 +56,16 @@ def main() -> int:
     return int(not exact or seconds > MOST_SECONDS or calls >= machines / 5)
 
 
-def look(url: str, home: Path) -> tuple[float, dict[str, list[dict[str, str]]]]:
+def look(
+    url: str, home: Path, regions: Sequence[str]
+) -> tuple[float, dict[str, list[dict[str, str]]]]:
     """Run `deployer idle`; return its seconds and its document."""
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     told = {"AWS_ENDPOINT_URL": url, "DEPLOYER_HOME": str(home), **keys}
-    regions = [word for name in idle_world.REGIONS for word in ("--region", name)]
+    chosen = [word for name in regions for word in ("--region", name)]
     started = time.monotonic()
     done = subprocess.run(
-        [DEPLOYER, "idle", "--json", *regions],
+        [DEPLOYER, "idle", "--json", *chosen],
         env={**os.environ, **told},
         check=True,
         capture_output=True,

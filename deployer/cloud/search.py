@@ -97,10 +97,10 @@ def instances(clients: Clients, deployment: str | None) -> Iterator[Found]:
 
 
 def kinds(clients: Clients) -> frozenset[str]:
-    """The types of what has the tag in a region, in EC2's words (`EC2_LOOKS`): one call tells of all of them."""
+    """What the ids of all that has the tag in a region begin with (`EC2_LOOKS`): one call tells of every type."""
     asked = {"Filters": [{"Name": "key", "Values": [TAG]}]}
     pages = clients("ec2").get_paginator("describe_tags").paginate(**asked)
-    return frozenset(one["ResourceType"] for page in pages for one in page["Tags"])
+    return frozenset(one["ResourceId"].partition("-")[0] for page in pages for one in page["Tags"])
 
 
 def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
@@ -243,24 +243,20 @@ def _found(
 
 
 EC2_LOOKS: Mapping[str, Look] = {
-    "launch-template": _ec2(
-        TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"
-    ),
-    "vpc-endpoint": _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
-    "elastic-ip": _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
-    "volume": _volumes,
-    "network-interface": _ec2(
+    "lt": _ec2(TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    "vpce": _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "eipalloc": _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
+    "vol": _volumes,
+    "eni": _ec2(
         INTERFACE, "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"
     ),
-    "security-group": _ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
+    "sg": _ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
     "subnet": _ec2(SUBNET, "describe_subnets", "Subnets", "SubnetId"),
-    "route-table": _ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
-    "internet-gateway": _ec2(
-        GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
-    ),
+    "rtb": _ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
+    "igw": _ec2(GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
     "vpc": _ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
 }
-"""By EC2's name of the type, in the order in which they can be removed."""
+"""By what the ids of the type begin with, in the order in which they can be removed."""
 LOOKS: Sequence[Look] = (
     _groups,
     instances,

@@ -147,3 +147,11 @@ def test_a_missing_permission_is_named(aws, monkeypatch):
     monkeypatch.setattr(search, "LOOKS", (refuse,))
     with pytest.raises(PrerequisiteError, match="may not list what belongs to bot-cloud-gpu"):
         search.search(aws, NAME)
+
+
+def test_a_region_s_types_are_told_by_one_call(aws):
+    assert search.kinds(aws) == frozenset()
+    make(aws, NAME)
+    told = search.kinds(aws)
+    looked = {key for key, look in search.EC2_LOOKS.items() if [one.id for one in look(aws, None)]}
+    assert looked <= told, "what is looked for is found by looking only where its type is told"
