@@ -178,7 +178,7 @@ def share(values: Sequence[float], others: Sequence[float]) -> float:
 
 
 def main() -> int:
-    """Measure, print, and return 1 when the overhead is more than is claimed."""
+    """Measure, print, and return 1 when the overhead is more than is asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
@@ -206,7 +206,7 @@ def measure_start(folder: Path, image: str, port: int, runs: int) -> float:
     print(f"{'first token, docker run':26}{median(plain):6.2f} s {median(cpu):6.2f} s of processor")
     print(
         f"{'first token, deployer up':26}{median(ours):6.2f} s {median(our_cpu):6.2f} s of processor,"
-        f" {more:+.2f} s (claimed: under {MOST_OVERHEAD_S:.0f} s; {runs} pairs)"
+        f" {more:+.2f} s (asked: under {MOST_OVERHEAD_S:.0f} s; {runs} pairs)"
     )
     return more
 
