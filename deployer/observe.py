@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer import answering, openai_http, target
 from deployer.apply import applied_by_engine, keeper_of
-from deployer.errors import DeployerError, PrerequisiteError, UsageError
+from deployer.errors import DeployerError, UsageError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
 from deployer.target import Finder, Keeper, Rester, Say, Teller
@@ -124,7 +124,7 @@ def rest(home: Path, name: str) -> None:
 
 
 def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:
-    """Those that can be asked. Where several clouds may have it, one without credentials is said, no error."""
+    """Those that can be asked. Where several clouds may have it, one that does not answer is said, no error."""
     clouds = [keeper for keeper in keepers if isinstance(keeper, Finder)]
     refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
     if refused and len(refused) == len(clouds):
@@ -138,7 +138,7 @@ def _refusals(keepers: Sequence[Keeper], name: str) -> Iterator[tuple[int, Deplo
     for keeper in keepers:
         try:
             keeper.found(name)
-        except PrerequisiteError as error:
+        except DeployerError as error:
             yield id(keeper), error
 
 
