@@ -11,8 +11,7 @@ from typing import Any
 
 from deployer import answering, openai_http, target
 from deployer.apply import applied_by_engine, keeper_of
-from deployer.cloud.runner import CloudKeeper
-from deployer.errors import DeployerError, PrerequisiteError, UsageError
+from deployer.errors import DeployerError, UsageError
 from deployer.openai_http import Endpoint
 from deployer.state import Deployment, Store
 from deployer.target import Finder, Keeper, Rester, Say, Teller
@@ -126,7 +125,7 @@ def rest(home: Path, name: str) -> None:
 
 
 def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:
-    """Those that can be asked. Where several clouds may have it, one without credentials is said, no error."""
+    """Those that can be asked. Where several clouds may have it, one that does not answer is said, no error."""
     clouds = [keeper for keeper in keepers if isinstance(keeper, Finder)]
     refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
     if refused and len(refused) == len(clouds):
@@ -140,7 +139,7 @@ def _refusals(keepers: Sequence[Keeper], name: str) -> Iterator[tuple[int, Deplo
     for keeper in keepers:
         try:
             keeper.found(name)
-        except PrerequisiteError as error:
+        except DeployerError as error:
             yield id(keeper), error
 
 
@@ -198,9 +197,13 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
 
 def _told(keeper: Keeper, record: Deployment, now: str) -> dict[str, Any]:
     """What the cloud knows better than the record: how long its machines ran, when they were last used."""
-    if not record.launched or not isinstance(keeper, CloudKeeper):
+    if not record.launched:
         return {}
+    from deployer.cloud.runner import CloudKeeper
     from deployer.reaper import lifetime
+
+    if not isinstance(keeper, CloudKeeper):
+        return {}
 
     clients, at = keeper.clients(record.name), datetime.fromisoformat(now).timestamp()
     told = lifetime.glance(clients, record, keeper.things(record.name).found(), at)

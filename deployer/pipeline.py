@@ -149,7 +149,18 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
         )
 
     write = cached(setting.home / "cache" / "files")
-    return plan.make(plan.Asked(question, loaded), prices, collect, now(), write)
+    known = _deployed(f"{loaded.name}-{target}", info, setting)
+    return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+
+
+def _deployed(name: str, info: ModelInfo, setting: Setting) -> Mapping[str, str]:
+    """What the stack of a deployment exports that serves this very model: what was learnt when it was made."""
+    try:
+        record = Store(setting.home).load(name)
+    except DeployerError:
+        return {}
+    same = record is not None and record.served.get("model") == info.name
+    return record.outputs if record is not None and same else {}
 
 
 def refusal(made: Plan) -> DeployerError | None:

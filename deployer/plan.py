@@ -7,7 +7,7 @@ gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -44,10 +44,11 @@ class Prices(Catalog, cost.Rates, Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the file it came from."""
+    """A question with the file it came from; `deployed` is what a stack exports that serves this model already."""
 
     question: Question
     loaded: Loaded
+    deployed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def deployment(self) -> str:
@@ -201,7 +202,8 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
     digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (of
     engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
-    gpu_list_price_usd and gpu_source), options, traffic, policy.
+    gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
+    this model already).
     """
     question, gpu = asked.question, best.gpu
     spec = question.spec
@@ -232,6 +234,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "options": to_plain(question.options),
         "traffic": to_plain(spec.traffic),
         "policy": to_plain(spec.policy),
+        "deployed": dict(asked.deployed),
     }
 
 

@@ -73,13 +73,19 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "deployment": order["deployment"],
         "region": order["offer"]["region"],
         "weights": _weights.origin(order),
-        "units": _counted(order["offer"]["instance_type"]),
+        "units": _units(order),
         "scale_to_zero_minutes": IDLE_MINUTES,
         "tags": {
             "deployer:deployment": order["deployment"],
             "deployer:spec-digest": order["digest"],
         },
     }
+
+
+def _units(order: Mapping[str, Any]) -> list[int]:
+    """How many units one copy takes: what AWS said after the import, or before it what is likely."""
+    known = (order.get("deployed") or {}).get("model_units")
+    return [int(known)] * 2 if known else _counted(order["offer"]["instance_type"])
 
 
 def _counted(offered: str) -> list[int]:

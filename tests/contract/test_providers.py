@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from deployer import catalog, cost, engines, modelinfo, plan, program, target
+from deployer.apply import keeper_of
 from deployer.catalog import models
 from deployer.choose import Question, candidates, want_of
 from deployer.cli import main
 from deployer.spec.load import load
-from deployer.target import Host, Provider
+from deployer.target import Finder, Host, Provider, Teller
 from deployer.words import GIB, Offer, Resource
 
 SPEC = """
@@ -157,6 +158,26 @@ def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(ca
     assert list(runner.logs("none-local", follow=False, tail=5)) == []
     assert list(runner.logs("none-local", follow=True, tail=5)) == []
     assert list(tmp_path.rglob("*")) == [], "looking leaves nothing behind"
+
+
+def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explains(case, tmp_path):
+    if not hasattr(case.provider, "program"):
+        return
+    keeper = keeper_of(case.provider, tmp_path, lambda _: None)
+    assert isinstance(keeper, Finder)
+    for call in ("alive", "found", "logs", "stop"):
+        assert callable(getattr(keeper, call))
+    assert keeper.why("some:type:Thing", "none") is None
+    assert list(tmp_path.rglob("*")) == [], "asking leaves nothing behind"
+
+
+def test_what_sleeps_by_itself_is_told_of_and_not_asked(case, tmp_path):
+    if not hasattr(case.provider, "idle_minutes"):
+        return
+    assert isinstance(keeper_of(case.provider, tmp_path, lambda _: None), Teller)
+    low, high = case.provider.COLD_START_MINUTES
+    assert 0 < low <= high
+    assert case.provider.inputs(case.order)["scale_to_zero_minutes"] > 0
 
 
 @pytest.fixture

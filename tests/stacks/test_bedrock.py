@@ -239,3 +239,21 @@ def test_asleep_it_costs_its_storage_and_no_more():
 def test_a_region_without_a_known_price_is_unpriced():
     (offer,) = BEDROCK.offers(want(known("Qwen/Qwen3-8B"), "us-east-2"), CATALOG)
     assert offer.usd_per_hour is None
+
+
+def test_the_units_are_a_range_before_the_import_and_awss_figure_afterwards():
+    offer = {"region": "us-east-1", "instance_type": "2 to 8 custom model units"}
+    order = {
+        "deployment": "mine-serverless",
+        "digest": "0" * 64,
+        "model": {"source": "s3://mine/model", "path": None},
+        "weights_gib": 40.0,
+        "offer": offer,
+    }
+    assert BEDROCK.inputs(order)["units"] == [2, 8]
+    assert any(
+        "2 to 8 are likely" in said for said in BEDROCK.warnings(BEDROCK.inputs(order), None)
+    )
+    made = BEDROCK.inputs({**order, "deployed": {"model_units": "4"}})
+    assert made["units"] == [4, 4]
+    assert not any("likely" in said for said in BEDROCK.warnings(made, None))

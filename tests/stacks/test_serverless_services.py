@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from deployer.cli import main
 from deployer.cloud import search
 from deployer.cloud.keeper import StackKeeper
 from deployer.cloud.serverless import looks, quota
 from deployer.cloud.serverless.bedrock import Bedrock
-from deployer.cloud.serverless.hub import Hub
+from deployer.cloud.serverless.hub import TYPE, Hub
 from deployer.cloud.serverless.keeper import ServedKeeper
 from deployer.cloud.serverless.sagemaker import SageMaker
 from deployer.cloud.serverless.service import Seen, services
@@ -269,8 +270,9 @@ def test_weights_that_are_not_in_the_bucket_are_missed_before_anything_is_made(a
         Bedrock(aws).check(plan(weights={"bucket": "mine", "prefix": "there/"}), SAID.append)
 
 
-@pytest.mark.parametrize("name", ["bedrock", "sagemaker"])
-def test_without_credentials_the_mend_is_said(name, monkeypatch, tmp_path):
+@pytest.fixture
+def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A machine without AWS credentials."""
     from deployer.cloud import session
 
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
@@ -279,11 +281,33 @@ def test_without_credentials_the_mend_is_said(name, monkeypatch, tmp_path):
         monkeypatch.setenv(key, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     session._session.cache_clear()
-    try:
-        with pytest.raises(PrerequisiteError, match="there are no AWS credentials"):
-            services()[name](Session("us-east-1")).check(plan(), SAID.append)
-    finally:
-        session._session.cache_clear()
+    yield
+    session._session.cache_clear()
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("name", ["bedrock", "sagemaker"])
+def test_without_credentials_the_mend_is_said(name):
+    with pytest.raises(PrerequisiteError, match="there are no AWS credentials"):
+        services()[name](Session("us-east-1")).check(plan(), SAID.append)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_down_without_a_record_says_which_cloud_could_not_be_asked_and_asks_the_rest(
+    face, home, capsys
+):
+    endpoint(face, NAME)
+    assert main(["down", NAME]) == 0
+    said = capsys.readouterr()
+    assert face.endpoints == {}
+    assert said.err.count("not looked at: there are no AWS credentials") == 2
+    assert f"removed {TYPE} {NAME}" in said.out
+
+
+@pytest.mark.usefixtures("stranger")
+def test_down_that_can_ask_no_cloud_is_an_error(face, home, monkeypatch):
+    face.faults = [("GET", 401)]
+    assert main(["down", NAME]) == 6
 
 
 # Hugging Face
