@@ -153,6 +153,11 @@ def _schedule(clients: Clients, one: Found) -> None:
     clients("scheduler").delete_schedule(GroupName=group or "default", Name=name)
 
 
+def _budget(clients: Clients, one: Found) -> None:
+    account, _, name = one.id.partition(":")
+    clients("budgets").delete_budget(AccountId=account, BudgetName=name)
+
+
 def _one_call(service: str, operation: str, argument: str, **more: Any) -> Remove:
     def call(clients: Clients, one: Found) -> None:
         getattr(clients(service), operation)(**{argument: one.id}, **more)
@@ -169,6 +174,8 @@ HOW: Mapping[str, Remove] = {
     search.ROLE: _role,
     search.PROFILE: _profile,
     search.SCHEDULE: _schedule,
+    search.BUDGET: _budget,
+    search.CERTIFICATE: _one_call("acm", "delete_certificate", "CertificateArn"),
     search.VOLUME: _one_call("ec2", "delete_volume", "VolumeId"),
     search.VPC: _one_call("ec2", "delete_vpc", "VpcId"),
     search.SUBNET: _one_call("ec2", "delete_subnet", "SubnetId"),

@@ -34,9 +34,13 @@ LOGS = "aws:cloudwatch/logGroup:LogGroup"
 ROLE = "aws:iam/role:Role"
 PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
+CERTIFICATE = "aws:acm/certificate:Certificate"
+BUDGET = "aws:budgets/budget:Budget"
 
 SCHEDULED = re.compile("(-(expiry|start|stop)[a-z0-9-]*)?")
 """What may follow the deployment's name in that of a schedule."""
+BUDGETED = "deployer-"
+"""What stands before the deployment's name in that of a budget."""
 LIVE = ("pending", "running", "stopping", "stopped")
 
 
@@ -203,6 +207,27 @@ def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
                 yield Found(SCHEDULE, place, one["Name"], deployment, clients.region, one)
 
 
+def _certificates(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """By the one service that searches by tag: Certificate Manager itself tells the tags of one at a time."""
+    wanted = {"Key": TAG, "Values": [deployment]} if deployment else {"Key": TAG}
+    pages = clients("resourcegroupstaggingapi").get_paginator("get_resources")
+    for page in pages.paginate(TagFilters=[wanted], ResourceTypeFilters=["acm:certificate"]):
+        for one in page["ResourceTagMappingList"]:
+            if _mine(_tags(one), deployment):
+                yield _found(clients, CERTIFICATE, one, "ResourceARN")
+
+
+def _budgets(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """Budgets have no search by tag either: theirs is the deployment's name."""
+    account = clients("sts").get_caller_identity()["Account"]
+    for page in clients("budgets").get_paginator("describe_budgets").paginate(AccountId=account):
+        for one in page.get("Budgets", ()):
+            name = one["BudgetName"]
+            owner = name.removeprefix(BUDGETED)
+            if owner != name and deployment in (owner, None):
+                yield Found(BUDGET, f"{account}:{name}", name, owner, clients.region, one)
+
+
 def _tagged(deployment: str | None) -> dict[str, Any]:
     if deployment is None:
         return {"Name": "tag-key", "Values": [TAG]}
@@ -230,6 +255,7 @@ LOOKS: Sequence[Look] = (
     instances,
     _balancers,
     _receivers,
+    _certificates,
     _ec2(TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
     _ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
     _ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
@@ -245,8 +271,9 @@ LOOKS: Sequence[Look] = (
     _secrets,
     _logs,
     _schedules,
+    _budgets,
 )
 """In the order in which they can be removed."""
-GLOBAL_LOOKS: Sequence[Look] = (_profiles, _roles)
+GLOBAL_LOOKS: Sequence[Look] = (_profiles, _roles, _budgets)
 """Of services that are the same in every region."""
 REGIONAL_LOOKS: Sequence[Look] = tuple(look for look in LOOKS if look not in GLOBAL_LOOKS)
