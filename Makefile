@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 HOME_OF_DEMO := .demo
 DEPLOYER := DEPLOYER_HOME=$(CURDIR)/$(HOME_OF_DEMO) $(BIN)/deployer
 
-.PHONY: help demo test e2e-docker e2e-cloud lint check format bench bench-local clean
+.PHONY: help demo test e2e-docker e2e-cloud lint check format bench bench-cloud bench-local clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,8 +36,9 @@ test: $(READY)  ## Run the tests
 e2e-docker: $(READY)  ## Run the tests that need a Docker engine, and skip none
 	CI=true $(BIN)/python -m pytest -n 2 tests/e2e/test_docker*.py
 
-e2e-cloud: $(READY)  ## Boot a machine, and run cloud-gpu with a real Pulumi engine, killing `up` at 20 moments
-	CI=true DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_machine.py tests/e2e/test_cloud.py
+e2e-cloud: $(READY)  ## Boot a machine, and run cloud-gpu with a real Pulumi engine, killing `up` at 70 moments (an hour or more)
+	CI=true DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 DEPLOYER_REMOVALS=50 \
+	  $(BIN)/python -m pytest tests/e2e/test_machine.py tests/e2e/test_cloud*.py
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -59,6 +60,9 @@ bench: $(READY)  ## Measure what the README claims
 	benchmarks/simulate
 	benchmarks/bench
 	benchmarks/idle
+
+bench-cloud: $(READY)  ## Measure cloud-gpu beside plain Pulumi, on an AWS emulator
+	benchmarks/cloud
 
 bench-local: $(READY)  ## Measure local: our overhead over docker run, and over the engine alone
 	$(BIN)/python -m benchmarks.local

@@ -13,7 +13,7 @@ from deployer.target import Say, provider
 from deployer.words import Plan, Resource
 
 if TYPE_CHECKING:
-    from deployer.cloud.changes import Changes, Drift
+    from deployer.cloud.changes import Changes
 
 
 def refreshed(plan: Plan, home: Path, say: Say) -> Plan:
@@ -30,11 +30,11 @@ def refreshed(plan: Plan, home: Path, say: Say) -> Plan:
     store, where = Store(home), provider(plan.target, plan.provider)
     if plan.deployed is None or not plan.feasible or not applied_by_engine(where):
         return plan
-    changes, drift = look(plan, store, where, say)
+    changes = look(plan, store, where, say)
     return replace(
         plan,
         resources=tuple(_with_actions(plan, changes)),
-        warnings=(*plan.warnings, *_notes(drift)),
+        warnings=(*plan.warnings, *_notes(plan, changes)),
     )
 
 
@@ -48,8 +48,10 @@ def _with_actions(plan: Plan, changes: Changes) -> Iterator[Resource]:
         yield Resource(kind, name, {}, action)
 
 
-def _notes(drift: Drift) -> Iterator[str]:
-    for name in drift.gone:
-        yield f"{name} was removed by somebody since the last 'up'"
-    for name in drift.altered:
-        yield f"{name} was changed by somebody since the last 'up'"
+def _notes(plan: Plan, changes: Changes) -> Iterator[str]:
+    """What is to be done to what the plan leaves as it was made: somebody else has been there."""
+    kept = {(one.type, one.name) for one in plan.resources if one.action == "same"}
+    for one in changes.real:
+        if (one.type, one.name) in kept:
+            what = "removed" if one.action == "create" else "changed"
+            yield f"{one.name} was {what} by somebody since the last 'up'"

@@ -26,6 +26,7 @@ EMULATOR = KIT / "emulator" / "aws_emulator.py"
 PROVIDER = KIT / "aws_provider"
 REGION = "us-east-1"
 NAME = "bot-cloud-gpu"
+ACCOUNT = "123456789012"
 PATIENCE_S = 600.0
 SPEC = """
 name: bot
@@ -131,7 +132,7 @@ class Cloud:
 
     def leftovers(self) -> dict[str, list[str]]:
         """Everything that a deployment can leave behind, by kind, looked up without any tag."""
-        ec2, iam = self.client("ec2"), self.client("iam")
+        ec2, iam, balancing = self.client("ec2"), self.client("iam"), self.client("elbv2")
         found = {
             "instances": [i["InstanceId"] for i in self.instances()],
             "volumes": _ids(ec2.describe_volumes()["Volumes"], "VolumeId"),
@@ -157,6 +158,22 @@ class Cloud:
             "addresses": _ids(ec2.describe_addresses()["Addresses"], "AllocationId"),
             "templates": _ids(
                 ec2.describe_launch_templates()["LaunchTemplates"], "LaunchTemplateId"
+            ),
+            "groups": [
+                g["AutoScalingGroupName"]
+                for g in self.client("autoscaling").describe_auto_scaling_groups()[
+                    "AutoScalingGroups"
+                ]
+            ],
+            "balancers": _ids(balancing.describe_load_balancers()["LoadBalancers"], "DNSName"),
+            "receivers": _ids(balancing.describe_target_groups()["TargetGroups"], "TargetGroupArn"),
+            "certificates": _ids(
+                self.client("acm").list_certificates()["CertificateSummaryList"], "CertificateArn"
+            ),
+            "schedules": _ids(self.client("scheduler").list_schedules()["Schedules"], "Name"),
+            "budgets": _ids(
+                self.client("budgets").describe_budgets(AccountId=ACCOUNT).get("Budgets", ()),
+                "BudgetName",
             ),
             "secrets": _ids(self.client("secretsmanager").list_secrets()["SecretList"], "Name"),
             "logs": _ids(self.client("logs").describe_log_groups()["logGroups"], "logGroupName"),

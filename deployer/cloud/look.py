@@ -13,29 +13,29 @@ from deployer.target import Say
 from deployer.words import Plan
 
 if TYPE_CHECKING:
-    from deployer.cloud.changes import Changes, Drift
+    from deployer.cloud.changes import Changes
     from deployer.cloud.engine import Engine
 
 
-def look(plan: Plan, store: Store, provider: Any, say: Say) -> tuple[Changes, Drift]:
+def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
     """Preview a deployed plan with what exists in the cloud.
 
     Raises:
         PrerequisiteError: engine, credentials, permission or network are missing.
         EngineError: the engine failed.
     """
-    from deployer.cloud.changes import Collector, Drift
+    from deployer.cloud.changes import Collector
     from deployer.cloud.progress import Progress
 
     engine = _opened(plan, store, provider, say)
-    seen, drift, told = Collector(), Drift(), Progress(lambda _: None)
+    seen, told = Collector(), Progress(lambda _: None)
 
     def every(event: Any) -> None:
-        for one in (seen, drift, told):
-            one(event)
+        seen(event)
+        told(event)
 
     recovery.guarded(plan.deployment, lambda: engine.preview(every, refresh=True), told.errors)
-    return seen.changes(price_of(plan, store.home, provider)), drift
+    return seen.changes(price_of(plan, store.home, provider))
 
 
 def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:

@@ -173,6 +173,11 @@ def _schedule(clients: Clients, one: Found) -> None:
     clients("scheduler").delete_schedule(GroupName=group or "default", Name=name)
 
 
+def _budget(clients: Clients, one: Found) -> None:
+    account, _, name = one.id.partition(":")
+    clients("budgets").delete_budget(AccountId=account, BudgetName=name)
+
+
 def one_call(service: str, operation: str, argument: str, **more: Any) -> Remove:
     """A removal by one call that takes the id."""
 
@@ -191,6 +196,8 @@ HOW: Mapping[str, Remove] = {
     search.ROLE: _role,
     search.PROFILE: _profile,
     search.SCHEDULE: _schedule,
+    search.BUDGET: _budget,
+    search.CERTIFICATE: one_call("acm", "delete_certificate", "CertificateArn"),
     search.VOLUME: one_call("ec2", "delete_volume", "VolumeId"),
     search.VPC: one_call("ec2", "delete_vpc", "VpcId"),
     search.SUBNET: one_call("ec2", "delete_subnet", "SubnetId"),

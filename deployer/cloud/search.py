@@ -34,9 +34,13 @@ LOGS = "aws:cloudwatch/logGroup:LogGroup"
 ROLE = "aws:iam/role:Role"
 PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
+CERTIFICATE = "aws:acm/certificate:Certificate"
+BUDGET = "aws:budgets/budget:Budget"
 
 SCHEDULED = re.compile("(-(expiry|start|stop)[a-z0-9-]*)?")
 """What may follow the deployment's name in that of a schedule."""
+BUDGETED = "deployer-"
+"""What stands before the deployment's name in that of a budget."""
 LIVE = ("pending", "running", "stopping", "stopped")
 
 
@@ -64,12 +68,9 @@ Look = Callable[[Clients, str | None], Iterator[Found]]
 def search(
     clients: Clients, deployment: str | None, looks: Sequence[Look] | None = None
 ) -> list[Found]:
-    """Find everything of a deployment (None: of every one) in one region, in the order of its removal.
+    """Find everything of a deployment (None: of every one) in a region, in the order of its removal.
 
-    Args:
-        clients: of that region.
-        deployment: its name.
-        looks: where; None is wherever a rented machine leaves something.
+    `looks`: where; None is wherever a rented machine leaves something.
 
     Raises:
         PrerequisiteError: credentials, permission or network are missing.
@@ -219,6 +220,27 @@ def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
                 yield Found(SCHEDULE, place, one["Name"], deployment, clients.region, one)
 
 
+def _certificates(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """By the one service that searches by tag: Certificate Manager itself tells the tags of one at a time."""
+    wanted = {"Key": TAG, "Values": [deployment]} if deployment else {"Key": TAG}
+    pages = clients("resourcegroupstaggingapi").get_paginator("get_resources")
+    for page in pages.paginate(TagFilters=[wanted], ResourceTypeFilters=["acm:certificate"]):
+        for one in page["ResourceTagMappingList"]:
+            if _mine(_tags(one), deployment):
+                yield _found(clients, CERTIFICATE, one, "ResourceARN")
+
+
+def _budgets(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """Budgets have no search by tag either: theirs is the deployment's name."""
+    account = clients("sts").get_caller_identity()["Account"]
+    for page in clients("budgets").get_paginator("describe_budgets").paginate(AccountId=account):
+        for one in page.get("Budgets", ()):
+            name = one["BudgetName"]
+            owner = name.removeprefix(BUDGETED)
+            if owner != name and deployment in (owner, None):
+                yield Found(BUDGET, f"{account}:{name}", name, owner, clients.region, one)
+
+
 def _tagged(deployment: str | None) -> dict[str, Any]:
     if deployment is None:
         return {"Name": "tag-key", "Values": [TAG]}
@@ -262,14 +284,16 @@ LOOKS: Sequence[Look] = (
     instances,
     _balancers,
     _receivers,
+    _certificates,
     *EC2_LOOKS.values(),
     _profiles,
     roles,
     _secrets,
     _logs,
     _schedules,
+    _budgets,
 )
 """In the order in which they can be removed."""
-GLOBAL_LOOKS: Sequence[Look] = (_profiles, roles)
+GLOBAL_LOOKS: Sequence[Look] = (_profiles, roles, _budgets)
 """Of services that are the same in every region."""
 REGIONAL_LOOKS: Sequence[Look] = tuple(look for look in LOOKS if look not in GLOBAL_LOOKS)

@@ -22,7 +22,15 @@ from deployer.words import Item, Resource, Usage
 
 NO_TRAFFIC = Usage(*(Decimal(0),) * 5, (Decimal(0),) * 2, (Decimal(0),) * 2)
 FREE_HERE = frozenset(
-    {search.TEMPLATE, search.GROUP, search.SCHEDULE, search.RECEIVERS, search.INTERFACE}
+    {
+        search.TEMPLATE,
+        search.GROUP,
+        search.SCHEDULE,
+        search.RECEIVERS,
+        search.INTERFACE,
+        search.CERTIFICATE,
+        search.BUDGET,
+    }
 )
 """Types that cost nothing while nothing runs, whether or not a stack prices them."""
 LIVING = frozenset({search.INSTANCE, search.GROUP, *SERVED.values()})
@@ -80,7 +88,7 @@ def orphans(
 
 
 def _global(one: Found) -> bool:
-    return one.type in (search.ROLE, search.PROFILE) or one.region == EVERYWHERE
+    return one.type in (search.ROLE, search.PROFILE, search.BUDGET) or one.region == EVERYWHERE
 
 
 def _loose(one: Found) -> bool:

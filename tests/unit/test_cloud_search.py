@@ -14,6 +14,7 @@ from deployer.cloud.session import Session
 from deployer.errors import PrerequisiteError
 
 NAME, OTHER = "bot-cloud-gpu", "bot-cloud-gpu-2"
+ACCOUNT = "123456789012"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -68,6 +69,14 @@ def make(aws: Session, name: str) -> None:
     ec2.allocate_address(Domain="vpc", **marked("elastic-ip", name))
     aws("secretsmanager").create_secret(Name=f"deployer/{name}", SecretString="x", Tags=tags(name))
     aws("logs").create_log_group(logGroupName=f"/deployer/{name}")
+    acm = aws("acm")
+    arn = acm.request_certificate(DomainName=f"{name}.example.com")["CertificateArn"]
+    acm.add_tags_to_certificate(CertificateArn=arn, Tags=tags(name))
+    limit = {"Amount": "100", "Unit": "USD"}
+    budget = {"TimeUnit": "MONTHLY", "BudgetType": "COST", "BudgetLimit": limit}
+    aws("budgets").create_budget(
+        AccountId=ACCOUNT, Budget={**budget, "BudgetName": f"deployer-{name}"}
+    )
     iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=TRUST)
     iam.create_instance_profile(InstanceProfileName=name, Path=path)
@@ -77,6 +86,7 @@ def make(aws: Session, name: str) -> None:
 KINDS = {
     search.INSTANCE, search.VPC, search.SUBNET, search.GATEWAY, search.ROUTES, search.FIREWALL,
     search.VOLUME, search.ADDRESS, search.SECRET, search.LOGS, search.ROLE, search.PROFILE,
+    search.CERTIFICATE, search.BUDGET,
 }  # fmt: skip
 
 

@@ -12,10 +12,10 @@ import pytest
 from deployer import drift, pipeline
 from deployer.cli import main
 from deployer.cloud import look
-from deployer.cloud.changes import Change
+from deployer.cloud.changes import Change, Changes
 from deployer.deployed import beside, fingerprint, unforeseen
 from deployer.state import Store, new_record, planned
-from deployer.words import ModelInfo, Plan, Resource
+from deployer.words import Estimate, ModelInfo, Plan, Resource
 
 NAME = "bot-cloud-gpu"
 SPEC = "name: bot\nmodel: {source: hf:Qwen/Qwen3-8B}\n"
@@ -127,19 +127,21 @@ def test_a_saved_plan_is_refused_once_what_is_deployed_has_moved(world, capsys):
 def test_a_refreshed_plan_says_what_the_engine_would_do_and_what_somebody_changed(
     world, monkeypatch
 ):
-    changes = SimpleNamespace(
-        every=[
-            Change("aws:ec2/instance:Instance", "machine", "create"),
-            Change("aws:x", "y", "delete"),
-        ]
+    every = (
+        Change("aws:ec2/instance:Instance", "machine", "create"),
+        Change("aws:ec2/securityGroup:SecurityGroup", "access", "update"),
+        Change("aws:ec2/vpc:Vpc", "network", "same"),
+        Change("aws:x", "y", "delete"),
     )
-    gone = SimpleNamespace(gone=["machine"], altered=["access"])
-    monkeypatch.setattr(look, "look", lambda *_: (changes, gone))
+    nothing = Estimate((), (), None, None, None, None, None)
+    changes = Changes(every, nothing, nothing)
+    monkeypatch.setattr(look, "look", lambda *_: changes)
     assert "removed by somebody" not in str(world.plan("--refresh")), "nothing is deployed"
     world.deployed()
     told = world.plan("--refresh")
     assert {k: v for k, v in doing(told).items() if v != "same"} == {
         "machine": "create",
+        "access": "update",
         "y": "delete",
     }
     assert "machine was removed by somebody since the last 'up'" in told["warnings"]
