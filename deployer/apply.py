@@ -11,10 +11,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,6 @@ from deployer.words import Plan
 
 if TYPE_CHECKING:
     from deployer.cloud.apply import Agree
-    from deployer.cloud.search import Found
-    from deployer.cloud.site import Remember
 
 READY_S = 900.0
 """How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
@@ -77,6 +74,7 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
     with store.lock(plan.deployment):
         if applied_by_engine(provider):
             from deployer.cloud.apply import StackWork
+            from deployer.reaper import lifetime
 
             work = StackWork(
                 plan,
@@ -87,27 +85,11 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
                 wait,
                 limit_s,
                 agree or (lambda _: None),
-                remember=_dated(plan, store, now),
+                remember=lifetime.remembering(plan, store, now),
             )
             return Applied(*work.done())
         runner = runner_of(provider, home)
         return _Work(plan, store, runner, say, now, wait, limit_s or READY_S).done()
-
-
-def _dated(plan: Plan, store: Store, now: Now) -> Remember:
-    """What is remembered of machines once they are there: their prices, and when they are removed."""
-
-    def remember(record: Deployment, found: Sequence[Found]) -> Deployment:
-        from deployer import catalog
-        from deployer.cloud.session import Session
-        from deployer.reaper import lifetime
-
-        record = lifetime.remembered(record, found, catalog.load(store.home / "catalog"))
-        at = datetime.fromisoformat(now()).timestamp()
-        clients = Session(plan.inputs["region"])
-        return lifetime.prolonged(clients, record, plan.inputs.get("expires"), at)
-
-    return remember
 
 
 def applied_by_engine(provider: Provider) -> bool:

@@ -226,7 +226,7 @@ def _certificates(clients: Clients, deployment: str | None) -> Iterator[Found]:
     pages = clients("resourcegroupstaggingapi").get_paginator("get_resources")
     for page in pages.paginate(TagFilters=[wanted], ResourceTypeFilters=["acm:certificate"]):
         for one in page["ResourceTagMappingList"]:
-            if _mine(_tags(one), deployment):
+            if _mine(tags_of(one), deployment):
                 yield _found(clients, CERTIFICATE, one, "ResourceARN")
 
 

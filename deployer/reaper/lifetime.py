@@ -7,15 +7,16 @@ machine within an hour of its end, CloudWatch still knows for fifteen months how
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from deployer import spending
+from deployer import catalog, spending
 from deployer.cloud import search
 from deployer.cloud.search import Found
-from deployer.cloud.session import Clients
+from deployer.cloud.session import Clients, Session
+from deployer.cloud.site import Remember
 from deployer.cost import Rates
 from deployer.errors import DeployerError
 from deployer.idle import decide
@@ -24,7 +25,8 @@ from deployer.reaper.budget import DAY_S, SAMPLE_HOURS
 from deployer.reaper.machines import Machine, expires_at, iso, machine, policy
 from deployer.reaper.orphans import prices
 from deployer.spending import Prices
-from deployer.state import Deployment
+from deployer.state import Deployment, Store
+from deployer.words import Plan
 
 HOUR = Decimal(3600)
 
@@ -47,6 +49,17 @@ def glance(clients: Clients, record: Deployment, found: Sequence[Found], now: fl
         _idle_since(clients, machines, now),
         iso(min(times)) if times else None,
     )
+
+
+def remembering(plan: Plan, store: Store, now: Callable[[], str]) -> Remember:
+    """Return what adds to a record, once its machines are there, their prices and when they are removed."""
+
+    def remember(record: Deployment, found: Sequence[Found]) -> Deployment:
+        record = remembered(record, found, catalog.load(store.home / "catalog"))
+        clients, at = Session(plan.inputs["region"]), datetime.fromisoformat(now()).timestamp()
+        return prolonged(clients, record, plan.inputs.get("expires"), at)
+
+    return remember
 
 
 def remembered(record: Deployment, found: Sequence[Found], rates: Rates) -> Deployment:
