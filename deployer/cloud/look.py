@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deployer.cloud import preflight, recovery
+from deployer.cloud import recovery
 from deployer.cloud.pricing import price_of
-from deployer.cloud.runner import CloudKeeper
-from deployer.cloud.stack_state import zones_to_try
+from deployer.cloud.site import Order
+from deployer.cloud.sites import site_of
 from deployer.state import Store
 from deployer.target import Say
 from deployer.words import Plan
@@ -40,14 +40,11 @@ def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
 
 def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:
     from deployer.cloud import engine, pulumi_cli, settings
-    from deployer.cloud.config import config_of, program_of
+    from deployer.cloud.config import program_of
 
+    site = site_of(Order(plan, store, provider, say))
+    config = site.check()
     at = settings.settings(store.home, plan.deployment, plan.options.get("state"))
-    clients = CloudKeeper(provider, store.home, say).clients(plan.deployment, plan.inputs["region"])
-    _, owner = preflight.identity(clients)
-    config = config_of(plan, store, owner)
     opened = engine.opened(pulumi_cli.find(say), at, program_of(provider, plan.inputs, config), say)
-    zones = preflight.zones_of(clients, plan.inputs["instance_type"])
-    config.plain["zones"] = ",".join(zones)
-    config.plain["zone"] = zones_to_try(opened.state(), zones)[0]
+    site.settle(opened.state(), config)
     return opened

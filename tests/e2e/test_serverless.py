@@ -123,6 +123,9 @@ def test_an_endpoint_of_hugging_face_is_made_asked_changed_paused_renewed_and_re
 
     del hub.endpoints[NAME]
     assert face.status()["state"] == "failed"
+    file = face.cloud.home.parent / "deployer.yaml"
+    looked = face.run("plan", "-f", str(file), "--target", "serverless", "--offline", "--refresh")
+    assert "endpoint was removed by somebody since the last 'up'" in looked
     assert "gone since the last run: endpoint" in face.up()
 
     assert face.down()["remaining"] == []
