@@ -308,7 +308,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
 def test_the_document_is_the_design_s(aws, world, crowd):
     found, _ = crowd.look(REGIONS[:1])
     plain = json.loads(json.dumps(found.plain))
-    assert set(plain) == {"instances", "orphans", "gaps"}
+    assert set(plain) == {"instances", "endpoints", "orphans", "gaps"}
     instance = {"deployment", "region", "id", "state", "idle_seconds", "usd_per_hour"}
     instance |= {"cost_since_idle_usd", "decision", "reason"}
     assert instance <= set(plain["instances"][0])
@@ -346,13 +346,14 @@ def test_the_command_shows_asks_and_ends(aws, home):
 
 
 def test_a_gap_ends_the_command_with_1_and_is_named(aws, home):
-    aws.fail({"operation": "ec2.DescribeVpcs", "code": "UnauthorizedOperation", "status": 403})
+    denied = {"code": "AccessDeniedException", "status": 400}
+    aws.fail({"operation": "secretsmanager.ListSecrets", **denied})
     try:
         told = command("--region", "sa-east-1")
     finally:
         aws.fail()
     assert told.returncode == 1
-    assert "DescribeVpcs" in told.stderr
+    assert "ListSecrets" in told.stderr
 
 
 def test_the_service_goes_on_after_a_round_and_ends_with_a_signal(aws, home):

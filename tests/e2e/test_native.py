@@ -34,7 +34,7 @@ targets: {{local: {{provider: native, port: {port}}}}}
 """
 STATUS_KEYS = {
     *("name", "target", "provider", "state", "endpoint", "started_at", "idle_since", "requests"),
-    *("uptime_seconds", "gpu_memory_mib"),
+    *("uptime_seconds", "gpu_memory_mib", "awake"),
     *("output_tokens", "usd_per_hour", "cost_so_far_usd", "expires_at", "resources"),
 }
 
