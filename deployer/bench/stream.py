@@ -59,6 +59,7 @@ class _Answer:
     gaps: list[float] = field(default_factory=list)
     usage: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = False
+    began: bool = False  # the server has begun to answer
     error: str | None = None
     detail: str = ""
 
@@ -135,7 +136,13 @@ async def ask(client: httpx.AsyncClient, endpoint: Endpoint, body: Body) -> Samp
 
     answer = _Answer(time.perf_counter())
     try:
-        await _read(client, endpoint, body, answer)
+        try:
+            await _read(client, endpoint, body, answer)
+        except httpx.RemoteProtocolError:
+            if answer.began:
+                raise
+            # a kept connection that the server had closed meanwhile: any client takes another one
+            await _read(client, endpoint, body, answer)
     except httpx.ConnectError as error:
         answer.fail("no connection", str(error))
     except httpx.TimeoutException as error:
@@ -153,6 +160,7 @@ async def _read(client: httpx.AsyncClient, endpoint: Endpoint, body: Body, answe
     url = f"{endpoint.url}/chat/completions"
     told = {"trace": watch}
     async with client.stream("POST", url, json=body, extensions=told) as response:
+        answer.began = True
         if response.status_code != 200:
             text = (await response.aread()).decode(errors="replace")
             answer.fail(f"http {response.status_code}", reason(text))
