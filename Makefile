@@ -38,7 +38,7 @@ e2e-docker: $(READY)  ## Run the tests that need a Docker engine, and skip none
 
 e2e-cloud: $(READY)  ## Boot a machine, and run cloud-gpu with a real Pulumi engine, killing `up` at 70 moments (an hour or more)
 	CI=true DEPLOYER_E2E_CLOUD=1 DEPLOYER_KILLS=20 DEPLOYER_REMOVALS=50 \
-	  $(BIN)/python -m pytest tests/e2e/test_machine.py tests/e2e/test_cloud*.py
+	  $(BIN)/python -m pytest tests/e2e/test_machine*.py tests/e2e/test_cloud*.py
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

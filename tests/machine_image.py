@@ -19,7 +19,7 @@ PARTS = Path(__file__).parent / "e2e" / "machine"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "systemd systemd-sysv dbus cloud-init nginx-light awscli openssl python3 libgomp1 libstdc++6 curl"
-    " iproute2 procps ca-certificates"
+    " iproute2 procps ca-certificates libfaketime"
 )
 UNUSED = (
     "var/cache/apt",
