@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer import answering, measurement_store
-from deployer.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.errors import DeployerError, PrerequisiteError
 from deployer.state import Deployment, Store, new_record, planned
 from deployer.target import Keeper, Provider, Replacer, Runner, Say
+from deployer.waiting import Waiting
 from deployer.words import Plan
 
 if TYPE_CHECKING:
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
 READY_S = 900.0
 """How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
-FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.25
-"""How often an engine is asked: the longer it loads, the less often (by a twentieth of that time)."""
-ALIVE_S = 0.1
-"""How often it is looked whether it still runs, which takes longer than to ask it."""
-WORDS_S = 2.0
-"""How often its newest line is shown while it loads: engines report there what they download."""
-LAST_WORDS = 12
-"""How many lines of the log are shown when an engine fails."""
-
 Now = Callable[[], str]
 """The time, ISO 8601 in UTC."""
 
@@ -156,7 +147,7 @@ class _Work:
             return None
         if (record.spec_digest, record.planned) != (self.plan.spec_digest, planned(self.plan)):
             return None
-        return record if record.ready_at is None or self._healthy(record) else None
+        return record if record.ready_at is None or answering.healthy(record, self.store) else None
 
     def run(self) -> Deployment:
         """Start it anew in place of whatever is left of an older one."""
@@ -171,7 +162,8 @@ class _Work:
 
     def go_on(self, record: Deployment) -> Deployment:
         """Wait for what was started, and see that it answers."""
-        self._await(record)
+        waiting = Waiting(self.plan, self.store, self.runner, self.say, self.limit_s)
+        waiting.until_healthy(record)
         answering.smoke_test(record, self.store, self.say)
         if isinstance(self.runner, Replacer):
             self.runner.settle(self.name)
@@ -195,47 +187,6 @@ class _Work:
             return self.store.load(self.name)
         except DeployerError:  # a damaged record is replaced
             return None
-
-    def _await(self, record: Deployment) -> None:
-        start = time.monotonic()
-        said, shown, looked = "", start, 0.0
-        while not self._healthy(record):
-            if time.monotonic() - looked > ALIVE_S:
-                self._still_there()
-                looked = time.monotonic()
-            waited = time.monotonic() - start
-            if waited > self.limit_s:
-                raise self._failure(f"the engine was not healthy within {self.limit_s:.0f} s")
-            if start + waited - shown > WORDS_S:
-                said, shown = self._newest_line(said), start + waited
-            time.sleep(min(max(FIRST_LOOK_S, waited / 20), LAST_LOOK_S))
-        self.say(f"healthy: {record.endpoint}")
-
-    def _still_there(self) -> None:
-        if not self.runner.alive(self.name):
-            raise self._failure("the engine ended before it was healthy")
-
-    def _newest_line(self, before: str) -> str:
-        """Show the newest line of the log (of a progress bar, its newest state) if it is another one."""
-        for line in list(self.runner.logs(self.name, follow=False, tail=1)):
-            newest = line.rstrip("\r").rpartition("\r")[2].strip()
-            if newest and newest != before:
-                self.say(f"  {newest}")
-                return newest
-        return before
-
-    def _healthy(self, record: Deployment) -> bool:
-        return answering.healthy(record, self.store)
-
-    def _failure(self, what: str) -> EngineError:
-        folder = self.store.folder(self.name)
-        lines = list(self.runner.logs(self.name, follow=False, tail=LAST_WORDS))
-        words = "".join(f"\n    {line}" for line in lines)
-        return EngineError(
-            f"{what}; it said last:{words}" if words else what,
-            hint="correct what it complains about, then run 'deployer up' again",
-            where=str(next(folder.glob("*.log"), folder)),
-        )
 
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:

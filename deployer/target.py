@@ -132,6 +132,15 @@ class Replacer(Protocol):
 
 
 @runtime_checkable
+class Fetcher(Protocol):
+    """What a `Runner` may know besides: how far its engine is with a download."""
+
+    def cached_bytes(self, deployment: str) -> int | None:
+        """The bytes that the engine's model cache holds now; None where it has none that can be seen."""
+        ...
+
+
+@runtime_checkable
 class Finder(Protocol):
     """What a keeper may know besides: where a deployment answers now, and why something is left."""
 

@@ -83,3 +83,19 @@ def hub_token() -> str:
     from huggingface_hub import get_token
 
     return get_token() or ""
+
+
+def cached_bytes(client: APIClient, ident: str) -> int | None:
+    """How much the container's model cache holds, as `du` inside counts it; None where there is neither."""
+    from docker.errors import APIError
+
+    seen = client.inspect_container(ident)
+    volume = next((m["Destination"] for m in seen["Mounts"] if m["Type"] == "volume"), None)
+    if volume is None or not seen["State"]["Running"]:
+        return None
+    try:
+        asked = client.exec_create(ident, ["du", "-sk", volume], stderr=False)
+        said = client.exec_start(asked["Id"]).split()
+    except APIError:  # it has ended meanwhile
+        return None
+    return int(said[0]) * 1024 if said and said[0].isdigit() else None

@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deployer.containers.daemon import mended, refusal
+from deployer.downloads import STEP, bar
 from deployer.target import Say
 
 if TYPE_CHECKING:
     from docker import APIClient
-
-STEP = 10
-"""A line of progress for each so many percent."""
-BAR = 20
-GB = 10**9
 
 
 def ensure(client: APIClient, image: str, say: Say) -> str:
@@ -76,10 +72,3 @@ def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if 100 * done // total >= shown + STEP:
             shown = 100 * done // total // STEP * STEP
             yield bar(done, total)
-
-
-def bar(done: int, total: int) -> str:
-    """Draw `[#####...............]  25 %  2.0 of 8.1 GB`."""
-    full = BAR * done // total
-    drawn = "#" * full + "." * (BAR - full)
-    return f"[{drawn}] {100 * done // total:3d} %  {done / GB:.1f} of {total / GB:.1f} GB"

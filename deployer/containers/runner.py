@@ -94,6 +94,14 @@ class DockerRunner:
             pids = looks.pids_of(client.top(current["Id"]))
         return gpu.memory_of(pids)
 
+    def cached_bytes(self, deployment: str) -> int | None:
+        """Return what the volume of the model cache holds; None where it has none."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if looks.name(c) == deployment), None)
+            if client is None or current is None:
+                return None
+            return looks.cached_bytes(client, current["Id"])
+
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
         removed = []

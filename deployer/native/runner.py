@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.native import gpu, logs, process
+from deployer.native import gpu, hub_cache, logs, process
 from deployer.native.launch import Job, Machine, launch
 from deployer.native.ports import HOST, free_port
 from deployer.state import Store, write
@@ -66,6 +66,15 @@ class NativeRunner:
         """Return the GPU memory that its processes hold, in MiB; None where there is no NVIDIA driver."""
         pids = {p.pid for p in process.find(self.store.folder(deployment))}
         return gpu.memory_of(pids)
+
+    def cached_bytes(self, deployment: str) -> int | None:
+        """Return what this machine's cache holds of a model of the hub; None for a model that is a file."""
+        record = self.store.load(deployment)
+        made = record.planned if record else ()
+        source = next((r["inputs"]["source"] for r in made if r["type"] == PROCESS), "")
+        if not source.startswith("hf:"):
+            return None
+        return hub_cache.held(hub_cache.folder(), source.removeprefix("hf:"))
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Stop its processes; what is in the middle of an answer has a few seconds to end it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deployer.containers import arguments, daemon, looks
+from deployer.containers.runner import DockerRunner
 from deployer.errors import EngineError, PrerequisiteError
 from deployer.state import Store
 from tests import docker_image
@@ -179,6 +181,28 @@ def test_a_killed_engine_is_started_again_behind_the_same_endpoint(box):
     until(lambda: box.state() == "healthy")
     assert box.inspect()["RestartCount"] == 1
     assert box.ask().choices
+
+
+def test_what_a_container_has_downloaded_to_its_volume_is_counted(box):
+    runner, name = DockerRunner(box.home), box.deployment
+    words = ["import time; open('/models/part', 'wb').write(b'x' * 5_000_000); time.sleep(600)"]
+    tool = f"{shutil.which('du')}:/usr/bin/du:ro"  # engines' images have it, the tests' has not
+    with closing(daemon.connect()) as client:
+        volume = client.create_volume(labels={arguments.LABEL: name})["Name"]
+        host = client.create_host_config(binds=[f"{volume}:/models", tool])
+        made = client.create_container(
+            *(box.image, words),
+            name=name,
+            labels={arguments.LABEL: name},
+            volumes=["/models"],
+            host_config=host,
+            entrypoint=["python3", "-c"],
+        )
+        assert runner.cached_bytes(name) is None
+        client.start(made)
+        until(lambda: (runner.cached_bytes(name) or 0) >= 5_000_000)
+        client.remove_container(made, force=True)
+        client.remove_volume(volume)
 
 
 def test_what_a_killed_up_left_behind_is_found_by_its_labels(box):

@@ -172,6 +172,19 @@ def test_what_the_engine_downloads_is_shown_while_it_is_waited_for(world, runner
     assert "  model.safetensors:  45%|####" in world.said
 
 
+def test_how_far_the_weights_are_is_shown_while_it_is_waited_for(world, runner, server):
+    held = iter((0, 3 * 10**9))
+
+    def cached_bytes(_: str) -> int:
+        at = next(held)
+        server.health = 200 if at else 503
+        return at
+
+    server.health, runner.cached_bytes = 503, cached_bytes
+    up(world, replace(PLAN, model=ModelInfo("bot", weights_bytes=10**10)))
+    assert "  weights [######..............]  30 %  3.0 of 10.0 GB" in world.said
+
+
 def test_it_has_cost_its_price_for_each_hour_since_its_start(world):
     up(world)
     assert shown(world)["usd_per_hour"] == 0.25
