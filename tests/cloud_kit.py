@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
-KIT = Path(os.environ.get("DEPLOYER_KIT") or ROOT.parent / "shared")
+KIT = Path(os.environ.get("DEPLOYER_TEST_KIT") or ROOT.parent / "shared")
 EMULATOR = KIT / "emulator" / "aws_emulator.py"
 PROVIDER = KIT / "aws_provider"
 REGION = "us-east-1"
@@ -42,7 +42,7 @@ def missing() -> str | None:
     if shutil.which("pulumi") is None:
         return "the Pulumi engine ('pulumi') is not on PATH"
     if not EMULATOR.exists() or not PROVIDER.exists():
-        return f"the AWS emulator and provider are not in {KIT} (DEPLOYER_KIT names another place)"
+        return f"the AWS emulator and provider are not in {KIT} (DEPLOYER_TEST_KIT names another place)"
     return None
 
 

@@ -65,13 +65,35 @@ def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
         EngineError: something that is left over cannot be removed.
     """
     unlock(at)
+    shared = at.locks is None
+    if shared:
+        _take_turn(at)
     state = at.engine.state()
     known = state.get("resources") or []
     lost = orphans(at.things.found(), state)
     if lost and not ours and not known:
         raise _somebody_elses(at.name, lost)
     _remove(at, [one for one in lost if one.type not in at.things.taken_up])
-    if (known and not ending) or state.get("pending_operations"):
+    if not shared and ((known and not ending) or state.get("pending_operations")):
+        _refresh(at)
+
+
+def _take_turn(at: Scene) -> None:
+    """Renew a state that others share, which the engine does only where nobody is at work.
+
+    What they are making now has their tag, is not in the state yet, and would be taken for left over. A lock
+    of a process of this machine that has died is removed.
+
+    Raises:
+        StaleError: somebody is at work.
+    """
+    try:
+        _refresh(at)
+    except StaleError as error:
+        held = failures.locks_in(str(error.__cause__))
+        if not held or any(_holds(lock) for lock in held):
+            raise
+        _cancel(at, held[0])
         _refresh(at)
 
 
@@ -84,11 +106,20 @@ def unlock(at: Scene) -> None:
     _end_left_behind(at)
     held = list(locks(at.locks))
     for lock in held:
-        if lock.host != socket.gethostname() or _alive(lock.pid):
+        if _holds(lock):
             raise failures.locked(at.name, lock)
     if held:
-        at.say(f"a run of {at.name} was interrupted (pid {held[0].pid}): going on from there")
-        at.engine.cancel()
+        _cancel(at, held[0])
+
+
+def _holds(lock: Lock) -> bool:
+    """Whether its process may live: of one on another machine nobody knows."""
+    return lock.host != socket.gethostname() or _alive(lock.pid)
+
+
+def _cancel(at: Scene, lock: Lock) -> None:
+    at.say(f"a run of {at.name} was interrupted (pid {lock.pid}): going on from there")
+    at.engine.cancel()
 
 
 def locks(folder: Path | None) -> Iterator[Lock]:
