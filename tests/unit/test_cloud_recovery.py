@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pulumi.automation._cmd import CommandResult
+from pulumi.automation.errors import create_command_error
 
 from deployer.cloud import recovery, removal, search
 from deployer.cloud.recovery import Scene
@@ -110,6 +113,42 @@ def test_the_lock_of_a_living_process_or_of_another_machine_is_respected(scene, 
         recovery.tidy(scene.at, ours=True)
     assert caught.value.exit_code == 5
     assert scene.engine.asked == []
+
+
+@pytest.fixture
+def shared(scene: SimpleNamespace, account: Account) -> SimpleNamespace:
+    """A state that others share, with something in the account that it does not know."""
+    account.add("i-new")
+    scene.at = replace(scene.at, locks=None)
+    return scene
+
+
+def locked_by(scene: SimpleNamespace, host: str, pid: int) -> None:
+    """The engine is refused once, for somebody holds the lock."""
+
+    def refuse(_: Any) -> None:
+        lock = f"s3://x/1.json: created by ada@{host} (pid {pid}) at 2026-11-23T01:30:54Z"
+        said = f"error: the stack is currently locked by 1 lock(s). Either wait ...\n  {lock}"
+        raise create_command_error(CommandResult(stdout="", stderr=said, code=255))
+
+    scene.engine.failing["refresh clear=True"] = [refuse]
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "another-machine"])
+def test_nothing_is_left_over_while_somebody_else_works_on_a_shared_state(shared, account, host):
+    locked_by(shared, host, os.getpid())
+    with pytest.raises(StaleError, match="ada on"):
+        recovery.tidy(shared.at, ours=True)
+    assert len(account.things) == 1
+
+
+def test_the_lock_of_a_dead_process_of_this_machine_is_removed_from_a_shared_state(
+    shared, account, dead
+):
+    locked_by(shared, socket.gethostname(), dead)
+    recovery.tidy(shared.at, ours=True)
+    assert shared.engine.asked == ["refresh clear=True", "cancel", "refresh clear=True"]
+    assert account.things == []
 
 
 def test_an_engine_that_outlived_its_deployer_is_told_to_end_and_waited_for(scene, living):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends import fail, null
 
 from deployer.cloud import pulumi_cli, settings
 from deployer.errors import PrerequisiteError
@@ -78,8 +82,35 @@ def test_a_state_elsewhere_has_no_lock_files_here(tmp_path):
     assert settings.settings(tmp_path, "bot", "s3://bucket", {}).locks is None
 
 
-def test_the_passphrase_is_made_once_and_readable_by_its_owner_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "_from_keyring", lambda _: None)
+class Desk(KeyringBackend):
+    """A desktop's keyring, or (`forgets`) one that takes everything and keeps nothing."""
+
+    priority = 1.0
+
+    def __init__(self, *, forgets: bool = False) -> None:
+        super().__init__()
+        self.forgets = forgets
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if not self.forgets:
+            self.kept[service, username] = password
+
+
+@pytest.fixture
+def ring() -> Iterator[Callable[[KeyringBackend], None]]:
+    """Puts a keyring in place of the user's own."""
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+@pytest.mark.parametrize("absent", [null.Keyring(), fail.Keyring(), Desk(forgets=True)])
+def test_the_passphrase_is_made_once_and_readable_by_its_owner_alone(tmp_path, ring, absent):
+    ring(absent)
     first = settings.settings(tmp_path, "bot", None, {}).environ
     file = Path(first["PULUMI_CONFIG_PASSPHRASE_FILE"])
     kept = file.read_text()
@@ -87,6 +118,24 @@ def test_the_passphrase_is_made_once_and_readable_by_its_owner_alone(tmp_path, m
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert settings.settings(tmp_path, "other", None, {}).environ == first
     assert file.read_text() == kept
+
+
+def test_the_passphrase_lies_in_the_keyring_where_there_is_one_one_for_each_home(tmp_path, ring):
+    ring(Desk())
+    homes = [tmp_path / "a", tmp_path / "b"]
+    first, other = (settings.settings(home, "bot", None, {}).environ for home in homes)
+    kept = first["PULUMI_CONFIG_PASSPHRASE"]
+    assert len(kept) >= 32
+    assert kept != other["PULUMI_CONFIG_PASSPHRASE"]
+    assert settings.settings(homes[0], "other", None, {}).environ == first
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_a_passphrase_file_of_before_goes_before_the_keyring(tmp_path, ring):
+    ring(null.Keyring())
+    first = settings.settings(tmp_path, "bot", None, {}).environ
+    ring(Desk())
+    assert settings.settings(tmp_path, "bot", None, {}).environ == first
 
 
 def test_a_passphrase_of_the_users_own_is_used(tmp_path):
