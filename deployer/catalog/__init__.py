@@ -25,12 +25,14 @@ class Catalog:
     def __init__(self, folder: Path | None = None) -> None:
         self._refreshed = refreshed.Folder(folder)
         self._merged: dict[str | None, Sequence[Offer]] = {}
+        self._listings: dict[str, Sequence[Offer]] = {}
 
     def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
         """Every offer of a provider, in one region or in all; an unknown one has none."""
         bundled = offers.of(provider, region)
         if provider != offers.AWS:
-            return bundled
+            listed = self._listed(provider)
+            return [o for o in listed if region in (None, o.region)] if listed else bundled
         if region not in self._merged:
             self._merged[region] = refreshed.merge(bundled, self._fresh_offers(region))
         return self._merged[region]
@@ -74,6 +76,15 @@ class Catalog:
         """The oldest and the newest date of any bundled price (ISO; some give only the month)."""
         dates = sorted(_dates())
         return dates[0], dates[-1]
+
+    def _listed(self, provider: str) -> Sequence[Offer]:
+        """What a provider's own listing offers, with a price; nothing unless it was read, and is the newer."""
+        if provider not in self._listings:
+            fresh = self._refreshed.listed(provider)
+            made = [offers.listed(provider, name, p) for name, p in fresh.items() if p.usd]
+            bundled = max((o.as_of or "" for o in offers.of(provider, None)), default="")
+            self._listings[provider] = [o for o in made if o and (o.as_of or "") >= bundled]
+        return self._listings[provider]
 
     def _fresh_offers(self, region: str | None) -> Iterator[Offer]:
         for where in (region,) if region else self._refreshed.regions():

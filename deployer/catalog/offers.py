@@ -76,6 +76,23 @@ def _hosted(provider: str, region: str | None) -> Iterator[Offer]:
             yield _offer(provider, row, *data["sources"][row["source"]])
 
 
+def listed(provider: str, name: str, price: Price) -> Offer | None:
+    """Make the offer of a type that a provider's own listing has (`aws/nvidia-l4/x4`: vendor, type, size).
+
+    None where no bundled row tells which GPU that is.
+    """
+    vendor, kind, size = name.split("/")
+    data = table("hosted")
+    known = [r for r in rows(data["columns"], data["offers"][provider]) if f"/{kind}/" in r["type"]]
+    of_its_own = [row for row in known if row["region"] == vendor]
+    like = next(iter(of_its_own or known), None)
+    if like is None or not size.removeprefix("x").isdigit():
+        return None
+    row = {**like, "type": name, "region": vendor, "gpu_count": int(size.removeprefix("x"))}
+    row |= {"usd_per_hour": None if price.usd is None else str(price.usd)}
+    return _offer(provider, row, price.source, price.as_of)
+
+
 def _offer(provider: str, row: Mapping[str, Any], source: str, as_of: str | None) -> Offer:
     return Offer(
         provider=provider,

@@ -6,7 +6,8 @@
      "spot":       {"g6.xlarge": ["0.3219", "spot@2026-11-22"]},
      "components": {"ebs-gp3-storage": ["0.08", "AmazonEC2@2026-11-22"]}}
 
-A null price: AWS's list was read and has none. A refreshed price goes before a bundled one unless it is older.
+`huggingface.json` is of the same form, from Hugging Face's own listing, with a type such as aws/nvidia-l4/x1.
+A null price: the list was read and has none. A refreshed price goes before a bundled one unless it is older.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Folder:
         found = sorted(folder.glob("aws-*.json")) if folder else []
         self._files = {file.stem.removeprefix("aws-"): file for file in found}
         self._read: dict[str, Mapping[str, Mapping[str, Price]]] = {}
+        self._folder = folder
 
     def regions(self) -> Sequence[str]:
         """The regions that were refreshed."""
@@ -64,6 +66,15 @@ class Folder:
         """One price, or None when it was never refreshed."""
         return self.prices(kind, region).get(name) if region else None
 
+    def listed(self, provider: str) -> Mapping[str, Price]:
+        """The prices by type that a provider's own listing had; {} when it was never read."""
+        return read(listed_file(self._folder, provider))["on-demand"] if self._folder else {}
+
+
+def listed_file(folder: Path, provider: str) -> Path:
+    """Return the file that holds what a provider's own listing had."""
+    return folder / f"{provider}.json"
+
 
 def file_of(folder: Path, region: str) -> Path:
     """Return the file that holds a region's refreshed prices."""
@@ -79,7 +90,7 @@ def read(file: Path) -> Mapping[str, Mapping[str, Price]]:
     try:
         return _prices(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return {}
+        return {kind: {} for kind in KINDS}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
         raise UsageError(
             f"{file} holds no prices that can be read: {type(error).__name__}: {error}",

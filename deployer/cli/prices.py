@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, view
-from deployer.errors import EngineError
+from deployer.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.prices import Asked, Refreshed
 
 DEFAULT_REGION = "us-east-1"
 """The region of a spec that names none."""
@@ -41,7 +46,10 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
     view.say(prices_view.footer(found, now()))
 
 
-@command.command("refresh", help="Fetch AWS's public price lists, and spot prices where you may.")
+@command.command(
+    "refresh",
+    help="Fetch AWS's public price lists (and spot prices where you may), or Hugging Face's own listing.",
+)
 @click.option(
     "--region",
     "regions",
@@ -50,10 +58,9 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
 )
 @click.option(
     "--provider",
-    type=click.Choice(["aws"]),
+    type=click.Choice(["aws", "huggingface"]),
     default="aws",
-    expose_value=False,
-    help="Whose prices; the others come with a newer deployer.",
+    help="Whose prices; the others come with a newer deployer.  [default: aws]",
 )
 @click.option(
     "--accept-changes",
@@ -61,22 +68,20 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
     help="Take prices that doubled or halved, and lists in which many types are missing.",
 )
 @options.json_option
-def refresh_prices(regions: tuple[str, ...], accept_changes: bool, as_json: bool) -> None:
+def refresh_prices(
+    regions: tuple[str, ...], provider: str, accept_changes: bool, as_json: bool
+) -> None:
     """Renew region by region; where a list cannot be believed, the old prices of its region stay."""
-    from deployer import prices
     from deployer.cli import prices_view
-    from deployer.clock import now
-    from deployer.home import home
-    from deployer.prices import download, spot
 
-    folder = home() / "catalog"
-    asked = prices.Asked(
-        folder, now()[:10], download.base_url(), _progress, spot.live, accept_changes
-    )
+    if provider == "huggingface":
+        refreshes = _of_hugging_face(regions, accept_changes)
+    else:
+        refreshes = _of_aws(regions, accept_changes)
     done, refused = [], []
-    for region in prices_view.regions(regions or (DEFAULT_REGION,), folder):
+    for refresh in refreshes:
         try:
-            done.append(prices.refresh(region, asked))
+            done.append(refresh())
         except EngineError as error:
             refused.append(error)
             continue
@@ -85,6 +90,39 @@ def refresh_prices(regions: tuple[str, ...], accept_changes: bool, as_json: bool
         raise prices_view.together(refused)
     if as_json:
         view.emit(prices_view.refreshed(done))
+
+
+def _of_aws(regions: tuple[str, ...], accept_changes: bool) -> list[Callable[[], Refreshed]]:
+    from deployer import prices
+    from deployer.cli import prices_view
+    from deployer.prices import download
+
+    asked = _asked(download.base_url(), accept_changes)
+    names = prices_view.regions(regions or (DEFAULT_REGION,), asked.folder)
+    return [partial(prices.refresh, name, asked) for name in names]
+
+
+def _of_hugging_face(
+    regions: tuple[str, ...], accept_changes: bool
+) -> list[Callable[[], Refreshed]]:
+    from huggingface_hub import get_token
+
+    from deployer.prices import listing
+
+    if regions:
+        raise UsageError(
+            "Hugging Face's prices are the same in every region of a cloud",
+            hint="leave --region out",
+        )
+    return [partial(listing.refresh, _asked(listing.url(), accept_changes), get_token())]
+
+
+def _asked(base: str, accept_changes: bool) -> Asked:
+    from deployer.clock import now
+    from deployer.home import home
+    from deployer.prices import Asked, spot
+
+    return Asked(home() / "catalog", now()[:10], base, _progress, spot.live, accept_changes)
 
 
 @contextmanager

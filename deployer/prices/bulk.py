@@ -38,6 +38,11 @@ class Found:
     components: dict[str, Row] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def source(self) -> str:
+        """What a plan names as the source of these prices."""
+        return f"AWS price list {self.offer}, version {self.version}"
+
 
 def split(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut a stream into lines.

@@ -63,6 +63,15 @@ def compare(old: Catalog, region: str, files: Sequence[Found]) -> News:
     )
 
 
+def against(before: Mapping[str, Decimal], found: Found) -> News:
+    """Set a listing that has machines alone against the prices in use."""
+    missing = sorted(name for name in before if name not in found.instances)
+    changes = [*_changes(before, found.instances)]
+    none = () if found.instances else ("it prices no machine with a GPU",)
+    doubts = tuple(_doubts(changes, missing, len(before)))
+    return News(found.instances, {}, changes, missing, doubts, none)
+
+
 def _faults(instances: Mapping[str, Row], components: Mapping[str, Row]) -> Iterator[str]:
     if not instances:
         yield "it prices no machine with a GPU"

@@ -39,11 +39,11 @@ def file_url(base: str, offer: str, region: str) -> str:
     return f"{base}/offers/v1.0/aws/{offer}/current/{region}/index.csv"
 
 
-def client() -> httpx.Client:
+def client(headers: Mapping[str, str] | None = None) -> httpx.Client:
     """Return what downloads are made with: one for all the files of a region."""
     import httpx
 
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True)
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def document(
     on_demand, components = dict[str, Entry](), dict[str, Entry](kept["components"])
     for found in files:
         key = f"{found.offer}@{today}"
-        sources[key] = [f"AWS price list {found.offer}, version {found.version}", today[:10]]
+        sources[key] = [found.source, today[:10]]
         on_demand |= {name: [_text(row.usd), key] for name, row in found.instances.items()}
         components |= {name: [_text(row.usd), key] for name, row in found.components.items()}
     on_demand |= {name: [None, f"{files[0].offer}@{today}"] for name in missing}
