@@ -3,7 +3,7 @@
 No registry is behind it and nothing is downloaded: the interpreter, its standard library, /bin/sh, curl and the
 libraries that these load are copied from this machine (Linux, glibc). It stays in the daemon, under a tag that its
 content decides: made once (a few seconds), found from then on. `handler_base` is one with the libraries that serve a
-handler in it.
+handler in it, `proxy_base` one with those of `deployer proxy`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 STANDARD = Path(sysconfig.get_path("stdlib"))
 LEFT_OUT = re.compile(r"/(test|tests|idlelib|tkinter|ensurepip|site-packages|dist-packages)(/|$)")
 SERVER = ("fastapi", "prometheus-client", "uvicorn")
+PROXY = ("boto3", "starlette", "uvicorn")
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 """A line of ldd: `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f...)`, or the loader's without an arrow."""
 
@@ -47,7 +48,16 @@ def image() -> str:
 
 def handler_base() -> str:
     """Return a base for a handler's image: Python with what serves it, as a stand-in for the official one."""
-    below, found = image(), sorted(_needed(SERVER), key=lambda one: one.name)
+    return _with(SERVER)
+
+
+def proxy_base() -> str:
+    """Return a base for the proxy's image."""
+    return _with(PROXY)
+
+
+def _with(names: Iterable[str]) -> str:
+    below, found = image(), sorted(_needed(names), key=lambda one: one.name)
     said = [Path(__file__).read_text(), *(f"{one.name} {one.version}" for one in found)]
     name = f"{below}-base-{sha256(chr(0).join(said).encode()).hexdigest()[:6]}"
     with (Path(tempfile.gettempdir()) / "deployer-test-base.lock").open("w") as lock:

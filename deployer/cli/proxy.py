@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deployer.cli import options, view
-from deployer.errors import PrerequisiteError
+from deployer.errors import PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from deployer.state import Deployment
 
 
 @click.command("proxy", help="Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.")
@@ -26,6 +31,11 @@ from deployer.errors import PrerequisiteError
     metavar="SECONDS",
     help="How long a call waits for a sleeping model.  [default: 300 on Bedrock, 1800 on SageMaker]",
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Serve nothing: write the files that do, in a container.",
+)
 def command(
     name: str | None,
     spec_file: Path | None,
@@ -33,6 +43,7 @@ def command(
     port: int | None,
     no_key: bool,
     wake_limit: int | None,
+    out: Path | None,
 ) -> None:
     """Serve until Ctrl-C; calls are signed with the AWS credentials of whoever started it."""
     from deployer.gateway.backend import PROXY_PORT, backend_of
@@ -41,12 +52,43 @@ def command(
 
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
-    backend, port = backend_of(record), port or PROXY_PORT
+    port = port or PROXY_PORT
+    if out is not None:
+        _write(out, record, store.key(record.name), port, wake_limit, no_key=no_key)
+        return
+    backend = backend_of(record)
     app = _application(backend, None if no_key else store.key(record.name), wake_limit)
     view.say(f"{record.name}: http://127.0.0.1:{port}/v1 (model {record.model}); Ctrl-C ends it")
     if not no_key:
         view.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
     _serve(app, port)
+
+
+def _write(
+    out: Path, record: Deployment, key: str, port: int, wake_limit: int | None, *, no_key: bool
+) -> None:
+    from deployer.cli import folder
+    from deployer.gateway import container
+    from deployer.gateway.backend import needs_gateway
+
+    if no_key:
+        raise UsageError("a container asks for a key", hint="leave out --no-key")
+    if not needs_gateway(record):
+        raise UsageError(
+            f"{record.name} needs no proxy, or has nothing yet that could be called",
+            hint="see 'deployer status' and 'deployer env'",
+        )
+    aws = Path.home() / ".aws"
+    files = container.files(
+        record,
+        published=port,
+        user=f"{os.getuid()}:{os.getgid()}",
+        aws=aws if aws.is_dir() else None,
+        wake_limit=wake_limit,
+    )
+    folder.write(out, files, {"api_key": key})
+    view.say(f"Run it: cd {shlex.quote(str(out))} && docker compose up --build --detach")
+    view.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
 
 
 def _application(backend: Any, key: str | None, wake_limit: int | None) -> Any:

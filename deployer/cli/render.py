@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from shutil import copyfile
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.cli import options, view
+from deployer.cli import folder, options, view
 from deployer.errors import PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def command(
         raise refused
     where = provider(plan.target, plan.provider)
     made = _rendered(plan, where)
-    _write(out, made)
+    folder.write(out, made.files, dict.fromkeys(made.secrets))
     _show(out, made, as_json=as_json)
 
 
@@ -83,44 +81,6 @@ def _project(plan: Plan, where: Any) -> Mapping[str, str]:
             hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
         )
     return standalone.files(plan, where, provider_file(plan.target, where.NAME))
-
-
-def _write(out: Path, made: _Rendered) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for path, source in made.files.items():
-            _write_one(out, path, source)
-        if made.secrets:
-            _secrets(out / "secrets", made.secrets)
-    except OSError as error:
-        raise PrerequisiteError(
-            f"{out} cannot be written: {error.strerror}",
-            hint="give a folder that you may write to",
-            where=str(out),
-        ) from None
-
-
-def _write_one(out: Path, path: str, source: str | Path) -> None:
-    """Write a text or copy a file; what gets into an image is readable by the user that runs there."""
-    file = out / path
-    for folder in reversed(file.relative_to(out).parents[:-1]):
-        (out / folder).mkdir(exist_ok=True)
-        (out / folder).chmod(0o755)
-    if isinstance(source, Path):
-        copyfile(source, file)
-    else:
-        file.write_text(source, encoding="utf-8")
-    file.chmod(0o644)
-
-
-def _secrets(folder: Path, names: Iterable[str]) -> None:
-    """Make the secret files that are not there. The folder is the owner's alone; containers read the files."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for name in names:
-        file = folder / name
-        if not file.exists():
-            file.write_text(f"dk-{secrets.token_urlsafe(32)}" if name == "api_key" else "")
-            file.chmod(0o444)
 
 
 def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:

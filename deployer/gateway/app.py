@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -80,15 +80,16 @@ def application(
     key: str | None,
     limit_s: float | None = None,
     patience: Callable[..., Patience] = Patience,
+    hosts: Sequence[str] = HOSTS,
 ) -> Any:
-    """Make the application. `key` None: whoever can reach it may ask."""
+    """Make the application. `key` None: whoever can reach it may ask. `hosts`: what callers may call it."""
     made = Gateway(backend, limit_s, patience)
     routes = [
         Route("/v1/chat/completions", made.chat, methods=["POST"]),
         Route("/v1/models", made.models),
         Route("/health", made.health),
     ]
-    only = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]
+    only = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))]
     return Guard(Starlette(routes=routes, middleware=only), key, MOST_BYTES, BODY_S)
 
 

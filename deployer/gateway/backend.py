@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from deployer.errors import PrerequisiteError, UsageError
 from deployer.gateway.answers import Failed, broken, failed
 from deployer.gateway.waking import Patience, awake
-from deployer.state import Deployment
 
 DONE = b"data: [DONE]\n\n"
 PROXY_PORT = 8090
@@ -21,6 +20,30 @@ BEDROCK_LIMIT_S, SAGEMAKER_LIMIT_S = 300.0, 1800.0
 """How long a call is held by default: several times the cold starts that AWS names."""
 
 Body = Mapping[str, Any]
+
+
+class Called(Protocol):
+    """What is known of a deployment that is to be called: of `deployer.state.Deployment`, as much as a container needs."""
+
+    @property
+    def name(self) -> str:
+        """The deployment's."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """What callers call the model."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """What its stack exports."""
+        ...
+
+    @property
+    def endpoint(self) -> str | None:
+        """An OpenAI route of its own."""
+        ...
 
 
 class Backend(Protocol):
@@ -112,7 +135,7 @@ class SageMaker:
         }
 
 
-def backend_of(record: Deployment) -> Backend:
+def backend_of(record: Called) -> Backend:
     """Connect to what a deployment's stack exports.
 
     Raises:
@@ -133,7 +156,7 @@ def backend_of(record: Deployment) -> Backend:
     )
 
 
-def needs_gateway(record: Deployment) -> bool:
+def needs_gateway(record: Called) -> bool:
     """Whether a deployment can be asked only through AWS's own API."""
     return record.endpoint is None and bool(
         record.outputs.get("model_arn") or record.outputs.get("inference_component")
