@@ -16,7 +16,10 @@ from deployer.errors import (
     StaleError,
 )
 
-API_ERROR = re.compile(r"api error (\w+): *(.*)", re.DOTALL)
+API_ERROR = re.compile(r"(?:api error |RequestID: [\w-]*, )(\w+): *(.*)", re.DOTALL)
+"""How AWS's SDK for Go writes what was refused; an error that its service's model names is without "api error"."""
+COUNTED = re.compile(r"\d+ errors? occurred:")
+"""What the provider puts before the errors of one operation, each after a star."""
 CAPACITY = frozenset(
     {
         "InsufficientInstanceCapacity",
@@ -145,5 +148,6 @@ def _telling(texts: Sequence[str]) -> str:
 
 
 def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[0] if lines else "no reason was given"
+    lines = [line.strip().removeprefix("* ") for line in text.strip().splitlines() if line.strip()]
+    told = [line for line in lines if not COUNTED.fullmatch(line)]
+    return told[0] if told else "no reason was given"

@@ -102,6 +102,21 @@ def understood(what: str) -> Iterator[None]:
         raise _unsent(what, error) from error
 
 
+QUOTAS = frozenset(
+    {
+        "AddressLimitExceeded",
+        "InstanceLimitExceeded",
+        "LimitExceeded",
+        "LimitExceededException",
+        "ResourceLimitExceeded",
+        "ServiceQuotaExceededException",
+        "VcpuLimitExceeded",
+        "VpcLimitExceeded",
+    }
+)
+"""How the services say that the account may not have more."""
+
+
 def refused(what: str, code: str, said: str) -> DeployerError:
     """Return the error that AWS's code stands for."""
     if code in EXPIRED:
@@ -116,7 +131,7 @@ def refused(what: str, code: str, said: str) -> DeployerError:
             f"your AWS credentials may not {what}: {said}",
             hint="ask the account's administrator to allow that action, then run the same command again",
         )
-    if code in ("VcpuLimitExceeded", "ServiceQuotaExceededException", "LimitExceeded"):
+    if code in QUOTAS:
         return PolicyError(
             f"a quota of your AWS account is used up: {said}",
             hint="https://console.aws.amazon.com/servicequotas raises it",

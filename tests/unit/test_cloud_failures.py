@@ -105,3 +105,18 @@ def test_what_our_own_resources_raise_is_told_in_its_words_with_its_mend(said, k
     error = failures.explained("", [TRACEBACK + said, "update failed"], "bot")
     assert (type(error), error.message) == (kind, message)
     assert hint in (error.hint or "")
+
+
+def test_an_error_that_its_service_names_is_understood_without_the_words_api_error():
+    said = (
+        "creating SageMaker AI Endpoint (bot): operation error SageMaker: CreateEndpoint, https response error"
+        " StatusCode: 400, RequestID: 0f-1, ResourceLimitExceeded: the limit is 0 Instances"
+    )
+    error = failures.explained("", [said], "bot")
+    assert isinstance(error, PolicyError)
+    assert "the limit is 0 Instances" in error.message
+
+
+def test_the_reason_is_told_and_not_how_many_there_are():
+    said = "1 error occurred:\n\t* waiting for the component: CUDA out of memory\n\n"
+    assert "CUDA out of memory" in failures.explained("", [said], "bot").message
