@@ -16,7 +16,7 @@ from deployer.modelinfo import describe
 from deployer.native import process
 from deployer.native.launch import Job, Machine, launch
 from deployer.state import Store
-from tests import tiny_mlx
+from tests import hub_files, tiny_mlx
 from tests.e2e.test_native import NAME, Cli, ask, client_of
 from tests.parts import need
 from tests.processes import free_port
@@ -168,6 +168,23 @@ def test_what_mlx_has_quantized_is_counted_as_such_and_served(cli):
     assert code == 0, out + err
     with client_of(cli) as client:
         assert ask(client).choices[0].message.content
+
+
+def test_a_repository_of_the_hub_is_downloaded_and_then_no_other(cli):
+    from openai import NotFoundError
+
+    with hub_files.serving("me/tiny", cli.folder / "model") as hub:
+        cli.write(Path("hf:me/tiny"), free_port(), "mlx")
+        there = f"export HF_ENDPOINT={hub.url} HF_HOME={cli.folder}/hub"
+        code, out, err = cli.up(before=there)
+        assert code == 0, out + err
+        assert any(path.endswith("/model.safetensors") for path in hub.asked)
+        before = len(hub.asked)
+        with client_of(cli) as client, pytest.raises(NotFoundError):
+            client.chat.completions.create(model="me/other", messages=QUESTION)
+        with client_of(cli) as client:
+            assert ask(client).choices
+        assert len(hub.asked) == before
 
 
 def test_an_mlx_of_another_python_is_found_by_its_command(cli):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from deployer.native.programs.mlx_server.asked import Refused, checked
 from deployer.native.programs.mlx_server.gate import Gate
 from deployer.native.programs.mlx_server.installed import NEEDED, look
 from deployer.openai_http import parse_metrics
+from tests.processes import until
 
 CONFIG = {"alias": "bot", "context": 10, "host": "127.0.0.1", "port": 8081, "concurrency": 3}
 JSON = st.recursive(
@@ -141,6 +143,24 @@ def test_a_prompt_that_fills_the_context_is_refused_and_computed_no_further(leng
     with pytest.raises(Refused, match=f"{length} tokens"):
         gate.limited(context, context.pieces(1))
     assert context.stopped
+
+
+def test_it_ends_after_the_answers_that_are_being_given():
+    gate, left = Gate(CONFIG, "key"), list[int]()
+    with gate.meter.one():
+        end = threading.Thread(target=gate.end, args=(left.append, 3600))
+        end.start()
+        until(lambda: gate.ending)
+        assert left == []
+    end.join()
+    assert left == [0]
+
+
+def test_it_waits_for_no_answer_for_ever():
+    gate, left = Gate(CONFIG, "key"), list[int]()
+    with gate.meter.one():
+        gate.end(left.append, 0)
+    assert left == [0]
 
 
 def test_mlx_lm_is_told_one_origin_and_as_many_requests_as_the_spec_says():

@@ -40,7 +40,7 @@ class Gate:
         if is_health or hmac.compare_digest(given, self.expected):
             return True
         with contextlib.suppress(Refused, OSError):
-            _body(handler)  # bytes that nobody reads would cut the answer off
+            _body(handler, 2**20)  # bytes that nobody reads would cut the answer off
         _refuse(handler, Refused(401, "the API key is missing or wrong", "invalid_api_key"))
         return False
 
@@ -104,12 +104,12 @@ class Gate:
                 break
         self.meter.add("request_success")
 
-    def end(self) -> None:
-        """End the process once nothing is being answered, or after `END_S`."""
-        self.ending, until = True, time.monotonic() + END_S
+    def end(self, leave: Callable[[int], Any] = os._exit, limit_s: float = END_S) -> None:
+        """Take no more requests, and leave the process once nothing is being answered, or after a while."""
+        self.ending, until = True, time.monotonic() + limit_s
         while self.meter.running and time.monotonic() < until:
             time.sleep(0.05)
-        os._exit(0)
+        leave(0)
 
 
 def ready(generator: Any) -> bool:
@@ -117,14 +117,14 @@ def ready(generator: Any) -> bool:
     return generator.is_healthy and generator.model_provider.model is not None
 
 
-def _body(handler: Any) -> bytes:
+def _body(handler: Any, most: int = MOST_BYTES) -> bytes:
     said = handler.headers.get("Content-Length")
     if said is None and handler.command != "POST":
         return b""
     if said is None or not said.isdigit():
         raise Refused(411, "Content-Length is needed")
-    if int(said) > MOST_BYTES:
-        raise Refused(413, f"a request may have {MOST_BYTES} bytes")
+    if int(said) > most:
+        raise Refused(413, f"a request may have {most} bytes")
     return bytes(handler.rfile.read(int(said)))
 
 
