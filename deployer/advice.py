@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from deployer.choose import Candidate, Question, candidates, ranked, refusals
+from deployer.choose import Candidate, Question, candidates, nowhere, ranked, refusals
 from deployer.providers import others
 from deployer.providers import refusals as refusals_of_providers
 from deployer.quantization import FORMATS
@@ -14,7 +14,7 @@ from deployer.quantization.accuracy import accuracy_loss
 from deployer.units import usd
 from deployer.words import Usage, Verdict
 
-SMALLER = ("fp8", "awq")
+SMALLER = ("fp8", "awq", "mlx_4bit")
 """What is tried when the model is too large or too dear as it is."""
 SECONDS_PER_MONTH = 730 * 3600
 MOST_REFUSALS = 4
@@ -35,6 +35,9 @@ def reasons(
 
 def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
     if not found:
+        if unserved := tuple(nowhere(question)):
+            yield from unserved
+            return
         refused = tuple(refusals_of_providers(question))
         yield from refused
         if not refused:
@@ -106,7 +109,7 @@ def _as(question: Question, quantization: str) -> tuple[Candidate, ...]:
 
 
 def _checkpoint(name: str) -> str:
-    return f" (needs a checkpoint in {name.upper()})" if name in ("awq", "gptq") else ""
+    return f" (needs a checkpoint in {name.upper()})" if name in ("awq", "gptq", "mlx_4bit") else ""
 
 
 def _hardware(candidate: Candidate) -> str:
@@ -169,7 +172,7 @@ def _weighed(found: Sequence[Candidate], name: str) -> Candidate | None:
 def _smaller_than(native: str | None) -> tuple[str, ...]:
     """The formats to try beside the one the model is published in, clearly smaller ones only."""
     known = FORMATS.get(native or "bf16", FORMATS["bf16"])
-    if known.family == "gguf":
+    if known.family != "safetensors":
         return ()
     return tuple(name for name in SMALLER if FORMATS[name].bits < 0.9 * known.bits)
 

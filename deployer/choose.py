@@ -186,6 +186,19 @@ def refusals(question: Question) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said))
 
 
+def nowhere(question: Question) -> Iterator[str]:
+    """Say that no provider of the target runs the engine that was asked for, and what does; else nothing."""
+    asked = question.spec.serve.engine
+    found = list(_providers(question))
+    if asked == "auto" or any(asked in where.ENGINES for where in found):
+        return
+    first, *rest = (where.NAME for where in found)
+    nor = "".join(f", nor does {name}" for name in rest)
+    yield f"{first} does not run {asked} in this version{nor}"
+    if mend := engine(asked).elsewhere:
+        yield mend
+
+
 def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[str]:
     asked = question.spec.serve.engine
     for name in where.ENGINES if asked == "auto" else (asked,):
@@ -195,7 +208,7 @@ def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[s
             yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
         elif name not in where.ENGINES:
             yield f"{where.NAME} does not run {name} in this version"
-        elif (gpu.vendor if gpu else "cpu") not in served.vendors:
+        elif _vendor(gpu) not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:
             reasons = (served.refuses(gpu, form) for form in _wanted(question, served))
@@ -203,11 +216,16 @@ def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[s
 
 
 def _formats(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
-    if (gpu.vendor if gpu else "cpu") not in served.vendors:
+    vendor, named = _vendor(gpu), question.spec.serve.engine != "auto"
+    if vendor not in served.vendors or (vendor in served.by_name and not named):
         return
     for name in dict.fromkeys(_wanted(question, served)):
         if served.refuses(gpu, name) is None:
             yield name
+
+
+def _vendor(gpu: Gpu | None) -> str:
+    return gpu.vendor if gpu else "cpu"
 
 
 def _wanted(question: Question, served: Engine) -> Iterator[str]:

@@ -114,6 +114,8 @@ def _machine(plan: Plan | None, seen: Daemon, gpus: tuple[HostGpu, ...]) -> Iter
     yield _driver(driver=driver, needed=on_gpu)
     if gpus:
         yield Check("GPUs", True, on_gpu, ", ".join(map(_gpu, gpus)))
+        if plan is None and gpus[0].name.startswith("Apple"):
+            yield _mlx()
     if seen.error is None:
         yield from _toolkit(seen.info, needed=on_gpu or (plan is None and driver), driver=driver)
 
@@ -179,11 +181,35 @@ def _of_plan(plan: Plan, seen: Daemon, *, hub: bool) -> Iterator[Check]:
     wanted = _inputs(plan, CONTAINER) or _inputs(plan, PROCESS)
     if wanted is None:
         return
+    if (process := _inputs(plan, PROCESS)) is not None:
+        yield _engine(process)
     yield _disk(plan, seen)
     if wanted.get("port", "auto") != "auto":
         yield _port(plan, int(wanted["port"]))
     if plan.model.name and _remote(wanted) and hub:
         yield access(_remote(wanted) or "")
+
+
+def _engine(wanted: Mapping[str, Any]) -> Check:
+    """What would be started without Docker, or what is missing for it."""
+    from deployer.native.launch import Job, Machine, launch
+
+    try:
+        found = launch(Job(wanted, 0, Path()), Machine.here())
+    except DeployerError as error:
+        return Check("engine", False, True, error.message, error.hint)
+    return Check("engine", True, True, found.what)
+
+
+def _mlx() -> Check:
+    """Whether MLX is here, which serves safetensors on a Mac."""
+    from deployer.native.launch import Machine, mlx
+
+    try:
+        _, version = mlx.installed(Machine.here())
+    except DeployerError as error:
+        return Check("mlx_lm", None, False, error.message, error.hint)
+    return Check("mlx_lm", True, False, f"version {version}")
 
 
 def _remote(wanted: Mapping[str, Any]) -> str | None:

@@ -37,6 +37,12 @@ COUNTED = {
     "llama.cpp": Counted("llamacpp:tokens_predicted_total"),
     "vllm": Counted("vllm:generation_tokens_total", "vllm:request_success_total"),
     "sglang": Counted("sglang:generation_tokens_total", "sglang:num_requests_total"),
+    "mlx": Counted(
+        "mlx_completion_tokens_total",
+        "mlx_request_success_total",
+        "mlx_last_request_timestamp_seconds",
+        "mlx_requests_running",
+    ),
     "fastapi": Counted(
         "handler_completion_tokens_total",
         "handler_request_success_total",
@@ -44,7 +50,7 @@ COUNTED = {
         "handler_requests_running",
     ),
 }
-"""By engine. Only a handler's server says when it was last asked."""
+"""By engine. Only what this tool serves itself (a handler, MLX) says when it was last asked."""
 
 
 def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:

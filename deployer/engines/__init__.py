@@ -87,6 +87,7 @@ ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
 class Engine:
     """One inference engine.
 
+    `by_name` are the vendors on which it is taken only when the spec names it.
     `memory_fraction` is the share of the memory that the engine takes by default.
     `online` are the formats it makes itself from 16-bit weights as it loads them.
     `load_factor` says how much larger a format is in memory than in its files.
@@ -97,6 +98,7 @@ class Engine:
     `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
     `read_start` reads what it says of itself in its log when it starts.
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
+    `elsewhere` is what to do where a provider does not run it.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Engine:
     overhead_gib: Overhead
     refuses: Refusal
     speed: Mapping[str, Speed]  # by vendor; a vendor without constants has no estimate
+    by_name: tuple[str, ...] = ()
     online: tuple[str, ...] = ()
     load_factor: Mapping[str, Range] = field(default_factory=dict)
     health_path: str = "/health"
@@ -116,6 +119,7 @@ class Engine:
     managed: bool = False
     ignores_eos: bool = False
     read_start: ReadStart | None = None
+    elsewhere: str | None = None
 
     def kv_share(self, format_name: str) -> float:
         """Return the size of the KV cache beside one of 16 bits."""

@@ -66,6 +66,8 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:
     form = FORMATS.get(format_name)
     if form is not None and form.family == "gguf":
         return f"{format_name} is a GGUF format: it is for llama.cpp"
+    if form is not None and form.family == "mlx":
+        return f"{format_name} is MLX's own format: it is for mlx, on a Mac"
     if gpu.vendor == "amd":
         return _amd(gpu, format_name)
     if format_name == "fp8" and gpu.fp8_tflops is None:

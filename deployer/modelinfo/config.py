@@ -150,6 +150,8 @@ def _attention(keys: Keys, found: Layers) -> Any:
 def native_dtype(top: Keys, text: Keys) -> tuple[str | None, str | None]:
     """Return the format that the weights are published in, and a note where it is not a known one."""
     quant = top.inner("quantization_config") or text.inner("quantization_config")
+    if quant is None and isinstance(top.values.get("quantization"), Mapping):
+        quant = top.inner("quantization")  # where older versions of MLX write it
     if quant is not None:
         name = _quantized(quant)
         return name, None if name else "its quantization_config is not one that is known here"
@@ -166,7 +168,14 @@ def _quantized(quant: Keys) -> str | None:
         return {4: "gptq", 8: "int8"}.get(quant.whole("bits", most=64) or 4)
     if method == "compressed-tensors":
         return _compressed(quant)
-    return _QUANT.get(method)
+    return _QUANT.get(method) if method else _mlx(quant)
+
+
+def _mlx(quant: Keys) -> str | None:
+    """Return the format of `mlx_lm.convert`, which names no method: bits of a group of weights."""
+    bits = quant.whole("bits", most=64) if quant.whole("group_size", most=4096) else None
+    name = f"mlx_{bits}bit"
+    return name if name in FORMATS else None
 
 
 def _compressed(quant: Keys) -> str | None:

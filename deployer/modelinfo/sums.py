@@ -24,10 +24,15 @@ _DTYPES = {
     "F8_E5M2": "fp8",
     "I8": "int8",
 }
-_PACKED = {"awq": 4, "gptq": 4, "nvfp4": 4, "mxfp4": 4, "int8": 8}  # bits of a weight in an integer
-_AUXILIARY = re.compile(r"(scales?|scale_inv|scale_2|zeros|zero_point|g_idx|weight_shape)$")
+_PACKED = {
+    **dict.fromkeys(("awq", "gptq", "nvfp4", "mxfp4"), 4),
+    "int8": 8,
+    **{f"mlx_{bits}bit": bits for bits in (2, 3, 4, 5, 6, 8)},
+}
+"""Bits of a weight in an integer."""
+_AUXILIARY = re.compile(r"(scales?|biases|scale_inv|scale_2|zeros|zero_point|g_idx|weight_shape)$")
 _EMBEDDING = re.compile(r"(embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.weight$")
-_EXPERT = re.compile(r"\.experts\.")
+_EXPERT = re.compile(r"\.(experts|switch_mlp)\.")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,9 @@ MARK = "DEPLOYER_SUPERVISED"
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
 REPORT = "supervisor.json"
-KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "HF_HOME")
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
+KEPT_OF_HUB = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT")
+"""Where models are downloaded to, and from."""
 KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_")
 """What an engine needs of the environment. The rest, credentials among it, stays outside."""
 
@@ -164,5 +166,5 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _kept() -> Iterator[tuple[str, str]]:
     for name, value in os.environ.items():
-        if name in KEPT or name.startswith(KEPT_PREFIXES):
+        if name in (*KEPT, *KEPT_OF_HUB) or name.startswith(KEPT_PREFIXES):
             yield name, value

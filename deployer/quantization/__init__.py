@@ -8,6 +8,9 @@ GGUF formats mix tensor types: their bits are what llama.cpp measured on Llama-3
 (tools/quantize/README.md), or what one block takes (q4_0 to q5_1, mxfp4_moe, tq*, q1_0). Of that model's
 parameters 13 % are embedding and head, which the K-quants keep at other types than the layers; where a model's
 own share is known, `weights_bytes` counts them apart.
+
+MLX's formats (`mlx_4bit`, as `mlx_lm.convert` makes them) keep a scale and an offset of 16 bits for each 64
+weights, so half a bit more than their name says, in the embedding and the head too.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class Format:
     name: str
     bits: float
     loss_rank: int
-    family: Literal["safetensors", "gguf"]
+    family: Literal["safetensors", "gguf", "mlx"]
     embeddings_at_16: bool = False
     edges: tuple[float, float] | None = None
 
@@ -63,7 +66,11 @@ def _formats() -> Mapping[str, Format]:
         Format("gptq", 4.156, 6, "safetensors", embeddings_at_16=True),
     )
     gguf = (Format(n, bits, rank, "gguf", edges=_EDGES.get(n)) for n, bits, rank in _GGUF)
-    return {f.name: f for f in (*safetensors, *gguf)}
+    mlx = (Format(f"mlx_{n}bit", n + 0.5, rank, "mlx") for n, rank in _MLX)
+    return {f.name: f for f in (*safetensors, *gguf, *mlx)}
+
+
+_MLX = ((8, 1), (6, 2), (5, 3), (4, 5), (3, 8), (2, 11))  # bits, loss rank
 
 
 _GGUF = (  # name, bits per weight, loss rank

@@ -105,7 +105,7 @@ class Serve:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    engine: Literal["auto", "vllm", "sglang", "llama.cpp", "fastapi"] = "auto"
+    engine: Literal["auto", "vllm", "sglang", "llama.cpp", "mlx", "fastapi"] = "auto"
     concurrency: Count = 8
     """Requests that are answered at the same time."""
     replicas: Annotated[Scale, Replicas()] = Scale()

@@ -30,11 +30,18 @@ def _engine_and_format(spec: Spec) -> Iterator[Problem]:
     engine, wanted = spec.serve.engine, spec.model.quantization
     if wanted in ("auto", "none"):
         return
-    if _is_gguf(wanted) and engine in ("vllm", "sglang"):
+    if _is_gguf(wanted) and engine in ("vllm", "sglang", "mlx"):
+        other = "mlx_4bit" if engine == "mlx" else "fp8, awq or gptq"
         yield Problem(
             ("model", "quantization"),
             f"{wanted} is a GGUF format, which {engine} does not serve",
-            "use serve.engine: llama.cpp, or fp8, awq or gptq",
+            f"use serve.engine: llama.cpp, or {other}",
+        )
+    if wanted.startswith("mlx_") and engine in ("vllm", "sglang"):
+        yield Problem(
+            ("model", "quantization"),
+            f"{wanted} is a format of MLX, which {engine} does not serve",
+            "use serve.engine: mlx, or fp8, awq or gptq",
         )
     if not _is_gguf(wanted) and engine == "llama.cpp" and FORMATS[wanted].bits < 16:
         yield Problem(
@@ -47,7 +54,7 @@ def _engine_and_format(spec: Spec) -> Iterator[Problem]:
 def _gguf_file(spec: Spec) -> Iterator[Problem]:
     if not spec.model.source.endswith(".gguf"):
         return
-    if spec.serve.engine in ("vllm", "sglang"):
+    if spec.serve.engine in ("vllm", "sglang", "mlx"):
         yield Problem(
             ("serve", "engine"),
             f"{spec.serve.engine} does not serve GGUF files",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TARGET = "local"
 NAME = "native"
-ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang", "fastapi")
+ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang", "mlx", "fastapi")
 PRIVACY = "prompts and answers never leave this machine"
 
 

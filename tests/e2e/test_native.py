@@ -1,4 +1,4 @@
-"""A real llama.cpp, the real command line, a real client: `local` by `native` from up to down."""
+"""Real engines, the real command line, a real client: `local` by `native` from up to down."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ import pytest
 from deployer.native import process
 from deployer.schemas import schema_of
 from deployer.state import Store
+from tests import tiny_mlx
 from tests.parts import need
 from tests.processes import free_port, until
 
@@ -29,9 +30,12 @@ NAME = "tiny-local"
 SPEC = """
 name: tiny
 model: {{source: {model}, context: 256}}
-serve: {{concurrency: 2}}
+serve: {{engine: {engine}, concurrency: 2}}
 targets: {{local: {{provider: native, port: {port}}}}}
 """
+ENGINES = {"llama.cpp": "xllamacpp", "mlx": "mlx_lm"}
+"""Those that are tested from up to down, and the module that each is."""
+READY = {"llama.cpp": "model loaded", "mlx": "Starting httpd"}
 STATUS_KEYS = {
     *("name", "target", "provider", "state", "endpoint", "started_at", "idle_since", "requests"),
     *("uptime_seconds", "gpu_memory_mib", "awake"),
@@ -55,8 +59,8 @@ class Cli:
     def __post_init__(self) -> None:
         self.home, self.spec = self.folder / "home", self.folder / "deployer.yaml"
 
-    def write(self, model: Path, port: int | str) -> None:
-        self.spec.write_text(SPEC.format(model=model, port=port))
+    def write(self, model: Path, port: int | str, engine: str = "auto") -> None:
+        self.spec.write_text(SPEC.format(model=model, port=port, engine=engine))
 
     def start(
         self,
@@ -124,11 +128,27 @@ def cli(tmp_path: Path, tiny_gguf: Path) -> Iterator[Cli]:
     process.stop(Store(one.home).folder(NAME))
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path) -> Iterator[Cli]:
-    """A command line with the tiny model up."""
+def write_for(cli: Cli, engine: str, tiny_gguf: Path) -> None:
+    """Write a spec of a tiny model that an engine reads."""
+    need(ENGINES[engine], "the engine that is served with")
+    made = tiny_gguf if engine == "llama.cpp" else tiny_mlx.make(cli.folder / "model")
+    cli.write(made, free_port(), engine)
+
+
+@pytest.fixture(params=ENGINES)
+def each(cli: Cli, request: pytest.FixtureRequest, tiny_gguf: Path) -> Cli:
+    """The same for each engine."""
+    write_for(cli, request.param, tiny_gguf)
+    return cli
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path
+) -> Iterator[Cli]:
+    """A command line with a tiny model up."""
     one = Cli(tmp_path_factory.mktemp("served"))
-    one.write(tiny_gguf, free_port())
+    write_for(one, request.param, tiny_gguf)
     code, out, err = one.up()
     assert code == 0, out + err
     yield one
@@ -199,7 +219,7 @@ def test_logs_show_what_the_engine_said(served):
     code, out, _ = served.run("logs", NAME, "--tail", "5")
     assert (code, len(out.splitlines())) == (0, 5)
     lines = served.json("logs", NAME)["lines"]
-    assert any("model loaded" in line for line in lines)
+    assert any(words in line for line in lines for words in READY.values())
     assert Store(served.home).key(NAME) not in "".join(lines)
 
 
@@ -255,8 +275,11 @@ def test_the_key_is_in_no_argument_and_no_environment(served):
 
 
 def test_a_context_is_each_requests_own(served):
-    with client_of(served) as client:
-        assert client.models.list().data[0].meta["n_ctx"] == 256
+    from openai import BadRequestError
+
+    long = [{"role": "user", "content": "a " * 300}]
+    with client_of(served) as client, pytest.raises(BadRequestError, match="256"):
+        client.chat.completions.create(model="tiny", messages=long, max_tokens=8)
 
 
 @pytest.mark.parametrize("command", ["status", "logs", "env", "chat"])
@@ -266,15 +289,15 @@ def test_an_unknown_deployment_names_the_known_ones(served, command):
     assert NAME in json.loads(out)["error"]["hint"]
 
 
-def test_down_removes_everything_and_twice_is_not_an_error(cli):
-    assert cli.up()[0] == 0
-    pids = {p.pid for p in cli.processes}
-    first = cli.json("down", NAME)
+def test_down_removes_everything_and_twice_is_not_an_error(each):
+    assert each.up()[0] == 0
+    pids = {p.pid for p in each.processes}
+    first = each.json("down", NAME)
     assert {int(r["id"]) for r in first["removed"]} == pids
-    assert first["remaining"] == cli.processes == []
-    assert cli.json("down", NAME)["removed"] == []
-    assert cli.json("status")["deployments"] == []
-    assert not Store(cli.home).folder(NAME).exists()
+    assert first["remaining"] == each.processes == []
+    assert each.json("down", NAME)["removed"] == []
+    assert each.json("status")["deployments"] == []
+    assert not Store(each.home).folder(NAME).exists()
 
 
 def test_up_json_is_the_status_document_and_nothing_else(cli):
@@ -441,16 +464,16 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing_running(cli, full_disk)
     assert process.find(Store(full_disk).folder(NAME)) == []
 
 
-def test_a_killed_engine_is_started_again_behind_the_same_endpoint(cli):
-    assert cli.up()[0] == 0
-    watcher, engine = cli.processes
-    env = cli.json("env", NAME)
+def test_a_killed_engine_is_started_again_behind_the_same_endpoint(each):
+    assert each.up()[0] == 0
+    watcher, engine = each.processes
+    env = each.json("env", NAME)
     engine.kill()
-    until(lambda: cli.engine() not in (None, engine))
-    until(lambda: cli.state() == "healthy")
-    assert cli.processes[0] == watcher
-    assert cli.json("env", NAME) == env
-    with client_of(cli) as client:
+    until(lambda: each.engine() not in (None, engine))
+    until(lambda: each.state() == "healthy")
+    assert each.processes[0] == watcher
+    assert each.json("env", NAME) == env
+    with client_of(each) as client:
         assert ask(client).choices
 
 

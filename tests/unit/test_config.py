@@ -173,6 +173,11 @@ def test_kv_heads_that_are_not_said_are_not_guessed():
             "fp8",
         ),
         ({"quantization_config": {"quant_method": "bitsandbytes"}}, None),
+        ({"quantization_config": {"group_size": 64, "bits": 4}}, "mlx_4bit"),
+        ({"quantization": {"group_size": 32, "bits": 8, "mode": "affine"}}, "mlx_8bit"),
+        ({"quantization_config": {"group_size": 64, "bits": 7}}, None),
+        ({"quantization_config": {"bits": 4}}, None),
+        ({"quantization": "odd", "torch_dtype": "float16"}, "fp16"),
         ({}, None),
     ],
 )  # fmt: skip

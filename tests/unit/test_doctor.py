@@ -13,7 +13,9 @@ from deployer.containers.daemon import refusal, unreachable
 from deployer.containers.pull import progress, split
 from deployer.doctor import Daemon
 from deployer.errors import EngineError, PrerequisiteError
+from deployer.target import HostGpu
 from deployer.words import ModelInfo, Plan, Resource
+from tests.parts import need
 from tests.unit.test_render import order
 
 PLAIN = Daemon({"ServerVersion": "28.0", "Runtimes": {"runc": {}}})
@@ -67,6 +69,21 @@ def test_a_plan_without_a_container_asks_no_daemon():
         raise AssertionError
 
     doctor.quick(made, ask=never)
+
+
+def test_a_mac_is_looked_at_for_mlx():
+    need("mlx_lm", "the engine that is looked for")
+    mac = HostGpu("Apple M4 Max", 64 * 1024)
+    checks = {c.name: c for c in doctor._machine(None, PLAIN, (mac,))}
+    assert checks["mlx_lm"].ok
+    assert "mlx_lm" not in {c.name for c in doctor._machine(None, PLAIN, ())}
+
+
+def test_an_engine_that_is_not_installed_is_named_with_the_next_step():
+    wanted = {"engine": "sglang", "replicas": 1, "source": "hf:a/b"}
+    process = Resource("local:index:Process", "p", wanted)
+    made = Plan("a-local", "a", "d", "local", "native", True, ModelInfo("m"), resources=(process,))
+    assert "llama.cpp" in str(missing(made, PLAIN)["engine"])
 
 
 def test_a_user_who_may_not_use_docker_is_told_the_group():

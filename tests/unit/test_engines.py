@@ -69,6 +69,7 @@ def test_an_engine_that_is_not_there_is_refused_with_those_that_are():
         ("V100", "awq", "Turing"),
         ("V100", "int8", "Turing"),
         ("H100", "q4_k_m", "llama.cpp"),
+        ("H100", "mlx_4bit", "on a Mac"),
         ("MI300X", "awq", "MI300X"),
     ],
 )
@@ -104,6 +105,14 @@ def test_llama_cpp_serves_gguf_formats_and_only_those(form):
     said = engine("llama.cpp").refuses(None, form)
     gguf = FORMATS[form].family == "gguf" or FORMATS[form].bits >= 16
     assert (said is None) == gguf
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_mlx_serves_its_own_formats_and_16_bit_safetensors(form):
+    said = engine("mlx").refuses(gpu("Apple M4 Max"), form)
+    found = FORMATS[form]
+    served = found.family == "mlx" or (found.family == "safetensors" and found.bits >= 16)
+    assert (said is None) == (served or form == "mxfp4")
 
 
 def test_vllm_needs_a_gpu():

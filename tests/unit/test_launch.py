@@ -12,7 +12,8 @@ from deployer.native import gpu
 from deployer.native.launch import Job, Launch, Machine, engines, launch
 
 FOLDER = Path("/state/bot-local")
-EVERYTHING = Machine(lambda name: f"/bin/{name}", lambda _: True)
+MLX = '{"version": "0.32.2", "missing": []}'
+EVERYTHING = Machine(lambda name: f"/bin/{name}", lambda _: True, lambda _: MLX)
 NOTHING = Machine(lambda _: None, lambda _: False)
 ON_PATH = Machine(lambda name: f"/bin/{name}", lambda _: False)
 WANTED: dict[str, Any] = {

@@ -3,10 +3,6 @@
 A file here says, in a pure function, what is to be run for a job: the command, its environment, its
 configuration. Nothing is started and nothing is written here. The API key is in no command: an engine is
 told the file that it lies in, or (`secrets`) gets it from the supervisor in its own environment.
-
-`mlx_lm.server` is not among them: it has no API key, and its makers do not mean to give it one ("put the server behind a
-reverse proxy", github.com/ml-explore/mlx-lm/pull/1687, 2026-08-21), so whoever uses the same Mac could ask it. A Mac is
-served by llama.cpp.
 """
 
 from __future__ import annotations
@@ -14,7 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,19 +19,33 @@ from typing import Any, cast
 from deployer.errors import PrerequisiteError
 
 HOST = "127.0.0.1"
+ANSWER_S = 60
+"""How long a command may take to say what is installed."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is installed here."""
+    """What is installed here: a command on PATH, a module of this Python, and what a command prints."""
 
     which: Callable[[str], str | None]
     has_module: Callable[[str], bool]
+    said: Callable[[Sequence[str]], str] = lambda _: ""
 
     @classmethod
     def here(cls) -> Machine:
         """Look at PATH and at what this interpreter can import."""
-        return cls(shutil.which, lambda name: importlib.util.find_spec(name) is not None)
+        return cls(shutil.which, lambda name: importlib.util.find_spec(name) is not None, _said)
+
+
+def _said(command: Sequence[str]) -> str:
+    """Return what a command prints; nothing when it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=ANSWER_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 @dataclass(frozen=True)
@@ -98,3 +109,17 @@ def launch(job: Job, machine: Machine) -> Launch:
         )
     found = importlib.import_module(f"{__name__}.{name.replace('.', '_')}").launch
     return cast(Launcher, found)(job, machine)
+
+
+def hub_name(source: str, key: str) -> str:
+    """Return a source at the model hub as the engines name it: `org/name`, or `org/name@revision`.
+
+    Raises:
+        PrerequisiteError: it is somewhere else; `key` is the key of the spec that names it.
+    """
+    if not source.startswith("hf:"):
+        raise PrerequisiteError(
+            f"provider native does not read {source} in this version",
+            hint=f"copy it to this machine and set {key} to that folder",
+        )
+    return source.removeprefix("hf:")

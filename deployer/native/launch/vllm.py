@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from deployer.engines import engine
 from deployer.errors import PrerequisiteError
-from deployer.native.launch import HOST, Job, Launch, Machine
+from deployer.native.launch import HOST, Job, Launch, Machine, hub_name
 
 PRIVATE = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 """vLLM reports its use to its makers unless it is told not to."""
@@ -53,19 +53,10 @@ def _model(job: Job) -> Iterator[str]:
     if wanted["model"] is not None:
         yield wanted["model"]
         return
-    repo, _, revision = _hub_name(wanted["source"], "model.source").partition("@")
+    repo, _, revision = hub_name(wanted["source"], "model.source").partition("@")
     yield repo
     if revision:
         yield from ("--revision", revision)
-
-
-def _hub_name(source: str, key: str) -> str:
-    if not source.startswith("hf:"):
-        raise PrerequisiteError(
-            f"provider native does not read {source} in this version",
-            hint=f"copy it to this machine and set {key} to that folder",
-        )
-    return source.removeprefix("hf:")
 
 
 def _serving(job: Job) -> Iterator[str]:
@@ -83,6 +74,6 @@ def _serving(job: Job) -> Iterator[str]:
 def _adapter(job: Job) -> Iterator[str]:
     adapter = job.wanted["adapter"]
     if adapter:
-        where = adapter if adapter.startswith("/") else _hub_name(adapter, "model.adapter")
+        where = adapter if adapter.startswith("/") else hub_name(adapter, "model.adapter")
         name = f"{job.wanted['model_name']}-adapter"
         yield from ("--enable-lora", "--lora-modules", f"{name}={where}")
