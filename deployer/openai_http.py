@@ -180,10 +180,21 @@ def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
         ) from error
 
 
+ASLEEP = (502, 503)
+"""What stands before a model answers while there is none: Hugging Face while an endpoint wakes."""
+
+
+class AsleepError(EngineError):
+    """Nothing answers behind the route, now."""
+
+    asleep = True
+
+
 def _accepted(answer: httpx.Response, endpoint: Endpoint) -> None:
     if answer.status_code != 200:
         answer.read()
-        raise EngineError(
+        kind = AsleepError if answer.status_code in ASLEEP else EngineError
+        raise kind(
             f"the endpoint refused: {answer.status_code} {reason(answer.text)}", where=endpoint.url
         )
 

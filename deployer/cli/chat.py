@@ -76,7 +76,7 @@ def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
     """How the model is asked: at its own OpenAI route, or, where it has none, through AWS's API."""
     from deployer import observe, openai_http
     from deployer.gateway.backend import backend_of, needs_gateway
-    from deployer.gateway.talk import chat
+    from deployer.gateway.talk import chat, hosted
 
     if needs_gateway(record):
         backend = backend_of(record)
@@ -84,6 +84,13 @@ def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
     if record.endpoint is None:
         raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
     endpoint = observe.reached(record, store)
+    if record.target == "serverless":
+        return lambda said: hosted(
+            endpoint,
+            record.model,
+            lambda: openai_http.chat(endpoint, record.model, said, max_tokens),
+            view.say,
+        )
     return lambda said: openai_http.chat(endpoint, record.model, said, max_tokens)
 
 

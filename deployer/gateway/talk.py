@@ -1,15 +1,19 @@
-"""A conversation with a model behind AWS's own API, without a proxy in between."""
+"""A conversation with a model that may sleep: behind AWS's own API, without a proxy in between, or at its own route."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from deployer import openai_http
 from deployer.errors import EngineError
 from deployer.gateway.answers import Failed
 from deployer.gateway.backend import Backend
-from deployer.gateway.waking import Patience
+from deployer.gateway.waking import Patience, awake
 from deployer.openai_http import Endpoint, Message
+
+HOSTED_LIMIT_S = 1800.0
+"""How long a call waits for an Inference Endpoint: several times the cold start that Hugging Face names."""
 
 
 def chat(
@@ -38,6 +42,36 @@ def chat(
         raise EngineError(
             f"the model cannot be asked: {failure.message}", where=backend.name
         ) from failure
+
+
+def hosted(
+    endpoint: Endpoint,
+    model: str,
+    ask: Callable[[], Iterator[str]],
+    say: Callable[[str], None],
+    patience: Callable[..., Patience] = Patience,
+) -> Iterator[str]:
+    """Yield the pieces of an answer from an OpenAI route that answers 503 until its model has woken.
+
+    Raises:
+        EngineError: it does not wake in time, or refuses, or breaks off.
+    """
+
+    def waking(waited: float) -> None:
+        say(f"waking {model}: {waited:.0f} of at most {HOSTED_LIMIT_S:.0f} s")
+
+    def begun() -> tuple[list[str], Iterator[str]]:
+        pieces = ask()
+        return list(islice(pieces, 1)), pieces
+
+    try:
+        first, rest = awake(begun, patience(HOSTED_LIMIT_S, say=waking))
+    except Failed as failure:
+        raise EngineError(
+            f"the model cannot be asked: {failure.message}", where=endpoint.url
+        ) from failure
+    yield from first
+    yield from rest
 
 
 def _lines(events: Iterator[bytes]) -> Iterator[str]:

@@ -43,10 +43,11 @@ class Patience:
 
 
 def asleep(error: Exception) -> bool:
-    """Whether an error says that the model sleeps, or is about to wake."""
+    """Whether an error says that the model sleeps, or is about to wake. One of ours has it as its `asleep`."""
     said = getattr(error, "response", {}).get("Error", {})
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-    return code in NOT_READY or NO_CAPACITY in message.lower()
+    said_so = bool(getattr(error, "asleep", False))
+    return said_so or code in NOT_READY or NO_CAPACITY in message.lower()
 
 
 def awake(call: Callable[[], Anything], patience: Patience) -> Anything:

@@ -111,6 +111,17 @@ def test_a_refused_creation_says_its_mend_and_leaves_nothing(hub, face, status, 
     assert face.down()["remaining"] == []
 
 
+def test_a_throttled_creation_only_takes_longer_and_a_sleeping_model_is_waited_for(hub, face):
+    hub.faults, hub.failure = [("POST", 429)], "slow down"
+    face.up()
+    assert hub.faults == []
+    hub.to(NAME, "scaledToZero")
+    said = face.run("chat", NAME, "Hi")
+    assert "waking bot: " in said
+    assert "Hello." in said
+    assert face.down()["remaining"] == []
+
+
 def test_an_endpoint_that_fails_to_start_is_named_with_its_reason_and_the_next_up_goes_on(
     hub, face
 ):
