@@ -67,7 +67,7 @@ def command(
 def _write(
     out: Path, record: Deployment, key: str, port: int, wake_limit: int | None, *, no_key: bool
 ) -> None:
-    from deployer.cli import folder
+    from deployer import folder
     from deployer.gateway import container
     from deployer.gateway.backend import needs_gateway
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.cli import folder, options, view
+from deployer import folder
+from deployer.cli import options, view
 from deployer.errors import PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
