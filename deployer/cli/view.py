@@ -32,8 +32,8 @@ _STEERING = (
     r"\ud800-\udfff"  # halves of characters, which no encoding can write
 )
 _LINE = re.compile(f"[\t\n{_STEERING}]")
-_COLOURED = re.compile(rf"\x1b\[(?:0|1|31|32|33)m|([{_STEERING}])")
-"""Bold, red, green and yellow as `click.style` makes them, or else what steers."""
+_COLOURED = re.compile(rf"\x1b\[(?:0|1|31|32|33|35)m|([{_STEERING}])")
+"""Bold, red, green, yellow and magenta as `click.style` makes them, or else what steers."""
 
 Anything = TypeVar("Anything")
 

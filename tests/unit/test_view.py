@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import pkgutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 
+import click
 import pytest
 
+from deployer import cli
 from deployer.cli import main, view
 
 HOSTILE = {
@@ -54,6 +58,19 @@ def test_nothing_that_is_shown_steers_a_terminal(show, text):
     said = "".join(shown(show, f"{view.heading('a')}\tb\n{text}"))
     assert text not in said
     assert said.startswith("\x1b[1ma\x1b[0m\tb\n")
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.iter_modules(cli.__path__)])
+def test_every_colour_of_every_view_reaches_the_terminal_and_is_left_out_elsewhere(module):
+    held = vars(importlib.import_module(f"deployer.cli.{module}"))
+    tables = [table for name, table in held.items() if name.endswith("COLOURS")]
+    for colour in {one for table in tables for one in table.values()}:
+        text = click.style("word", fg=colour)
+        assert shown(view.say, text)[1] == f"{text}\n"
+        plain = io.StringIO()
+        with redirect_stderr(plain):
+            view.say(text)
+        assert plain.getvalue() == "word\n"
 
 
 def test_text_of_every_language_is_shown_as_it_is():
@@ -102,7 +119,7 @@ def test_a_spec_cannot_steer_the_terminal_or_forge_a_line(tmp_path, home, source
     file.write_text(SPEC.format(source=source, region=region))
     out, err = shown(main, ["plan", "-f", str(file), "--offline"])
     assert out or err
-    for colour in ("0", "1", "31", "32", "33"):
+    for colour in ("0", "1", "31", "32", "33", "35"):
         out, err = out.replace(f"\x1b[{colour}m", ""), err.replace(f"\x1b[{colour}m", "")
     assert (out + err).replace("\n", "").isprintable()
     assert "\n  total  0.00" not in out
