@@ -34,13 +34,13 @@ from typing import Any
 from benchmarks.loading import pooled
 from benchmarks.loading.independent import generate, nearest_rank
 from benchmarks.loading.pooled import Round
-from deployer.bench import contact, ladder
-from deployer.bench.figures import percentile
-from deployer.bench.stream import client_of
-from deployer.bench.subject import Subject, of_deployment
-from deployer.bench.words import Load, Sample
-from deployer.openai_http import Endpoint
-from deployer.state import Store
+from deployer.running.bench import load_steps, probe
+from deployer.running.bench.endpoints import Subject, of_deployment
+from deployer.running.bench.samples import Load, Sample
+from deployer.running.bench.sse_client import client_of
+from deployer.running.bench.statistics import percentile
+from deployer.running.openai_client import Endpoint
+from deployer.running.store import Store
 
 ROOT = Path(__file__).parent.parent
 GENERATE = ROOT / "examples" / "tiny" / "generate.py"
@@ -106,7 +106,7 @@ def tiny() -> Iterator[Subject]:
 
 def _ours(subject: Subject, load: Load) -> Seen:
     samples: list[Sample] = []
-    run = ladder.measure([subject], load, lambda *_: None, seen=samples.append)[0]
+    run = load_steps.measure([subject], load, lambda *_: None, seen=samples.append)[0]
     if run.errors:
         raise SystemExit(f"requests of deployer bench failed: {run.error_kinds}")
     return {
@@ -122,9 +122,9 @@ def _load(clients: int, requests: int) -> Load:
 async def _bodies(subject: Subject, load: Load) -> list[Mapping[str, Any]]:
     """The load as `deployer bench` would send it: a warm-up of each client, then the requests."""
     async with client_of(subject.endpoint, 60) as client:
-        met = await contact.meet(client, subject, load)
+        met = await probe.meet(client, subject, load)
     count = load.concurrency[0] + (load.requests or 0)
-    return [contact.request(subject, met, load, f"{load.seed}-{i}") for i in range(count)]
+    return [probe.request(subject, met, load, f"{load.seed}-{i}") for i in range(count)]
 
 
 def _theirs(subject: Subject, load: Load) -> Seen:
@@ -177,7 +177,7 @@ def ceiling() -> float:
     with known(0, 0, 1000) as subject:
         for clients in (1, 8, 64):
             load = Load(100, 1000, (clients,), 2 * clients + 10)
-            run = ladder.measure([subject], load, lambda *_: None)[0]
+            run = load_steps.measure([subject], load, lambda *_: None)[0]
             rate = run.output_tok_s or 0.0
             least = min(least, rate / max(run.client_cpu_share, 0.01))
             print(f"{clients:>12} clients {rate:10,.0f} {run.client_cpu_share:10.0%}")

@@ -3,7 +3,7 @@
     benchmarks/cloud [--runs 3]
 
 The program is the one that `deployer render` writes; the cloud is the AWS emulator, through the real engine (what
-tests/cloud_kit.py needs must be there). Both take turns; medians. Nearly all of `up` is AWS's own pace. Plans are
+tests/kits/cloud.py needs must be there). Both take turns; medians. Nearly all of `up` is AWS's own pace. Plans are
 timed from the start of the process: a first one in an empty home beside the preview of an empty stack, a later one
 beside the preview of what stands.
 """
@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import cloud_kit
-from tests.cloud_kit import NAME, Cloud
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import NAME, Cloud
 
 ROOT = Path(__file__).parent.parent
 MOST = {"up": 1.15, "down": 1.15, "first plan": 1.0, "later plan": 0.2}

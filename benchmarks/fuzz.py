@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzzing.check import Bench
 from benchmarks.fuzzing.specs import SPECS
-from deployer.words import TARGETS
+from deployer.core.domain import TARGETS
 
 
 def fuzz(bench: Bench, examples: int, first: int) -> None:

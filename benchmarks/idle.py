@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests import emulator, idle_world
+from tests.kits import emulator, idle_world
 
 DEPLOYER = Path(sys.executable).with_name("deployer")
 MOST_SECONDS = 10.0

@@ -32,9 +32,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from deployer.containers import daemon
-from deployer.state import Store
-from tests import docker_image
+from deployer.running.containers import daemon
+from deployer.running.store import Store
+from tests.kits import docker_image
 
 ROOT = Path(__file__).parent.parent
 DEPLOYER = str(Path(sys.executable).with_name("deployer"))

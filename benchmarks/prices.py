@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests import price_lists
+from tests.kits import price_lists
 
 DEPLOYER = Path(sys.executable).with_name("deployer")
 MOST_MB = 300

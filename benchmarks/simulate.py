@@ -15,10 +15,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from deployer import comparing, pipeline
-from deployer.simulation import Server, simulate
-from deployer.simulation.load import of_traffic
+from deployer.planning.traffic.demand import of_traffic
+from deployer.planning.traffic.simulation import Server, simulate
 from deployer.spec import Traffic
+from deployer.workflows import compare, plan
 
 MOST_SECONDS = 1.0
 """What the issue allows for one year."""
@@ -41,8 +41,8 @@ def main() -> int:
         worst = max(worst, *times)
         print(f"  {profile:<14} scales to zero {times[0]:6.3f}   always on {times[1]:6.3f}")
     with tempfile.TemporaryDirectory() as home:
-        setting = pipeline.Setting(Path(home), offline=True)
-        whole = least(runs, lambda: comparing.make(SPEC, setting))
+        setting = plan.Setting(Path(home), offline=True)
+        whole = least(runs, lambda: compare.make(SPEC, setting))
     print(f"  deployer compare -f examples/{SPEC.name}, once imported: {whole:.2f}")
     return 0 if worst < MOST_SECONDS else 1
 

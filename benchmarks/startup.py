@@ -33,8 +33,8 @@ CHOOSING = """
 import time
 from pathlib import Path
 from deployer import catalog, host, modelinfo
-from deployer.catalog import models
-from deployer.choose import Question, candidates, ranked
+from deployer.planning.catalog import models
+from deployer.planning.choose import Question, candidates, ranked
 from deployer.spec.load import load
 loaded = load(Path({spec!r}))
 start = time.perf_counter()

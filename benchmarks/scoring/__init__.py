@@ -1,1 +1,1 @@
-"""Scores the memory and speed model (`deployer.sizing`, `deployer.throughput`) against measurements."""
+"""Scores the memory and speed model (`deployer.planning.sizing`, `deployer.planning.throughput`) against measurements."""

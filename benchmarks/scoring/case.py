@@ -10,10 +10,10 @@ from typing import Any
 
 from benchmarks.scoring import engines, known
 from benchmarks.scoring.rows import Conditions, Row, conditions
+from deployer.core.domain import Gpu, ModelInfo, Sizing
+from deployer.core.gpu_traits import DRIVER_SHARE
 from deployer.engines import Engine
-from deployer.engines._gpus import DRIVER_SHARE
-from deployer.sizing import Hardware, Load, size
-from deployer.words import Gpu, ModelInfo, Sizing
+from deployer.planning.sizing import Hardware, Load, size
 
 INPUT = ("isl", "input_len", "input_tokens", "input_length", "prompt_tokens", "prompt_len", "prompt",
          "input", "in", "pp", "npp")  # fmt: skip

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deployer.catalog import gpus, models
-from deployer.quantization import FORMATS, normal
-from deployer.words import Gpu, ModelInfo
+from deployer.core.domain import Gpu, ModelInfo
+from deployer.core.quantization import FORMATS, normal
+from deployer.planning.catalog import gpus, models
 
 DATA = Path(__file__).parents[1] / "data"
 

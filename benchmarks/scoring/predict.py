@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from benchmarks.scoring.case import MOST_TOKENS, Case, understand
 from benchmarks.scoring.engines import Engines
 from benchmarks.scoring.rows import Row
+from deployer.core.domain import GIB, Sizing
 from deployer.engines import Engine
-from deployer.sizing import kv_copies, loaded_gib
-from deployer.throughput import at_load, band_of, batch_at, roofline, saturated, tpot
-from deployer.throughput.roofline import Roofline
-from deployer.words import GIB, Sizing
+from deployer.planning.sizing import kv_copies, loaded_gib
+from deployer.planning.throughput import at_load, band_of, batch_at, roofline, saturated, tpot
+from deployer.planning.throughput.roofline import Roofline
 
 UNEVEN = 0.65
 """Mean share of the slots in use where requests end at different times and none follows: the last ones run

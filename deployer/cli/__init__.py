@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from deployer import __version__
-from deployer.errors import DeployerError, Exit, UsageError
+from deployer.core.errors import DeployerError, Exit, UsageError
 
 COMMANDS = {
     "init": "Write a commented spec.",
@@ -128,13 +128,13 @@ class _BugError(DeployerError):
 
 
 def _report(args: Sequence[str], error: DeployerError) -> Exit:
-    from deployer.cli import view
+    from deployer.cli import terminal
 
     if "--json" in args:
         document = {"message": error.message, "hint": error.hint, "where": error.where}
-        view.emit({"error": document | {"exit_code": int(error.exit_code)}})
+        terminal.emit({"error": document | {"exit_code": int(error.exit_code)}})
     else:
-        view.error(error.message, error.hint, error.where)
+        terminal.error(error.message, error.hint, error.where)
     return error.exit_code
 
 

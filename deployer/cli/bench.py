@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import Exit, PrerequisiteError, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import Exit, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.bench.subject import Subject
-    from deployer.bench.words import Load, Run, Start
+    from deployer.running.bench.endpoints import Subject
+    from deployer.running.bench.samples import Load, Run, Start
 
 LADDER = (1, 2, 4, 8)
 DURATION_S = 30.0
@@ -106,18 +106,18 @@ def command(**asked: Any) -> None:
 
 
 def _run(asked: _Asked) -> None:
-    from deployer import bench
-    from deployer.bench import ladder
+    from deployer.running import bench
+    from deployer.running.bench import load_steps
 
     found = _subjects(asked)
     load = _load(asked, found)
     starts, subjects = _cold(asked, found)
     _warn(subjects)
-    runs = ladder.measure(subjects, load, _Progress())
-    view.progress(None)
+    runs = load_steps.measure(subjects, load, _Progress())
+    terminal.progress(None)
     kept = bench.keep_all(subjects, runs)
     if asked.as_json:
-        view.emit(bench.document(runs, starts, load, kept))
+        terminal.emit(bench.document(runs, starts, load, kept))
     else:
         _show(runs, starts, load, kept)
     if not all(run.requests for run in runs):
@@ -131,9 +131,9 @@ def _subjects(asked: _Asked) -> list[Subject]:
         return [_at_url(asked, asked.url)]
     if asked.key_env or asked.model:
         raise UsageError("--key-env and --model belong to --url", hint="deployer bench --url URL")
-    from deployer.bench.subject import of_deployment
-    from deployer.home import home
-    from deployer.state import Store
+    from deployer.core.home import home
+    from deployer.running.bench.endpoints import of_deployment
+    from deployer.running.store import Store
 
     store = Store(home())
     if asked.names and not (asked.spec_file or asked.target):
@@ -145,9 +145,9 @@ def _subjects(asked: _Asked) -> list[Subject]:
 
 def _at_url(asked: _Asked, url: str) -> Subject:
     """The endpoint at --url; what serves it is what -f SPEC --target T says, where they are given."""
-    from deployer import pipeline
-    from deployer.bench import contact, subject
-    from deployer.openai_http import Endpoint
+    from deployer.running.bench import endpoints, probe
+    from deployer.running.openai_client import Endpoint
+    from deployer.workflows import plan as pipeline
 
     if asked.names:
         raise UsageError("give names of deployments or --url, not both")
@@ -155,25 +155,25 @@ def _at_url(asked: _Asked, url: str) -> Subject:
         raise UsageError(
             "only a deployment can be started cold", hint="leave --cold out, or name a deployment"
         )
-    endpoint = Endpoint(subject.checked_url(url), _key(asked.key_env))
-    model = asked.model or contact.only_model(endpoint)
+    endpoint = Endpoint(endpoints.checked_url(url), _key(asked.key_env))
+    model = asked.model or probe.only_model(endpoint)
     if asked.target is None:
         if asked.spec_file:
             raise UsageError("for which target is the spec served at --url?", hint="add --target T")
-        return subject.Subject(endpoint, model)
+        return endpoints.Subject(endpoint, model)
     file = asked.spec_file or options.DEFAULT_SPEC
     plan = pipeline.make_plans(file, [asked.target], pipeline.Setting.here())[0]
-    return subject.of_plan(endpoint, model, plan)
+    return endpoints.of_plan(endpoint, model, plan)
 
 
 def _key(variable: str | None) -> str:
     if variable is None:
         return ""
-    from deployer.bench.subject import checked_key
+    from deployer.running.bench.endpoints import checked_key
 
     if variable not in os.environ:
         raise PrerequisiteError(
-            f"the environment has no variable {view.printable(variable)}",
+            f"the environment has no variable {terminal.printable(variable)}",
             hint="--key-env takes the variable's name, never the key itself",
         )
     return checked_key(os.environ[variable], variable)
@@ -182,7 +182,7 @@ def _key(variable: str | None) -> str:
 def _load(asked: _Asked, subjects: Sequence[Subject]) -> Load:
     import secrets
 
-    from deployer.bench.words import Load
+    from deployer.running.bench.samples import Load
     from deployer.spec import Traffic
 
     known, usual = subjects[0].load, Traffic()
@@ -201,22 +201,22 @@ def _cold(asked: _Asked, subjects: Sequence[Subject]) -> tuple[list[Start], Sequ
     """Start every deployment anew, where that was asked for."""
     if not asked.cold:
         return [], subjects
-    from deployer.apply import READY_S
-    from deployer.bench.cold import start_cold
-    from deployer.clock import now
-    from deployer.home import home
+    from deployer.core.clock import now
+    from deployer.core.home import home
+    from deployer.running.bench.cold_start import start_cold
+    from deployer.running.runner_apply import READY_S
 
     names = [s.deployment for s in subjects if s.deployment]
-    pairs = [start_cold(home(), name, view.say, now, READY_S) for name in names]
-    return [start for start, _ in pairs], [subject for _, subject in pairs]
+    pairs = [start_cold(home(), name, terminal.say, now, READY_S) for name in names]
+    return [start for start, _ in pairs], [endpoints for _, endpoints in pairs]
 
 
 def _warn(subjects: Sequence[Subject]) -> None:
-    for subject in subjects:
-        end = subject.endpoint
+    for endpoints in subjects:
+        end = endpoints.endpoint
         if end.key and end.url.startswith("http:") and not end.is_here:
-            view.say(
-                f"note: {view.printable(end.url)} is not encrypted: the key can be read on its way"
+            terminal.say(
+                f"note: {terminal.printable(end.url)} is not encrypted: the key can be read on its way"
             )
 
 
@@ -230,12 +230,12 @@ class _Progress:
         new = (subject.name, concurrency) != self.step
         self.step = (subject.name, concurrency)
         clients = f"{concurrency} client{'s' if concurrency > 1 else ''}"
-        view.progress(f"{subject.name}, {clients}: {done} requests", line=new)
+        terminal.progress(f"{subject.name}, {clients}: {done} requests", line=new)
 
 
 def _show(runs: Sequence[Run], starts: Sequence[Start], load: Load, kept: Sequence[Path]) -> None:
-    from deployer.cli.bench_view import render
+    from deployer.cli.views.bench import render
 
-    view.out(render(runs, starts, load))
+    terminal.out(render(runs, starts, load))
     if kept:
-        view.say(f"Kept in {kept[0].parent}: the next plan of what was measured says so.")
+        terminal.say(f"Kept in {kept[0].parent}: the next plan of what was measured says so.")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import calls_view, options, view
-from deployer.errors import EngineError, UsageError
+from deployer.cli import options, terminal
+from deployer.cli.views import how_to_call
+from deployer.core.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.state import Deployment, Store
+    from deployer.core.deployment import Deployment
+    from deployer.running.store import Store
 
 Asking = Callable[[Sequence[Mapping[str, str]]], Iterator[str]]
 """Takes what was said so far and yields the answer's pieces."""
@@ -39,21 +41,21 @@ def command(
     as_json: bool,
 ) -> None:
     """Send one message, or, in a terminal and without one, go on asking."""
-    from deployer.home import home
-    from deployer.state import Store
+    from deployer.core.home import home
+    from deployer.running.store import Store
 
     name, message = _parse(words, named=bool(spec_file or target))
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
     _can_chat(record)
     talk = _Talk(_asking(record, store, max_tokens))
-    if message is None and view.interactive() and not as_json:
+    if message is None and terminal.interactive() and not as_json:
         talk.go_on()
         return
     answer = talk.ask(sys.stdin.read() if message is None else message, show=not as_json)
     if as_json:
         said = {"role": "assistant", "content": answer}
-        view.emit({"deployment": record.name, "model": record.model, "message": said})
+        terminal.emit({"deployment": record.name, "model": record.model, "message": said})
 
 
 def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | None]:
@@ -68,30 +70,30 @@ def _can_chat(record: Deployment) -> None:
     if record.route != "chat":
         raise UsageError(
             f"{record.name} answers /{record.route}, with JSON of its handler's own: there is nothing to chat with",
-            hint=calls_view.predicting(record),
+            hint=how_to_call.predicting(record),
         )
 
 
 def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
     """How the model is asked: at its own OpenAI route, or, where it has none, through AWS's API."""
-    from deployer import observe, openai_http
-    from deployer.gateway.backend import backend_of, needs_gateway
-    from deployer.gateway.talk import chat, hosted
+    from deployer.running import lookup, openai_client
+    from deployer.running.gateway.backend import backend_of, needs_gateway
+    from deployer.running.gateway.chat import chat, hosted
 
     if needs_gateway(record):
         backend = backend_of(record)
-        return lambda said: chat(backend, said, max_tokens, view.say)
+        return lambda said: chat(backend, said, max_tokens, terminal.say)
     if record.endpoint is None:
         raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
-    endpoint = observe.reached(record, store)
+    endpoint = lookup.reached(record, store)
     if record.target == "serverless":
         return lambda said: hosted(
             endpoint,
             record.model,
-            lambda: openai_http.chat(endpoint, record.model, said, max_tokens),
-            view.say,
+            lambda: openai_client.chat(endpoint, record.model, said, max_tokens),
+            terminal.say,
         )
-    return lambda said: openai_http.chat(endpoint, record.model, said, max_tokens)
+    return lambda said: openai_client.chat(endpoint, record.model, said, max_tokens)
 
 
 class _Talk:
@@ -108,20 +110,20 @@ class _Talk:
         for piece in self.asking(self.said):
             answer += piece
             if show:
-                view.write(_printable(piece))
+                terminal.write(_printable(piece))
         if show:
-            view.out()
+            terminal.out()
         self.said.append({"role": "assistant", "content": answer})
         return answer
 
     def go_on(self) -> None:
         """Ask what is typed until Ctrl-D."""
-        view.say("Ctrl-D ends it.")
+        terminal.say("Ctrl-D ends it.")
         while True:
             try:
                 message = click.prompt("you", prompt_suffix="> ", err=True)
             except click.Abort:
-                view.say("")
+                terminal.say("")
                 return
             self.ask(message, show=True)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import PrerequisiteError, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.compare import Comparison
+    from deployer.planning.compare import Comparison
 
 
 @click.command(
@@ -50,31 +50,32 @@ def command(
     as_json: bool,
 ) -> None:
     """Compare all three targets; exit 3 or 4 when none of them can be applied."""
-    from deployer import comparing, pipeline
-    from deployer.compare.document import document
+    from deployer.cli.views import compare as view
+    from deployer.planning.compare.document import document
+    from deployer.workflows import compare, plan
 
     if markdown and as_json:
         raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
-    setting = pipeline.Setting.here(offline=offline)
-    made = comparing.make(spec_file or options.DEFAULT_SPEC, setting, trace)
+    setting = plan.Setting.here(offline=offline)
+    made = compare.make(spec_file or options.DEFAULT_SPEC, setting, trace)
     if html:
         _report(html, made)
     if as_json:
-        view.emit(document(made))
+        terminal.emit(document(made))
     else:
-        view.show_comparison(made, markdown=markdown, charts=charts)
-    code = comparing.code(made)
+        view.show(made, markdown=markdown, charts=charts)
+    code = compare.code(made)
     if code:
         raise click.exceptions.Exit(code)
 
 
 def _report(file: Path, made: Comparison) -> None:
     """Write the page, whole or not at all, over one that is there."""
-    from deployer.report import page
+    from deployer.planning.report import page
 
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft.write_text(page(view.all_printable(made)), encoding="utf-8")
+        draft.write_text(page(terminal.all_printable(made)), encoding="utf-8")
         draft.replace(file)
     except OSError as error:
         raise PrerequisiteError(
@@ -85,4 +86,4 @@ def _report(file: Path, made: Comparison) -> None:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-    view.say(f"Wrote {file}")
+    terminal.say(f"Wrote {file}")

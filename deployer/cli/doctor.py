@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import Exit
+from deployer.cli import options, terminal
+from deployer.core.errors import Exit
 
 if TYPE_CHECKING:
-    from deployer.doctor import Check
-    from deployer.words import Plan
+    from deployer.core.domain import Plan
+    from deployer.workflows.doctor import Check
 
 
 @click.command("doctor", help="Check what is needed to run here, each with the next step.")
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @options.json_option
 def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
     """Examine this machine for the spec, or for itself where there is none; exit 6 if something is missing."""
-    from deployer import doctor
+    from deployer.workflows import doctor
 
     checks = doctor.examine(_plan(spec_file, offline=offline), hub=not offline)
     missing = [c for c in checks if c.needed and c.ok is False]
     if as_json:
-        view.emit({"ok": not missing, "checks": [asdict(check) for check in checks]})
+        terminal.emit({"ok": not missing, "checks": [asdict(check) for check in checks]})
     else:
         _show(checks)
     if missing:
@@ -36,19 +36,19 @@ def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
 
 def _plan(spec_file: Path | None, *, offline: bool) -> Plan | None:
     """The plan for `local` of the spec that was named, or of the one that lies here."""
-    from deployer import pipeline
+    from deployer.workflows import plan
 
     file = spec_file or options.DEFAULT_SPEC
     if spec_file is None and not file.exists():
         return None
-    return pipeline.make_plans(file, ["local"], pipeline.Setting.here(offline=offline))[0]
+    return plan.make_plans(file, ["local"], plan.Setting.here(offline=offline))[0]
 
 
 def _show(checks: tuple[Check, ...]) -> None:
     for check in checks:
-        view.out(f"{_sign(check)}  {check.name}: {check.detail}")
+        terminal.out(f"{_sign(check)}  {check.name}: {check.detail}")
         if check.next_step:
-            view.out(f"      next: {check.next_step}")
+            terminal.out(f"      next: {check.next_step}")
 
 
 def _sign(check: Check) -> str:

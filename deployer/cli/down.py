@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import Exit
+from deployer.cli import options, terminal
+from deployer.core.errors import Exit
 
 
 @click.command("down", help="Remove a deployment and prove that nothing is left.")
@@ -17,12 +17,12 @@ from deployer.errors import Exit
 @options.json_option
 def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
     """Remove what belongs to one deployment; exit 1 when something of it is left."""
-    from deployer import observe
-    from deployer.home import home
+    from deployer.core.home import home
+    from deployer.workflows import down
 
-    document = observe.down(home(), options.deployment_name(name, spec_file, target), view.say)
+    document = down.down(home(), options.deployment_name(name, spec_file, target), terminal.say)
     if as_json:
-        view.emit(document)
+        terminal.emit(document)
     else:
         _show(document["deployment"], document["removed"], document["remaining"])
     if document["remaining"]:
@@ -31,8 +31,8 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
 
 def _show(name: str, removed: list[dict[str, str]], remaining: list[dict[str, str]]) -> None:
     for one in removed:
-        view.out(f"removed {one['type']} {one['id']}")
+        terminal.out(f"removed {one['type']} {one['id']}")
     for one in remaining:
-        view.out(f"left    {one['type']} {one['id']}: {one['why']}")
+        terminal.out(f"left    {one['type']} {one['id']}: {one['why']}")
     if not remaining:
-        view.say(f"Nothing of {name} is left." if removed else f"There was nothing of {name}.")
+        terminal.say(f"Nothing of {name} is left." if removed else f"There was nothing of {name}.")

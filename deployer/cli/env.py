@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import EngineError
+from deployer.cli import options, terminal
+from deployer.core.errors import EngineError
 
 if TYPE_CHECKING:
-    from deployer.state import Deployment, Store
+    from deployer.core.deployment import Deployment
+    from deployer.running.store import Store
 
 
 @click.command("env", help="Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.")
@@ -27,23 +28,23 @@ def command(
     name: str | None, spec_file: Path | None, target: str | None, port: int | None, as_json: bool
 ) -> None:
     """Print the two variables: the one place where the API key is shown."""
-    from deployer.home import home
-    from deployer.state import Store
+    from deployer.core.home import home
+    from deployer.running.store import Store
 
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
     variables = _variables(record, store, port)
     if as_json:
-        view.emit({"deployment": record.name, "env": variables})
+        terminal.emit({"deployment": record.name, "env": variables})
     else:
         pairs = (f"{key}={shlex.quote(value)}" for key, value in variables.items())
-        view.out(f"export {' '.join(pairs)}")
+        terminal.out(f"export {' '.join(pairs)}")
 
 
 def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, str]:
     """What clients read: of the deployment itself, or of `deployer proxy` where it has no OpenAI route."""
-    from deployer import observe
-    from deployer.gateway.backend import PROXY_PORT, needs_gateway
+    from deployer.running import lookup
+    from deployer.running.gateway.backend import PROXY_PORT, needs_gateway
 
     if needs_gateway(record):
         url = f"http://127.0.0.1:{port or PROXY_PORT}/v1"
@@ -52,6 +53,6 @@ def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, 
         raise EngineError(
             f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
         )
-    endpoint = observe.reached(record, store)
+    endpoint = lookup.reached(record, store)
     authority = {"SSL_CERT_FILE": str(endpoint.authority)} if endpoint.authority else {}
     return {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key} | authority

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import DeclinedError, Exit, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import DeclinedError, Exit, UsageError
 
 if TYPE_CHECKING:
-    from deployer.reaper.acting import Verb
-    from deployer.reaper.service import Reaper, Round
+    from deployer.running.reaper.actions import Verb
+    from deployer.running.reaper.service import Reaper, Round
 
 EVERY = "5m"
 
@@ -24,7 +24,7 @@ class _Length(click.ParamType[int]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from deployer.units import seconds
+        from deployer.core.units import seconds
 
         try:
             return value if isinstance(value, int) else seconds(value)
@@ -70,11 +70,11 @@ def command(
         return Exit.DONE
     found, _ = _reaper().look(regions, idle_for)
     if as_json:
-        view.emit(found.plain)
+        terminal.emit(found.plain)
     else:
-        from deployer.cli import idle_view
+        from deployer.cli.views import idle
 
-        idle_view.show(found)
+        idle.show(found)
     return Exit.FAILED if found.gaps else Exit.DONE
 
 
@@ -130,10 +130,10 @@ def extend(name: str, length: int, regions: tuple[str, ...], as_json: bool) -> N
     held = _reaper().extend(name, length, regions)
     if as_json:
         told = [{"region": region, "expires_at": at} for region, at in held.items()]
-        view.emit({"deployment": name, "extended": told})
+        terminal.emit({"deployment": name, "extended": told})
         return
     for region, at in held.items():
-        view.out(f"{view.printable(name)} in {region} expires at {at}")
+        terminal.out(f"{terminal.printable(name)} in {region} expires at {at}")
 
 
 @command.command("render", help="Write what runs the reaper for you: cron, systemd or GitHub.")
@@ -154,27 +154,27 @@ def render(
     out: Path, place: str, verb: str, regions: tuple[str, ...], idle_for: int | None
 ) -> None:
     """Write the files; nothing is installed."""
-    from deployer.reaper import rendered
+    from deployer.running.reaper import schedules
 
-    for path, text in rendered.files(place, verb, regions, idle_for).items():
-        rendered.write(out / path, text)
-        view.out(str(out / path))
+    for path, text in schedules.files(place, verb, regions, idle_for).items():
+        schedules.write(out / path, text)
+        terminal.out(str(out / path))
 
 
 def _one(name: str, verb: Verb, *, as_json: bool) -> int:
     """Put one deployment to rest, whether it is idle or not."""
-    from deployer import observe
-    from deployer.home import home
+    from deployer.core.home import home
+    from deployer.workflows import down
 
     if verb == "destroy":
         raise UsageError(
             "one deployment is removed by 'deployer down'", hint=f"deployer down {name}"
         )
-    observe.rest(home(), name)
+    down.rest(home(), name)
     if as_json:
-        view.emit({"deployment": name, "paused": True})
+        terminal.emit({"deployment": name, "paused": True})
     else:
-        view.out(
+        terminal.out(
             f"{name} is paused: it costs nothing, and no call wakes it. 'deployer up' resumes it"
         )
     return Exit.DONE
@@ -183,8 +183,8 @@ def _one(name: str, verb: Verb, *, as_json: bool) -> int:
 def _reaper() -> Reaper:
     import time
 
-    from deployer.home import home
-    from deployer.reaper.service import Reaper
+    from deployer.core.home import home
+    from deployer.running.reaper.service import Reaper
 
     return Reaper(home(), time.time)
 
@@ -198,11 +198,11 @@ def _once(
 ) -> int:
     done = reaper.round(asked[0], verb, asked[1], agreed)
     if as_json:
-        view.emit(done.plain)
+        terminal.emit(done.plain)
     else:
-        from deployer.cli import idle_view
+        from deployer.cli.views import idle
 
-        idle_view.show_round(done, verb)
+        idle.show_round(done, verb)
     return Exit.DONE if done.whole else Exit.FAILED
 
 
@@ -212,15 +212,15 @@ def _agreement(verb: Verb, *, dry_run: bool, yes: bool, as_json: bool) -> Callab
     def agreed(proposed: Round) -> bool:
         if dry_run or yes:
             return yes and not dry_run
-        if as_json or not view.interactive():
+        if as_json or not terminal.interactive():
             raise UsageError(
                 f"nobody is there to confirm that {len(proposed.chosen)} machines are ended",
                 hint="pass --yes to end them, or --dry-run to see them",
             )
-        from deployer.cli import idle_view
+        from deployer.cli.views import idle
 
-        idle_view.show_chosen(proposed, verb)
-        if not view.confirm(f"{verb.capitalize()} these {len(proposed.chosen)}?"):
+        idle.show_chosen(proposed, verb)
+        if not terminal.confirm(f"{verb.capitalize()} these {len(proposed.chosen)}?"):
             raise DeclinedError("nothing was ended")
         return True
 
@@ -237,7 +237,7 @@ def _watch(once: Callable[[], int], every: int) -> None:
     import signal
     import threading
 
-    from deployer.errors import DeployerError
+    from deployer.core.errors import DeployerError
 
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -246,5 +246,5 @@ def _watch(once: Callable[[], int], every: int) -> None:
         try:
             once()
         except DeployerError as error:
-            view.error(error.message, error.hint, error.where)
+            terminal.error(error.message, error.hint, error.where)
         ended.wait(every)

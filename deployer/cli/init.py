@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import PrerequisiteError, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import PrerequisiteError, UsageError
 
 
 @click.command("init", help="Write a commented spec.")
@@ -28,19 +28,19 @@ def command(
     **flags: str | int | None,
 ) -> None:
     """Write a spec; ask for what no flag says, where somebody is there to answer."""
+    from deployer.core.templates import render
     from deployer.spec.load import check
-    from deployer.templates import render
 
     file = spec_file or options.DEFAULT_SPEC
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", hint="pass --force to write over it")
-    text = render("spec.yaml.j2", **_answers(flags, ask=view.interactive() and not yes))
+    text = render("spec.yaml.j2", **_answers(flags, ask=terminal.interactive() and not yes))
     check(text, file)
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
-    view.say(f"Wrote {file}. Next: deployer plan{'' if spec_file is None else f' -f {file}'}")
+    terminal.say(f"Wrote {file}. Next: deployer plan{'' if spec_file is None else f' -f {file}'}")
 
 
 def _answers(flags: dict[str, str | int | None], *, ask: bool) -> dict[str, str | int | None]:

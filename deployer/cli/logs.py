@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import UsageError
 
 FOLLOW = ""
 """What `-f` says without a value: no file is called so."""
@@ -38,9 +38,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Print the log of one deployment."""
-    from deployer import observe
-    from deployer.home import home
-    from deployer.state import Store
+    from deployer.core.home import home
+    from deployer.running import lookup
+    from deployer.running.store import Store
 
     place = home()
     store = Store(place)
@@ -50,12 +50,12 @@ def command(
         raise UsageError("--follow has no end, and --json is one document", hint="leave one out")
     file = None if spec_file is None else Path(spec_file)
     record = store.get(options.deployment_name(name, file, target))
-    lines = observe.keeper_for(record, place).logs(record.name, follow=follow, tail=tail)
+    lines = lookup.keeper_for(record, place).logs(record.name, follow=follow, tail=tail)
     if as_json:
-        view.emit({"deployment": record.name, "lines": list(lines)})
+        terminal.emit({"deployment": record.name, "lines": list(lines)})
         return
     for line in lines:
-        view.out(line)
+        terminal.out(line)
 
 
 def _meant_as_name(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from deployer.errors import UsageError
-from deployer.words import TARGETS
+from deployer.core.domain import TARGETS
+from deployer.core.errors import UsageError
 
 DEFAULT_SPEC = Path("deployer.yaml")
 

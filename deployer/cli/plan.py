@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import PrerequisiteError
-from deployer.words import Plan
+from deployer.cli import options, terminal
+from deployer.core.domain import Plan
+from deployer.core.errors import PrerequisiteError
 
 
 @click.command("plan", help="Show what would exist and what it would cost. Applies nothing.")
@@ -37,9 +37,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, or all three, and exit 3 or 4 when none of them can be applied."""
-    from deployer import pipeline
-    from deployer.clock import now
-    from deployer.document import document
+    from deployer.core.clock import now
+    from deployer.planning.document import document
+    from deployer.workflows import plan as pipeline
 
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
@@ -50,7 +50,7 @@ def command(
     if out:
         _keep(out, made)
     if as_json:
-        view.emit(made)
+        terminal.emit(made)
     else:
         _show(plans)
     code = pipeline.exit_code(plans)
@@ -59,21 +59,23 @@ def command(
 
 
 def _refreshed(plans: Sequence[Plan], home: Path) -> tuple[Plan, ...]:
-    from deployer import drift
+    from deployer.workflows import drift
 
-    return tuple(drift.refreshed(plan, home, view.say) for plan in plans)
+    return tuple(drift.refreshed(plan, home, terminal.say) for plan in plans)
 
 
 def _show(plans: Sequence[Plan]) -> None:
+    from deployer.cli.views import plan as view
+
     for number, plan in enumerate(plans):
         if number:
-            view.out()
-        view.show_plan(plan)
+            terminal.out()
+        view.show(plan)
 
 
 def _keep(file: Path, made: Mapping[str, Any]) -> None:
     try:
-        file.write_text(view.as_json(made), encoding="utf-8")
+        file.write_text(terminal.as_json(made), encoding="utf-8")
     except OSError as error:
         raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
-    view.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")
+    terminal.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")

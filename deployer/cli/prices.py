@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import EngineError, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.prices import Asked, Refreshed
+    from deployer.sources.prices import Asked, Refreshed
 
 DEFAULT_REGION = "us-east-1"
 """The region of a spec that names none."""
@@ -32,18 +32,18 @@ def command() -> None:
 @options.json_option
 def list_offers(gpu: str | None, region: str | None, provider: str | None, as_json: bool) -> None:
     """Show what can be had, unpriced offers last, with the age of the prices."""
-    from deployer import catalog
-    from deployer.cli import prices_view
-    from deployer.clock import now
-    from deployer.home import home
+    from deployer.cli.views import prices as prices_view
+    from deployer.core.clock import now
+    from deployer.core.home import home
+    from deployer.planning import catalog
 
     known = catalog.load(home() / "catalog")
     found = prices_view.wanted(known, gpu, region, provider)
     if as_json:
-        view.emit(prices_view.document(found, now()))
+        terminal.emit(prices_view.document(found, now()))
         return
-    view.out(prices_view.table_of(found))
-    view.say(prices_view.footer(found, now()))
+    terminal.out(prices_view.table_of(found))
+    terminal.say(prices_view.footer(found, now()))
 
 
 @command.command(
@@ -72,7 +72,7 @@ def refresh_prices(
     regions: tuple[str, ...], provider: str, accept_changes: bool, as_json: bool
 ) -> None:
     """Renew region by region; where a list cannot be believed, the old prices of its region stay."""
-    from deployer.cli import prices_view
+    from deployer.cli.views import prices as prices_view
 
     if provider == "huggingface":
         refreshes = _of_hugging_face(regions, accept_changes)
@@ -85,17 +85,17 @@ def refresh_prices(
         except EngineError as error:
             refused.append(error)
             continue
-        (view.say if as_json else view.out)(prices_view.news(done[-1]))
+        (terminal.say if as_json else terminal.out)(prices_view.news(done[-1]))
     if refused:
         raise prices_view.together(refused)
     if as_json:
-        view.emit(prices_view.refreshed(done))
+        terminal.emit(prices_view.refreshed(done))
 
 
 def _of_aws(regions: tuple[str, ...], accept_changes: bool) -> list[Callable[[], Refreshed]]:
-    from deployer import prices
-    from deployer.cli import prices_view
-    from deployer.prices import download
+    from deployer.cli.views import prices as prices_view
+    from deployer.sources import prices
+    from deployer.sources.prices import download
 
     asked = _asked(download.base_url(), accept_changes)
     names = prices_view.regions(regions or (DEFAULT_REGION,), asked.folder)
@@ -107,22 +107,22 @@ def _of_hugging_face(
 ) -> list[Callable[[], Refreshed]]:
     from huggingface_hub import get_token
 
-    from deployer.prices import listing
+    from deployer.sources.prices import huggingface
 
     if regions:
         raise UsageError(
             "Hugging Face's prices are the same in every region of a cloud",
             hint="leave --region out",
         )
-    return [partial(listing.refresh, _asked(listing.url(), accept_changes), get_token())]
+    return [partial(huggingface.refresh, _asked(huggingface.url(), accept_changes), get_token())]
 
 
 def _asked(base: str, accept_changes: bool) -> Asked:
-    from deployer.clock import now
-    from deployer.home import home
-    from deployer.prices import Asked, spot
+    from deployer.core.clock import now
+    from deployer.core.home import home
+    from deployer.sources.prices import Asked, aws_spot
 
-    return Asked(home() / "catalog", now()[:10], base, _progress, spot.live, accept_changes)
+    return Asked(home() / "catalog", now()[:10], base, _progress, aws_spot.live, accept_changes)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def _progress(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show a download on stderr: a bar in a terminal, a line elsewhere."""
     shown = f"{label} ({size / 1e6:.1f} MB)" if size else label
     if not size or not sys.stderr.isatty():
-        view.say(shown)
+        terminal.say(shown)
         yield lambda _: None
         return
     with click.progressbar(length=size, label=shown, file=sys.stderr) as bar:

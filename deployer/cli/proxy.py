@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer.cli import options, view
-from deployer.errors import PrerequisiteError, UsageError
+from deployer.cli import options, terminal
+from deployer.core.errors import PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.state import Deployment
+    from deployer.core.deployment import Deployment
 
 
 @click.command("proxy", help="Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.")
@@ -46,9 +46,9 @@ def command(
     out: Path | None,
 ) -> None:
     """Serve until Ctrl-C; calls are signed with the AWS credentials of whoever started it."""
-    from deployer.gateway.backend import PROXY_PORT, backend_of
-    from deployer.home import home
-    from deployer.state import Store
+    from deployer.core.home import home
+    from deployer.running.gateway.backend import PROXY_PORT, backend_of
+    from deployer.running.store import Store
 
     store = Store(home())
     record = store.get(options.deployment_name(name, spec_file, target))
@@ -58,18 +58,20 @@ def command(
         return
     backend = backend_of(record)
     app = _application(backend, None if no_key else store.key(record.name), wake_limit)
-    view.say(f"{record.name}: http://127.0.0.1:{port}/v1 (model {record.model}); Ctrl-C ends it")
+    terminal.say(
+        f"{record.name}: http://127.0.0.1:{port}/v1 (model {record.model}); Ctrl-C ends it"
+    )
     if not no_key:
-        view.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
+        terminal.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
     _serve(app, port)
 
 
 def _write(
     out: Path, record: Deployment, key: str, port: int, wake_limit: int | None, *, no_key: bool
 ) -> None:
-    from deployer import folder
-    from deployer.gateway import container
-    from deployer.gateway.backend import needs_gateway
+    from deployer.core import files as folder
+    from deployer.running.gateway import container
+    from deployer.running.gateway.backend import needs_gateway
 
     if no_key:
         raise UsageError("a container asks for a key", hint="leave out --no-key")
@@ -86,14 +88,14 @@ def _write(
         aws=aws if aws.is_dir() else None,
         wake_limit=wake_limit,
     )
-    folder.write(out, files, {"api_key": key})
-    view.say(f"Run it: cd {shlex.quote(str(out))} && docker compose up --build --detach")
-    view.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
+    folder.write_folder(out, files, {"api_key": key})
+    terminal.say(f"Run it: cd {shlex.quote(str(out))} && docker compose up --build --detach")
+    terminal.say(f'any client: eval "$(deployer env {record.name} --port {port})"')
 
 
 def _application(backend: Any, key: str | None, wake_limit: int | None) -> Any:
     try:
-        from deployer.gateway.app import application
+        from deployer.running.gateway.app import application
     except ModuleNotFoundError as error:
         raise PrerequisiteError(
             f"the proxy needs the package '{error.name}'", hint="pip install 'deployer[proxy]'"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployer import folder
-from deployer.cli import options, view
-from deployer.errors import PrerequisiteError, UsageError
+from deployer.cli import options, terminal
+from deployer.core import files as folder
+from deployer.core.errors import PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.words import Plan
+    from deployer.core.domain import Plan
 
 
 @click.command(
@@ -33,8 +33,8 @@ def command(
     spec_file: Path | None, target: str | None, offline: bool, out: Path, as_json: bool
 ) -> None:
     """Plan one target and write its files, with a new API key unless the folder has one."""
-    from deployer import pipeline
-    from deployer.target import provider
+    from deployer.providers.registry import provider
+    from deployer.workflows import plan as pipeline
 
     if target is None:
         raise UsageError("which target?", hint="pass --target local (see 'deployer plan')")
@@ -45,7 +45,7 @@ def command(
         raise refused
     where = provider(plan.target, plan.provider)
     made = _rendered(plan, where)
-    folder.write(out, made.files, dict.fromkeys(made.secrets))
+    folder.write_folder(out, made.files, dict.fromkeys(made.secrets))
     _show(out, made, as_json=as_json)
 
 
@@ -73,15 +73,15 @@ def _rendered(plan: Plan, where: Any) -> _Rendered:
 
 
 def _project(plan: Plan, where: Any) -> Mapping[str, str]:
-    from deployer import standalone
-    from deployer.target import provider_file
+    from deployer.planning import pulumi_project
+    from deployer.providers.registry import provider_file
 
     if not plan.inputs.get("user_data", "unknown"):
         raise UsageError(
             f"{plan.deployment} cannot be served on a rented machine: the plan's notes say why",
             hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
         )
-    return standalone.files(plan, where, provider_file(plan.target, where.NAME))
+    return pulumi_project.files(plan, where, provider_file(plan.target, where.NAME))
 
 
 def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:
@@ -91,8 +91,8 @@ def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:
             {"path": path, "sha256": sha256((out / path).read_bytes()).hexdigest()}
             for path in files
         ]
-        view.emit({"folder": str(out), "files": rows})
+        terminal.emit({"folder": str(out), "files": rows})
         return
     for path in files:
-        view.out(str(out / path))
-    view.say(f"Run it: cd {shlex.quote(str(out))} && {made.how}")
+        terminal.out(str(out / path))
+    terminal.say(f"Run it: cd {shlex.quote(str(out))} && {made.how}")

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from deployer.cli import view
-from deployer.errors import UsageError
+from deployer.cli import terminal
+from deployer.core.errors import UsageError
 
 SPEC = "spec"
 
@@ -20,11 +20,11 @@ SPEC = "spec"
 @click.argument("document", default=SPEC)
 def command(document: str) -> None:
     """Print JSON Schema, draft 2020-12."""
-    view.out(json.dumps(_schema(document), indent=2))
+    terminal.out(json.dumps(_schema(document), indent=2))
 
 
 def _schema(name: str) -> object:
-    from deployer.schemas import DOCUMENTS, schema_of
+    from deployer.planning.schemas import DOCUMENTS, schema_of
 
     if name == SPEC:
         from deployer.spec.validate import json_schema

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deployer.cli import options, view
+from deployer.cli import options, terminal
 
 COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 
@@ -20,25 +20,25 @@ COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 @options.json_option
 def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
     """Show one deployment, or all."""
-    from deployer import observe
-    from deployer.clock import now
-    from deployer.home import home
+    from deployer.core.clock import now
+    from deployer.core.home import home
+    from deployer.workflows import status
 
     one = name or spec_file or target
     names = [options.deployment_name(name, spec_file, target)] if one else None
-    document = observe.status(home(), names, now())
+    document = status.status(home(), names, now())
     if as_json:
-        view.emit(document)
+        terminal.emit(document)
     elif document["deployments"]:
-        view.out(_table(document["deployments"]))
+        terminal.out(_table(document["deployments"]))
     else:
-        view.say("There is no deployment. Next: deployer up --target local")
+        terminal.say("There is no deployment. Next: deployer up --target local")
 
 
 def _table(deployments: Sequence[Mapping[str, Any]]) -> str:
     header = ["name", "state", "endpoint", "up", "GPU MiB", "requests", "output tokens"]
     header += ["idle since", "USD/h", "USD so far"]
-    return view.table([header, *map(_row, deployments)], right=frozenset({3, 4, 5, 6, 8, 9}))
+    return terminal.table([header, *map(_row, deployments)], right=frozenset({3, 4, 5, 6, 8, 9}))
 
 
 def _row(shown: Mapping[str, Any]) -> list[str]:

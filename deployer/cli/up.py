@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import calls_view, options, view
-from deployer.errors import DeclinedError, UsageError
-from deployer.state import Deployment
+from deployer.cli import options, terminal
+from deployer.cli.views import how_to_call
+from deployer.core.deployment import Deployment
+from deployer.core.errors import DeclinedError, UsageError
 
 if TYPE_CHECKING:
-    from deployer.cloud.changes import Changes
-    from deployer.pipeline import Setting
-    from deployer.state import Deployment
-    from deployer.words import Plan
+    from deployer.core.deployment import Deployment
+    from deployer.core.domain import Plan
+    from deployer.running.stack.changes import Changes
+    from deployer.workflows.plan import Setting
 
 
 @click.command("up", help="Apply a plan: start the model and wait until it answers.")
@@ -44,27 +45,28 @@ def command(
     as_json: bool,
 ) -> None:
     """Plan one target, ask, apply, and print how to use what runs then."""
-    from deployer import pipeline
+    from deployer.workflows import plan as pipeline
+    from deployer.workflows import saved_plan
 
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
     plan = pipeline.make_plans(file, [_target(target)], setting)[0]
     if saved:
-        pipeline.check_saved(saved, plan)
+        saved_plan.check_saved(saved, plan)
     how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait, saved=saved)
     _interrupt_on_signals()
     done = _first_that_can(plan, file, how) if saved is None else (_applied(plan, how), plan)
     if as_json:
         _emit(done[0], setting)
     else:
-        view.out(calls_view.how_to_use(*done))
+        terminal.out(how_to_call.how_to_use(*done))
 
 
 def _emit(done: Deployment, setting: Setting) -> None:
-    from deployer import observe
-    from deployer.clock import now
+    from deployer.core.clock import now
+    from deployer.workflows import status
 
-    view.emit(observe.status(setting.home, [done.name], now()))
+    terminal.emit(status.status(setting.home, [done.name], now()))
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class _How:
 
 def _first_that_can(plan: Plan, file: Path, how: _How) -> tuple[Deployment, Plan]:
     """Apply the plan; where there is no capacity for it, the next that fits, if the spec leaves the choice."""
-    from deployer.cloud.failures import NoCapacityError
+    from deployer.running.stack.failures import NoCapacityError
 
     tried, first = list[str](), plan
     while True:
@@ -89,13 +91,15 @@ def _first_that_can(plan: Plan, file: Path, how: _How) -> tuple[Deployment, Plan
             following = _next(first, file, how, tried)
             if following is None:
                 raise
-            view.say(f"{error.message}: the next that fits is {following.inputs['instance_type']}")
+            terminal.say(
+                f"{error.message}: the next that fits is {following.inputs['instance_type']}"
+            )
             plan = following
 
 
 def _next(plan: Plan, file: Path, how: _How, tried: Sequence[str]) -> Plan | None:
     """The plan on the next offer that the spec's policy allows."""
-    from deployer import pipeline
+    from deployer.workflows import plan as pipeline
 
     for kind in pipeline.others(plan, tried):
         made = pipeline.make_plans(file, [plan.target], how.setting, instance=kind)[0]
@@ -105,28 +109,32 @@ def _next(plan: Plan, file: Path, how: _How, tried: Sequence[str]) -> Plan | Non
 
 
 def _applied(plan: Plan, how: _How) -> Deployment:
-    from deployer import apply, doctor, pipeline
-    from deployer.clock import now
-    from deployer.target import provider
+    from deployer.core.clock import now
+    from deployer.providers.registry import provider
+    from deployer.running import lookup
+    from deployer.workflows import doctor, up
+    from deployer.workflows import plan as pipeline
 
     if not how.as_json:
-        view.show_plan(plan)
+        from deployer.cli.views import plan as plan_view
+
+        plan_view.show(plan)
     refused = pipeline.refusal(plan)
     if refused:
         raise refused
     where = provider(plan.target, plan.provider)
-    by_engine = apply.applied_by_engine(where)
+    by_engine = lookup.applied_by_engine(where)
     if by_engine:
         _somebody_is_there(how)
     else:
-        apply.runner_of(where, how.setting.home)
+        lookup.runner_of(where, how.setting.home)
         doctor.quick(plan)
         _ask(how)
-    done = apply.apply(
+    done = up.apply(
         plan,
         home=how.setting.home,
         provider=where,
-        say=view.say,
+        say=terminal.say,
         now=now,
         wait=how.wait,
         agree=lambda changes: _agree(plan, changes, how),
@@ -135,14 +143,14 @@ def _applied(plan: Plan, how: _How) -> Deployment:
 
 
 def _agree(plan: Plan, changes: Changes, how: _How) -> None:
-    from deployer import pipeline
-    from deployer.cli import changes_view
+    from deployer.cli.views import changes as changes_view
+    from deployer.workflows import saved_plan
 
     if not how.as_json:
-        view.out(changes_view.render(view.all_printable(changes)))
+        terminal.out(changes_view.render(terminal.all_printable(changes)))
     if how.saved:
         doing = [(one.type, one.name, one.action) for one in changes.real]
-        pipeline.check_doing(how.saved, plan, doing)
+        saved_plan.check_doing(how.saved, plan, doing)
     _ask(how)
 
 
@@ -156,12 +164,12 @@ def _ask(how: _How) -> None:
     if how.yes:
         return
     _somebody_is_there(how)
-    if not view.confirm("Apply?"):
+    if not terminal.confirm("Apply?"):
         raise DeclinedError("nothing was applied")
 
 
 def _somebody_is_there(how: _How) -> None:
-    if not how.yes and (how.as_json or not view.interactive()):
+    if not how.yes and (how.as_json or not terminal.interactive()):
         raise UsageError("nobody is there to confirm the plan", hint="pass --yes to apply it")
 
 

@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
-from deployer.errors import UsageError
-from deployer.words import Gpu, ModelInfo, Range
+from deployer.core.domain import Gpu, ModelInfo, Range
+from deployer.core.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Constants of the roofline (`deployer.throughput`) of one engine.
+    """Constants of the roofline (`deployer.planning.throughput`) of one engine.
 
     Shares of the GPU's memory bandwidth that decoding reaches: `memory_gddr`, `memory_hbm` and
     `memory_unified` for weights, by kind of memory; `kv` for the KV cache.
@@ -129,9 +129,8 @@ class Engine:
 @cache
 def names() -> tuple[str, ...]:
     """Every engine that is there."""
-    here = Path(__file__).parent
-    files = (f.stem for f in here.glob("*.py") if not f.stem.startswith("_"))
-    return tuple(sorted(stem.replace("llama_cpp", "llama.cpp") for stem in files))
+    folders = (file.parent.name for file in Path(__file__).parent.glob("*/__init__.py"))
+    return tuple(sorted(folder.replace("llama_cpp", "llama.cpp") for folder in folders))
 
 
 @cache

@@ -12,15 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from deployer.spec.marks import (
-    Budget,
-    Duration,
-    Least,
-    Pattern,
-    Quantization,
-    Replicas,
-    kebab,
-)
+from deployer.spec.fields import Budget, Duration, Least, Pattern, Quantization, Replicas, kebab
 
 STRICT: Mapping[str, Any] = {"extra": "forbid"}
 Count = Annotated[int, Least(1, most=10**9)]

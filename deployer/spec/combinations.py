@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from deployer.errors import quoted
-from deployer.quantization import FORMATS
+from deployer.core.errors import quoted
+from deployer.core.quantization import FORMATS
 from deployer.spec import Spec
-from deployer.spec.tree import Problem
+from deployer.spec.yaml_source import Problem
 
 
 def problems(spec: Spec) -> Iterator[Problem]:

@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import UsageError, quoted
+from deployer.core.errors import UsageError, quoted
 from deployer.spec import Spec
-from deployer.spec.plain import defaults, digest, from_plain, to_plain
+from deployer.spec.serialize import defaults, digest, from_plain, to_plain
 
 if TYPE_CHECKING:
-    from deployer.spec.tree import Problem, Tree
+    from deployer.spec.yaml_source import Problem, Tree
 
 MOST_BYTES = 1_000_000
 
@@ -91,7 +91,10 @@ def _key(text: str) -> str:
 def _code() -> bytes:
     """Digest of the code that validates, so that a newer version validates anew."""
     folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("*.py")), *sorted((folder.parent / "quantization").glob("*.py"))]
+    sources = [
+        *sorted(folder.glob("*.py")),
+        *sorted((folder.parent / "core" / "quantization").glob("*.py")),
+    ]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
 
 
@@ -131,7 +134,7 @@ def _validated(text: str, file: Path) -> dict[str, Any]:
 def _parse(text: str, file: Path) -> Tree:
     import yaml
 
-    from deployer.spec.tree import parse
+    from deployer.spec.yaml_source import parse
 
     try:
         return parse(text)

@@ -17,10 +17,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 import deployer.spec
-from deployer.errors import quoted
+from deployer.core.errors import quoted
 from deployer.spec import Spec
-from deployer.spec.marks import kebab
-from deployer.spec.tree import Path, Problem
+from deployer.spec.fields import kebab
+from deployer.spec.yaml_source import Path, Problem
 
 PLAIN = {
     "missing": "this key is required",

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import images, machine
-from deployer.images import handler
-from deployer.words import Offer
+from deployer.core.domain import Offer
+from deployer.engines import container
+from deployer.engines.fastapi import container as handler
+from deployer.planning import own_machine
 
 if TYPE_CHECKING:
-    from deployer.target import Prices, Runner, Want
-    from deployer.words import Resource
+    from deployer.core.domain import Resource
+    from deployer.providers.api import Prices, Runner, Want
 
 TARGET = "local"
 NAME = "docker"
@@ -30,7 +31,7 @@ def offers(want: Want, prices: Prices) -> Iterable[Offer]:
     Raises:
         UsageError: the catalog does not know the GPU that the spec names.
     """
-    return machine.offers(want, prices, NAME)
+    return own_machine.offers(want, prices, NAME)
 
 
 def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,9 +42,9 @@ def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = order["engine"] == "fastapi"
     return {
-        "hardware": machine.hardware(order),
+        "hardware": own_machine.hardware(order),
         "image": handler.image(order) if own else None,
-        "container": handler.container(order) if own else images.container(order),
+        "container": handler.container(order) if own else container.container(order),
         "deployment": order["deployment"],
     }
 
@@ -65,13 +66,13 @@ def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def runner(home: Path) -> Runner:
     """Return what starts, finds and stops the container."""
-    from deployer.containers.runner import DockerRunner
+    from deployer.running.containers.runtime import DockerRunner
 
     return DockerRunner(home)
 
 
 def files(resources: Sequence[Resource]) -> tuple[dict[str, str | Path], tuple[str, ...]]:
     """Return the files that run the same without this tool, and the names of the secrets they mount."""
-    from deployer.containers import files as written
+    from deployer.running.containers import compose as written
 
     return written.files(resources), written.secret_files(resources)

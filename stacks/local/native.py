@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import machine
-from deployer.words import Offer
+from deployer.core.domain import Offer
+from deployer.planning import own_machine
 
 if TYPE_CHECKING:
-    from deployer.target import Prices, Runner, Want
+    from deployer.providers.api import Prices, Runner, Want
 
 TARGET = "local"
 NAME = "native"
@@ -28,14 +28,14 @@ def offers(want: Want, prices: Prices) -> Iterable[Offer]:
     Raises:
         UsageError: the catalog does not know the GPU that the spec names.
     """
-    return machine.offers(want, prices, NAME)
+    return own_machine.offers(want, prices, NAME)
 
 
 def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what the machine and the process need of the order."""
     model, options = order["model"], order["options"]
     return {
-        "hardware": machine.hardware(order),
+        "hardware": own_machine.hardware(order),
         "process": {
             "engine": order["engine"],
             "model": model["path"],
@@ -67,6 +67,6 @@ def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def runner(home: Path) -> Runner:
     """Return what starts, finds and stops the process."""
-    from deployer.native.runner import NativeRunner
+    from deployer.running.native.runtime import NativeRunner
 
     return NativeRunner(home)

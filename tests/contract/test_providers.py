@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
-from deployer import catalog, cost, engines, modelinfo, plan, program, target
-from deployer.apply import keeper_of
-from deployer.catalog import models
-from deployer.choose import Question, candidates, want_of
+from deployer import engines
 from deployer.cli import main
+from deployer.core.domain import GIB, Offer, Resource
+from deployer.planning import catalog, cost, model_facts, plan
+from deployer.planning.catalog import models
+from deployer.planning.choose import Question, candidates, want_of
+from deployer.providers import registry
+from deployer.providers.api import Finder, Host, Provider, Teller
+from deployer.running.lookup import keeper_of
+from deployer.running.stack import offline
 from deployer.spec.load import load
-from deployer.target import Finder, Host, Provider, Teller
-from deployer.words import GIB, Offer, Resource
 
 SPEC = """
 name: contract
@@ -32,7 +35,7 @@ MORE = {"local": ", hardware: {gpu: rtx-4090}"}
 CANARY = "canary-secret-5e1f"
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "OPENAI_API_KEY")
 DUMMY = """
-from deployer.words import Offer
+from deployer.core.domain import Offer
 
 TARGET, NAME, ENGINES, PRIVACY = "local", "dummy", ("vllm",), "nowhere"
 
@@ -63,7 +66,7 @@ class Case:
     resources: tuple[Resource, ...]
 
 
-@pytest.fixture(scope="module", params=list(target.every_provider()), ids="/".join)
+@pytest.fixture(scope="module", params=list(registry.every_provider()), ids="/".join)
 def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     where, name = request.param
     file = tmp_path_factory.mktemp("spec") / "deployer.yaml"
@@ -76,16 +79,16 @@ def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cas
 
 def _case(where: str, name: str, file: Path) -> Case:
     loaded = load(file)
-    info = modelinfo.describe(
+    info = model_facts.describe(
         loaded.spec.model.source, base=file.parent, catalog=models.model, hub=None
     )
     question = Question(loaded.spec, where, info, catalog.load(), Host(8, 64 * GIB))
     found = candidates(question)
     assert found, "it has an offer, a format and an engine for an 8B model"
     order = plan.order_of(plan.Asked(question, loaded), found[0])
-    provider = target.provider(where, name)
-    made = program.resources_of(
-        provider, target.provider_file(where, name), provider.inputs(order), None
+    provider = registry.provider(where, name)
+    made = offline.resources_of(
+        provider, registry.provider_file(where, name), provider.inputs(order), None
     )
     return Case(where, name, provider, question, order, made)
 

@@ -1,4 +1,4 @@
-"""A cloud on this machine, for the tests that need one (`tests.cloud_kit`)."""
+"""A cloud on this machine, for the tests that need one (`tests.kits.cloud`)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import cloud_kit
-from tests.cloud_kit import Cloud
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import Cloud
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests import cloud_kit
-from tests.cloud_kit import NAME, Cloud, until
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import NAME, Cloud, until
 
 SECRETS = ("hf-canary-5e1f", "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY")
 

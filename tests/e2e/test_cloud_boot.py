@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests import cloud_kit, machine_image
-from tests.cloud_kit import ROOT, Cloud
-from tests.parts import missing, need
+from tests.kits import cloud as cloud_kit
+from tests.kits import machine_image
+from tests.kits.cloud import ROOT, Cloud
+from tests.kits.parts import missing, need
 
 NAME = "tiny-cloud-gpu"
 SPEC = """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud_kit import NAME, Cloud
+from tests.kits.cloud import NAME, Cloud
 
 pytestmark = [
     pytest.mark.xdist_group("cloud"),  # each run takes a core for itself

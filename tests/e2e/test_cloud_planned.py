@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud_kit import NAME, Cloud
+from tests.kits.cloud import NAME, Cloud
 
 FITTING = """
 name: bot

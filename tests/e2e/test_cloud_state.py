@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests import cloud_kit
-from tests.cloud_kit import NAME, Cloud, kill_all, until
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import NAME, Cloud, kill_all, until
 
 BUCKET = "states"
 pytestmark = [pytest.mark.xdist_group("cloud"), pytest.mark.timeout(3600)]

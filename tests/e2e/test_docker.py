@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from deployer.containers import arguments, daemon, looks
-from deployer.containers.runner import DockerRunner
-from deployer.errors import EngineError, PrerequisiteError
-from deployer.state import Store
-from tests import docker_image
-from tests.docker_box import Box, make, need_engine
-from tests.parts import need
-from tests.processes import until
+from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.running.containers import arguments, daemon, inspection
+from deployer.running.containers.runtime import DockerRunner
+from deployer.running.store import Store
+from tests.kits import docker_image
+from tests.kits.docker_box import Box, make, need_engine
+from tests.kits.parts import need
+from tests.kits.processes import until
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_status_names_the_container(served):
 
 def test_its_processes_are_known_by_the_ids_that_the_driver_counts_memory_by(served):
     with closing(daemon.connect()) as client:
-        pids = looks.pids_of(client.top(served.deployment))
+        pids = inspection.pids_of(client.top(served.deployment))
     assert served.inspect()["State"]["Pid"] in pids
     assert "gpu_memory_mib" in served.json("status", served.deployment)["deployments"][0]
 

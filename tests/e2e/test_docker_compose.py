@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import docker_image
-from tests.docker_box import Box, make, need_engine
-from tests.parts import missing, need
-from tests.processes import PATIENCE_S, until
+from tests.kits import docker_image
+from tests.kits.docker_box import Box, make, need_engine
+from tests.kits.parts import missing, need
+from tests.kits.processes import PATIENCE_S, until
 
 COMMANDS = (("docker", "compose"), ("docker-compose",))
 SAME_HOST = (

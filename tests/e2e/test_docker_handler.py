@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deployer.containers import daemon
-from tests import docker_image
-from tests.docker_box import Box, make, need_engine
-from tests.parts import need
-from tests.processes import PATIENCE_S, until
+from deployer.running.containers import daemon
+from tests.kits import docker_image
+from tests.kits.docker_box import Box, make, need_engine
+from tests.kits.parts import need
+from tests.kits.processes import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 PATIENT: Any = {"timeout": PATIENCE_S, "trust_env": False}

@@ -16,12 +16,13 @@ import pytest
 import yaml
 
 from deployer.cli import main
-from deployer.state import Deployment, Store
-from tests import docker_image
-from tests.aws_double import Double, document, serving
-from tests.docker_box import need_engine
-from tests.parts import need
-from tests.processes import free_port, until
+from deployer.core.deployment import Deployment
+from deployer.running.store import Store
+from tests.doubles.aws import Double, document, serving
+from tests.kits import docker_image
+from tests.kits.docker_box import need_engine
+from tests.kits.parts import need
+from tests.kits.processes import free_port, until
 
 NAME = "mine-serverless"
 OUTPUTS = {
@@ -92,7 +93,12 @@ def test_it_listens_on_this_machine_alone_and_may_do_nothing(written):
 
 def test_what_is_written_imports_nothing_that_is_not(written):
     """The sources alone, with no other copy of this tool at hand."""
-    command = ["python3", "-S", "-c", "import deployer.gateway.backend, deployer.gateway.waking"]
+    command = [
+        "python3",
+        "-S",
+        "-c",
+        "import deployer.running.gateway.backend, deployer.running.gateway.waking",
+    ]
     done = subprocess.run(
         command, cwd=written, env={"PATH": os.environ["PATH"]}, capture_output=True, check=False
     )

@@ -20,10 +20,10 @@ import httpx
 import psutil
 import pytest
 
-from deployer.native import process
-from deployer.state import Store
-from tests.parts import need
-from tests.processes import PATIENCE_S, free_port, until
+from deployer.running.native import process
+from deployer.running.store import Store
+from tests.kits.parts import need
+from tests.kits.processes import PATIENCE_S, free_port, until
 
 ROOT = Path(__file__).parents[2]
 NAME = "handler-local"
@@ -243,7 +243,7 @@ def test_a_handler_that_cannot_be_loaded_shows_why(tmp_path):
 def test_vllm_on_path_is_started_asked_counted_and_stopped(tmp_path):
     (tmp_path / "bin").mkdir()
     vllm = tmp_path / "bin" / "vllm"
-    shutil.copy(ROOT / "tests" / "unit" / "fake_vllm.py", vllm)
+    shutil.copy(ROOT / "tests" / "doubles" / "fake_vllm.py", vllm)
     vllm.chmod(0o755)
     spec = tmp_path / "deployer.yaml"
     spec.write_text(VLLM.format(port=free_port()))

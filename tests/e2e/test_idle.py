@@ -14,14 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deployer.cloud import schedule
-from deployer.cloud.session import Session
-from deployer.errors import PrerequisiteError, UsageError
-from deployer.reaper import acting, expiry
-from deployer.reaper.machines import EXPIRES_AT
-from deployer.reaper.service import Clientele, Reaper, Round
-from tests import emulator, idle_world, parts
-from tests.idle_world import REGIONS, World
+from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.running.aws import expiry, schedule
+from deployer.running.aws.instances import EXPIRES_AT
+from deployer.running.aws.session import Session
+from deployer.running.reaper import actions
+from deployer.running.reaper.service import Clientele, Reaper, Round
+from tests.kits import emulator, idle_world, parts
+from tests.kits.idle_world import REGIONS, World
 
 MANY = 1000
 
@@ -165,9 +165,9 @@ def test_a_machine_that_gets_a_request_between_listing_and_stopping_is_kept(aws,
         return True
 
     found, asked = crowd.look([region])
-    listed = [one for one in acting.chosen(found.machines, "stop") if one.machine.id in idle]
+    listed = [one for one in actions.chosen(found.machines, "stop") if one.machine.id in idle]
     a_request_comes(Round(found, listed))
-    outcomes, gaps = acting.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
+    outcomes, gaps = actions.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
     assert {one.machine.id: one.done for one in outcomes} == {idle[0]: "keep", idle[1]: "stop"}
     assert gaps == []
     assert idle_world.states(aws.url, region, idle) == {idle[0]: "running", idle[1]: "stopped"}
@@ -177,7 +177,7 @@ def test_a_machine_that_aws_will_not_stop_is_named_and_the_others_are_stopped(aw
     region = REGIONS[2]
     mine = world.idle[100:103]
     found, asked = crowd.look([region])
-    listed = [one for one in acting.chosen(found.machines, "stop") if one.machine.id in mine]
+    listed = [one for one in actions.chosen(found.machines, "stop") if one.machine.id in mine]
     aws.fail(
         {
             "operation": "ec2.StopInstances",
@@ -186,7 +186,7 @@ def test_a_machine_that_aws_will_not_stop_is_named_and_the_others_are_stopped(aw
             "match": mine[0],
         }
     )
-    outcomes, _ = acting.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
+    outcomes, _ = actions.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
     done = {one.machine.id: one.done for one in outcomes}
     assert done == {mine[0]: "failed", mine[1]: "stop", mine[2]: "stop"}
 
@@ -281,7 +281,7 @@ def test_a_group_that_is_idle_as_a_whole_is_set_to_no_machines(aws, reaper):
     second = first + 600
     idle_world.publish(aws.url, region, {ids[0]: 7200.0, ids[1]: 0.0}, first)
     then = replace(reaper, clock=lambda: first)
-    assert acting.chosen(then.look([region])[0].machines, "stop") == []
+    assert actions.chosen(then.look([region])[0].machines, "stop") == []
     idle_world.publish(aws.url, region, {ids[0]: 7800.0, ids[1]: 7100.0}, second)
     done = replace(reaper, clock=lambda: second).round([region], "stop", None, yes)
     assert {one.machine.id: one.done for one in done.outcomes} == dict.fromkeys(ids, "destroy")
@@ -295,7 +295,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "none"))
-    from deployer.cloud import session
+    from deployer.running.aws import session
 
     session._session.cache_clear()
     try:

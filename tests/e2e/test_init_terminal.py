@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deployer.spec.load import load
-from tests.processes import PATIENCE_S
+from tests.kits.processes import PATIENCE_S
 
 
 class Person:

@@ -4,9 +4,9 @@ rented machine, against the AWS emulator. Nothing of it is simulated but Docker 
 
 from __future__ import annotations
 
-from tests import machine_kit
-from tests.machine_fixtures import MARKS, machine, rented, served
-from tests.machine_kit import until, user_data
+from tests.kits import machine as machine_kit
+from tests.kits.machine import until, user_data
+from tests.kits.machine_fixtures import MARKS, machine, rented, served
 
 __all__ = ["machine", "rented", "served"]
 pytestmark = MARKS

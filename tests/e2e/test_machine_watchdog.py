@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machine_fixtures import (
+from tests.kits.machine import Machine, until
+from tests.kits.machine_fixtures import (
     MARKS,
     look,
     looks_until_stopped,
@@ -20,7 +21,6 @@ from tests.machine_fixtures import (
     rented,
     served,
 )
-from tests.machine_kit import Machine, until
 
 __all__ = ["machine", "rented", "served"]
 pytestmark = MARKS
@@ -79,7 +79,7 @@ def test_a_reboot_does_not_make_the_watchdog_forget(served):
 
 def boot_of(machine: Machine) -> str:
     """What the watchdog calls this boot; empty while there is none."""
-    ask = "import sys; sys.path.insert(0, '/opt/deployer/lib'); from deployer import watchdog; print(watchdog.this_boot())"
+    ask = "import sys; sys.path.insert(0, '/opt/deployer/lib'); from deployer.agents import watchdog; print(watchdog.this_boot())"
     return machine.does("python3", "-c", ask, check=False).strip()
 
 

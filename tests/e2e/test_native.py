@@ -19,12 +19,12 @@ import jsonschema
 import psutil
 import pytest
 
-from deployer.native import process
-from deployer.schemas import schema_of
-from deployer.state import Store
-from tests import tiny_mlx
-from tests.parts import need
-from tests.processes import free_port, until
+from deployer.planning.schemas import schema_of
+from deployer.running.native import process
+from deployer.running.store import Store
+from tests.kits import tiny_mlx
+from tests.kits.parts import need
+from tests.kits.processes import free_port, until
 
 NAME = "tiny-local"
 SPEC = """

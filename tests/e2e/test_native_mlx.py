@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from deployer.modelinfo import describe
-from deployer.native import process
-from deployer.native.launch import Job, Machine, launch
-from deployer.state import Store
-from tests import hub_files, tiny_mlx
+from deployer.engines.launch import Job, Machine, launch
+from deployer.planning.model_facts import describe
+from deployer.running.native import process
+from deployer.running.store import Store
 from tests.e2e.test_native import NAME, Cli, ask, client_of
-from tests.parts import need
-from tests.processes import free_port
+from tests.kits import hub_files, tiny_mlx
+from tests.kits.parts import need
+from tests.kits.processes import free_port
 
 QUESTION = [{"role": "user", "content": "Hello?"}]
 LINK = [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/x.png"}}]

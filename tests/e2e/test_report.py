@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deployer import comparing, pipeline
-from deployer.report import page
-from tests.parts import missing, need
-from tests.reported import EXAMPLES, hostile, plain
+from deployer.planning.report import page
+from deployer.workflows import compare, plan
+from tests.kits.parts import missing, need
+from tests.kits.reported import EXAMPLES, hostile, plain
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTHS = (390, 1280)
@@ -62,8 +62,8 @@ def browser() -> Iterator[Any]:
 def files(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path) -> dict[str, Path]:
     """A report of each example, of one in which nothing can be taken, and of one with hostile texts."""
     folder = tmp_path_factory.mktemp("reports")
-    setting = pipeline.Setting(folder / "home", offline=True)
-    made = {file.stem: comparing.make(file, setting) for file in EXAMPLES}
+    setting = plan.Setting(folder / "home", offline=True)
+    made = {file.stem: compare.make(file, setting) for file in EXAMPLES}
     made |= {"none": plain(budget=1), "quiet": plain(), "hostile": hostile()}
     for name, comparison in made.items():
         (folder / f"{name}.html").write_text(page(comparison), encoding="utf-8")

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import bedrock_double, cloud_kit, hub_double
-from tests.bedrock_double import Bedrock
-from tests.cloud_kit import Cloud
-from tests.hub_double import Hub
-from tests.serverless_kit import ENGINE, NAME, World, changes
+from tests.doubles import bedrock as bedrock_double
+from tests.doubles import hub as hub_double
+from tests.doubles.bedrock import Bedrock
+from tests.doubles.hub import Hub
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import Cloud
+from tests.kits.serverless import ENGINE, NAME, World, changes
 
 pytestmark = [
     pytest.mark.xdist_group("cloud"),  # each run takes a core for itself

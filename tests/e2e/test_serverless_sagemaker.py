@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import cloud_kit, older_provider, sagemaker_double
-from tests.cloud_kit import Cloud
-from tests.sagemaker_double import SageMaker
-from tests.serverless_kit import ENGINE, NAME, World, changes
+from tests.doubles import older_provider, sagemaker
+from tests.doubles.sagemaker import SageMaker
+from tests.kits import cloud as cloud_kit
+from tests.kits.cloud import Cloud
+from tests.kits.serverless import ENGINE, NAME, World, changes
 
 THREE = "serve: {replicas: {min: 0, max: 3}}\n"
 
@@ -27,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def maker(address: str) -> Iterator[SageMaker]:
-    with sagemaker_double.serving(address) as made:
+    with sagemaker.serving(address) as made:
         yield made
 
 

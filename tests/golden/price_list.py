@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from deployer.cost import FREE, estimate
-from deployer.words import Estimate, Offer, Rate, Resource, Usage
+from deployer.core.domain import Estimate, Offer, Rate, Resource, Usage
+from deployer.planning.cost import FREE, estimate
 
 PRICES = {
     "us-east-1": {

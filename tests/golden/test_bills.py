@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from deployer.words import Resource
+from deployer.core.domain import Resource
 from tests.golden.price_list import bill, endpoint, hardware, instance, lines, usage
 
 

@@ -1,4 +1,4 @@
-"""Comparisons worked out by hand, one spec after the other, from the round figures of `tests/compared.py`.
+"""Comparisons worked out by hand, one spec after the other, from the round figures of `tests/kits/compared.py`.
 
 Among them what the texts that the project began with say: the decision matrix (privacy, idle cost, set-up,
 complexity), the economics (hardware pays for itself after about six months), the scaling wall, the heuristics
@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from deployer.compare import compare
-from deployer.words import TARGETS
-from tests.compared import Prices, asked, monthly, recommended, rows, spec
+from deployer.core.domain import TARGETS
+from deployer.planning.compare import compare
+from tests.kits.compared import Prices, asked, monthly, recommended, rows, spec
 
 AT_TEN = (0,) * 10 + (1,) + (0,) * 13
 

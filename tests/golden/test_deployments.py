@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from deployer.words import Resource
-from tests.golden.price_list import (
-    bill,
-    deployment,
-    endpoint,
-    hardware,
-    instance,
-    lines,
-    usage,
-)
+from deployer.core.domain import Resource
+from tests.golden.price_list import bill, deployment, endpoint, hardware, instance, lines, usage
 
 
 def test_an_8b_model_on_an_l4_with_office_traffic():

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from deployer import comparing, pipeline
-from deployer.compare import Comparison
+from deployer.planning.compare import Comparison
+from deployer.workflows import compare as comparing
+from deployer.workflows import plan
 
 AT_TEN = [0] * 10 + [1] + [0] * 13
 
@@ -44,7 +45,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("specs")
-    setting = pipeline.Setting(folder / "home", offline=True)
+    setting = plan.Setting(folder / "home", offline=True)
 
     def compare(case: Case, profile: object, per_day: int) -> Comparison:
         file = folder / "deployer.yaml"

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from deployer import cost, mocks, target
+from deployer.planning import cost
+from deployer.providers import registry
+from deployer.running.stack import mocks
 
-FILE = target.provider_file("cloud-gpu", "aws").parent / "_aws" / "expiry.py"
+FILE = registry.provider_file("cloud-gpu", "aws").parent / "_aws" / "expiry.py"
 NAME = "bot-cloud-gpu"
 WEEK_S = 604800
 

@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
-from deployer import catalog, cost, program, target
-from deployer.target import Host, Want
-from deployer.words import Offer, Resource, Usage
+from deployer.core.domain import Offer, Resource, Usage
+from deployer.planning import catalog, cost
+from deployer.providers import registry
+from deployer.providers.api import Host, Want
+from deployer.running.stack import offline
 
-FILE = target.providers("cloud-gpu")["aws"]
-AWS: Any = target.provider("cloud-gpu", "aws")
+FILE = registry.providers("cloud-gpu")["aws"]
+AWS: Any = registry.provider("cloud-gpu", "aws")
 CATALOG = catalog.load()
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -96,7 +98,7 @@ def order(given: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def made(variant: str) -> tuple[Resource, ...]:
     inputs = AWS.inputs(order(VARIANTS[variant]))
-    return program.collect(AWS.program, inputs, project="deployer", stack="test")
+    return offline.collect(AWS.program, inputs, project="deployer", stack="test")
 
 
 def one(variant: str, kind: str) -> Mapping[str, Any]:
@@ -129,7 +131,7 @@ def imported(node: ast.AST) -> set[str]:
     return {m.split(".")[0] for m in modules | {a.name for n in found for a in n.names}}
 
 
-@pytest.mark.parametrize("file", target.sources(FILE), ids=lambda f: f.name)
+@pytest.mark.parametrize("file", registry.sources(FILE), ids=lambda f: f.name)
 def test_the_stack_imports_nothing_of_deployer(file):
     assert "deployer" not in imported(ast.parse(file.read_text()))
 
@@ -411,7 +413,7 @@ def test_the_disk_holds_system_image_and_weights_rounded_up(weights, image, gib)
 
 def test_the_program_says_the_same_each_time():
     inputs = AWS.inputs(order({}))
-    again = program.collect(AWS.program, inputs, project="deployer", stack="test")
+    again = offline.collect(AWS.program, inputs, project="deployer", stack="test")
     assert again == made("plain")
 
 
@@ -444,5 +446,5 @@ def test_the_folder_runs_by_itself_as_a_standalone_project(tmp_path, monkeypatch
     shutil.copytree(FILE.parent, package)
     monkeypatch.syspath_prepend(str(tmp_path))
     alone = importlib.import_module("copied_stack.aws")
-    found = program.collect(alone.program, AWS.inputs(order({})), project="deployer", stack="test")
+    found = offline.collect(alone.program, AWS.inputs(order({})), project="deployer", stack="test")
     assert found == made("plain")

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from deployer import catalog, cost, program, target
-from deployer.catalog import models
-from deployer.target import Host, Want
-from deployer.traffic import usage
-from deployer.words import ModelInfo, Resource
+from deployer.core.domain import ModelInfo, Resource
+from deployer.planning import catalog, cost
+from deployer.planning.catalog import models
+from deployer.planning.traffic.profile import usage
+from deployer.providers import registry
+from deployer.providers.api import Host, Want
+from deployer.running.stack import offline
 
-BEDROCK: Any = target.provider("serverless", "bedrock")
+BEDROCK: Any = registry.provider("serverless", "bedrock")
 CATALOG = catalog.load()
 LLAMA = models.model("meta-llama/Llama-3.1-8B-Instruct")
 TAKEN = [
@@ -150,7 +152,7 @@ def order(source: str = "hf:Qwen/Qwen3-8B", path: str | None = None) -> dict[str
 
 
 def made(inputs: Mapping[str, Any]) -> tuple[Resource, ...]:
-    return program.collect(BEDROCK.program, inputs, project="deployer", stack="test")
+    return offline.collect(BEDROCK.program, inputs, project="deployer", stack="test")
 
 
 @pytest.fixture(scope="module")

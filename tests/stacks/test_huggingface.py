@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from deployer import catalog, cost, target
-from deployer.target import Host, Want
-from deployer.words import Offer
+from deployer.core.domain import Offer
+from deployer.planning import catalog, cost
+from deployer.providers import registry
+from deployer.providers.api import Host, Want
 
-FILE = target.providers("serverless")["huggingface"]
-HF: Any = target.provider("serverless", "huggingface")
+FILE = registry.providers("serverless")["huggingface"]
+HF: Any = registry.provider("serverless", "huggingface")
 
 
 def offers(region: str | None) -> list[Offer]:

@@ -21,8 +21,8 @@ from botocore.stub import ANY, Stubber
 from huggingface_hub import HfApi, InferenceEndpoint, constants
 from pulumi.dynamic.dynamic import serialize_provider
 
-from tests import emulator
-from tests.parts import missing
+from tests.kits import emulator
+from tests.kits.parts import missing
 
 STACKS = Path(__file__).parents[2] / "stacks" / "serverless"
 ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
@@ -585,10 +585,11 @@ def test_the_token_is_nowhere_in_what_is_kept(hub):
 
 
 def test_the_plan_names_what_the_program_declares():
-    from deployer import program, target
+    from deployer.providers import registry
+    from deployer.running.stack import offline
 
-    provider: Any = target.provider("serverless", "huggingface")
+    provider: Any = registry.provider("serverless", "huggingface")
     (planned,) = provider.resources(props())
-    (declared,) = program.collect(provider.program, props(), project="p", stack="s")
+    (declared,) = offline.collect(provider.program, props(), project="p", stack="s")
     assert (planned["type"], planned["name"]) == (declared.type, declared.name)
     assert planned["inputs"] == declared.inputs

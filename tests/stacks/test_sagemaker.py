@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from deployer import catalog, cost, program, target
-from deployer.target import Host, Want
-from deployer.words import Resource
+from deployer.core.domain import Resource
+from deployer.planning import catalog, cost
+from deployer.providers import registry
+from deployer.providers.api import Host, Want
+from deployer.running.stack import offline
 
-SAGEMAKER: Any = target.provider("serverless", "sagemaker")
+SAGEMAKER: Any = registry.provider("serverless", "sagemaker")
 CATALOG = catalog.load()
 UNTAGGABLE = ("providers:aws", ":RolePolicy", ":Policy", ":Resource")
 
@@ -37,7 +39,7 @@ def order(source: str = "hf:Qwen/Qwen3-8B@main", least: int = 1, most: int = 2) 
 def made(**given: Any) -> tuple[Resource, ...]:
     inputs = SAGEMAKER.inputs(order(**given))
     assert json.loads(json.dumps(inputs)) == inputs
-    return program.collect(SAGEMAKER.program, inputs, project="deployer", stack="test")
+    return offline.collect(SAGEMAKER.program, inputs, project="deployer", stack="test")
 
 
 @pytest.fixture(scope="module")

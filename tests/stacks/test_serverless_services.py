@@ -16,19 +16,20 @@ import pytest
 from botocore.stub import Stubber
 
 from deployer.cli import main
-from deployer.cloud import search
-from deployer.cloud.keeper import StackKeeper
-from deployer.cloud.serverless import looks, quota
-from deployer.cloud.serverless.bedrock import Bedrock
-from deployer.cloud.serverless.hub import TYPE, Hub
-from deployer.cloud.serverless.keeper import ServedKeeper
-from deployer.cloud.serverless.sagemaker import SageMaker
-from deployer.cloud.serverless.service import Seen, services
-from deployer.cloud.session import Session
-from deployer.errors import PolicyError, PrerequisiteError, UsageError
-from deployer.target import Finder, Rester, Teller
-from tests import bedrock_double, emulator, hub_double
-from tests.parts import missing
+from deployer.core.errors import PolicyError, PrerequisiteError, UsageError
+from deployer.providers.api import Finder, Rester, Teller
+from deployer.running.aws import inventory, quota, tagged
+from deployer.running.aws.session import Session
+from deployer.running.endpoints.bedrock import Bedrock
+from deployer.running.endpoints.huggingface import TYPE, Hub
+from deployer.running.endpoints.manager import ServedKeeper
+from deployer.running.endpoints.sagemaker import SageMaker
+from deployer.running.endpoints.service import Seen, services
+from deployer.running.stack.manager import StackKeeper
+from tests.doubles import bedrock
+from tests.doubles import hub as hub_double
+from tests.kits import emulator
+from tests.kits.parts import missing
 
 NAME, OTHER = "bot-serverless", "bot-serverless-2"
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -45,14 +46,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[emulator.Emula
 
 
 @pytest.fixture
-def rock() -> Iterator[bedrock_double.Bedrock]:
-    with bedrock_double.serving() as made:
+def rock() -> Iterator[bedrock.Bedrock]:
+    with bedrock.serving() as made:
         yield made
 
 
 @pytest.fixture
 def aws(
-    running: emulator.Emulator, rock: bedrock_double.Bedrock, monkeypatch: pytest.MonkeyPatch
+    running: emulator.Emulator, rock: bedrock.Bedrock, monkeypatch: pytest.MonkeyPatch
 ) -> Session:
     running.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
@@ -76,7 +77,7 @@ def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_double.Hub]:
 
 
 def tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": search.TAG, "Value": name}]
+    return [{"Key": inventory.TAG, "Value": name}]
 
 
 def plan(**inputs: Any) -> Any:
@@ -94,10 +95,10 @@ def weights(aws: Session, name: str) -> None:
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=TRUST)
 
 
-def imported(rock: bedrock_double.Bedrock, name: str, tag: str | None = None) -> str:
-    arn = f"{bedrock_double.OWNER}:imported-model/{name}"
+def imported(rock: bedrock.Bedrock, name: str, tag: str | None = None) -> str:
+    arn = f"{bedrock.OWNER}:imported-model/{name}"
     rock.models[arn] = {"modelArn": arn, "modelName": name}
-    rock.tags[arn] = [{"key": search.TAG, "value": tag or name}]
+    rock.tags[arn] = [{"key": inventory.TAG, "value": tag or name}]
     return arn
 
 
@@ -136,7 +137,7 @@ def served(aws: Session, name: str) -> None:
         Threshold=1.0,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
     )
-    aws("logs").create_log_group(logGroupName=looks.log_group(name))
+    aws("logs").create_log_group(logGroupName=tagged.log_group(name))
 
 
 def test_all_of_an_imported_model_is_found_and_removed_and_nothing_of_anothers(aws, rock):
@@ -145,7 +146,7 @@ def test_all_of_an_imported_model_is_found_and_removed_and_nothing_of_anothers(a
         imported(rock, name)
     things = Bedrock(aws).things(NAME)
     found = things.found()
-    assert {one.type for one in found} == {looks.IMPORTED, looks.BUCKET, search.ROLE}
+    assert {one.type for one in found} == {tagged.IMPORTED, tagged.BUCKET, inventory.ROLE}
     removed, left = things.remove(found, SAID.append)
     assert (len(removed), left) == (3, [])
     assert things.found() == []
@@ -159,7 +160,7 @@ def test_a_strangers_model_of_the_same_name_is_left_alone(aws, rock):
 
 
 def test_an_import_that_goes_on_is_taken_up_and_what_it_made_is_removed_at_its_end(aws, rock):
-    job = f"{bedrock_double.OWNER}:model-import-job/1"
+    job = f"{bedrock.OWNER}:model-import-job/1"
     told = {"jobArn": job, "jobName": "j", "importedModelName": NAME, "creationTime": WHEN}
     rock.jobs[job] = {**told, "roleArn": "r", "status": "InProgress"}
     service = Bedrock(aws)
@@ -175,7 +176,7 @@ def test_an_import_that_goes_on_is_taken_up_and_what_it_made_is_removed_at_its_e
     ]
 
 
-WHEN = bedrock_double.WHEN
+WHEN = bedrock.WHEN
 
 
 def test_all_of_an_endpoint_is_found_and_removed_the_component_before_it(aws):
@@ -184,9 +185,9 @@ def test_all_of_an_endpoint_is_found_and_removed_the_component_before_it(aws):
         served(aws, name)
     things = SageMaker(aws).things(NAME)
     with Stubber(aws("application-autoscaling")) as scaling:  # the emulator has no such dimension
-        place = {**looks.COPIES, "ResourceId": f"inference-component/{NAME}"}
+        place = {**tagged.COPIES, "ResourceId": f"inference-component/{NAME}"}
         target = {**place, "MinCapacity": 0, "MaxCapacity": 1, "RoleARN": "r", "CreationTime": WHEN}
-        asked = {**looks.COPIES, "ResourceIds": [f"inference-component/{NAME}"]}
+        asked = {**tagged.COPIES, "ResourceIds": [f"inference-component/{NAME}"]}
         for there in ([target], []):
             if not there:
                 scaling.add_response("deregister_scalable_target", {}, place)
@@ -197,10 +198,10 @@ def test_all_of_an_endpoint_is_found_and_removed_the_component_before_it(aws):
         scaling.assert_no_pending_responses()
     types = [one.type for one in found]
     assert set(types) == {
-        looks.SCALED, looks.ALARM, looks.COMPONENT, looks.ENDPOINT, looks.CONFIGURATION,
-        looks.MODEL, looks.BUCKET, search.ROLE, search.LOGS,
+        tagged.SCALED, tagged.ALARM, tagged.COMPONENT, tagged.ENDPOINT, tagged.CONFIGURATION,
+        tagged.MODEL, tagged.BUCKET, inventory.ROLE, inventory.LOGS,
     }  # fmt: skip
-    assert types.index(looks.COMPONENT) < types.index(looks.ENDPOINT)
+    assert types.index(tagged.COMPONENT) < types.index(tagged.ENDPOINT)
     assert (len(removed), left) == (9, [])
     others = aws("sagemaker").list_endpoints()["Endpoints"]
     assert [one["EndpointName"] for one in others] == [OTHER]
@@ -222,7 +223,7 @@ def test_an_endpoint_is_awake_while_a_copy_runs_and_gone_when_it_was_deleted(aws
 
 
 def test_the_log_of_an_endpoint_is_that_of_its_container(aws):
-    group, client = looks.log_group(NAME), aws("logs")
+    group, client = tagged.log_group(NAME), aws("logs")
     client.create_log_group(logGroupName=group)
     client.create_log_stream(logGroupName=group, logStreamName="s")
     now = time.time_ns() // 10**6
@@ -273,7 +274,7 @@ def test_weights_that_are_not_in_the_bucket_are_missed_before_anything_is_made(a
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine without AWS credentials."""
-    from deployer.cloud import session
+    from deployer.running.aws import session
 
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(key, raising=False)

@@ -99,7 +99,9 @@ def test_a_later_plan_loads_neither_pulumi_nor_pydantic_nor_yaml(tmp_path):
 
 def test_status_of_nothing_loads_no_planning(tmp_path):
     loaded = loaded_by(["status"], tmp_path)
-    assert not loaded.intersection((*HEAVY, "pydantic", "deployer.choose", "deployer.cost"))
+    assert not loaded.intersection(
+        (*HEAVY, "pydantic", "deployer.planning.choose", "deployer.planning.cost")
+    )
 
 
 def test_every_command_has_a_file_and_every_file_a_command():

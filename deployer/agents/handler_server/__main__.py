@@ -1,0 +1,57 @@
+"""`python -m deployer.agents.handler_server CONFIG.json [serve]`. SageMaker adds the `serve`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from .app import application
+from .handler import HandlerError, load
+from .settings import Settings
+
+
+def main(arguments: list[str]) -> int:
+    """Load the handler, then listen until SIGTERM; what is being answered then has `grace_s` to end."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.read(Path(arguments[0]), sagemaker=arguments[1:] == ["serve"])
+        app = application(settings, load(settings.handler))
+    except (HandlerError, ValueError, OSError) as error:
+        logging.getLogger("deployer.agents.handler_server").error(  # noqa: TRY400 - the words are enough
+            "%s cannot be served: %s", arguments[0], error
+        )
+        return 1
+    signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it once more when it has shut down
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=settings.grace_s,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        log_level="warning",
+    )
+    return 0
+
+
+def _ended(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM is how it is meant to end."""
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    code = 0
+    with suppress(SystemExit, KeyboardInterrupt):
+        code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a call of the handler that hangs must not keep the process

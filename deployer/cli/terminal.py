@@ -1,0 +1,160 @@
+"""What a command shows: data to stdout, talk to stderr. Nothing else in the package prints.
+
+Names, paths and answers are written by others: what steers a terminal is shown (`\\x1b`), never sent. Our
+own colours are the only escape sequences that pass, and what a spec or an error says passes none at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+SCHEMA = 1
+"""The version of every JSON document."""
+
+_STEERING = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # line breaks and reversed text
+    r"\ud800-\udfff"  # halves of characters, which no encoding can write
+)
+_LINE = re.compile(f"[\t\n{_STEERING}]")
+_COLOURED = re.compile(rf"\x1b\[(?:0|1|31|32|33|35)m|([{_STEERING}])")
+"""Bold, red, green, yellow and magenta as `click.style` makes them, or else what steers."""
+
+Anything = TypeVar("Anything")
+
+
+def printable(text: str) -> str:
+    """Return text as one line that steers no terminal: an escape as `\\x1b`, a line's end as `\\n`."""
+    return _LINE.sub(lambda found: _written_out(found[0]), text)
+
+
+def all_printable(value: Anything) -> Anything:
+    """Return data (dataclasses, mappings, sequences) with every text in it made printable."""
+    return _cleaned(value)  # type: ignore[no-any-return]
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_cleaned(k): _cleaned(v) for k, v in value.items()}
+    if hasattr(value, "_replace"):  # a named tuple
+        return value._replace(**{name: _cleaned(v) for name, v in value._asdict().items()})
+    if isinstance(value, tuple | list):
+        return type(value)(_cleaned(v) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _cleaned(getattr(value, f.name)) for f in fields(value)})
+    return value
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Send text that may hold our own colours; what the terminal's encoding lacks is written out too."""
+    sent = _COLOURED.sub(lambda found: _written_out(found[1]) if found[1] else found[0], text)
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(sent.encode(encoding, "backslashreplace").decode(encoding), err=err, nl=nl)
+
+
+def emit(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(as_json(document))
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON text in ASCII, with its schema version first.
+
+    Any terminal and any encoding can take ASCII. A figure that is no number (NaN) is a bug, not JSON.
+    """
+    return json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False)
+
+
+def out(text: str = "") -> None:
+    """Print data for a human, on stdout."""
+    _print(text)
+
+
+def write(text: str) -> None:
+    """Print a piece of a stream on stdout, at once and without a line's end."""
+    _print(text, nl=False)
+
+
+def say(text: str) -> None:
+    """Print talk (progress, hints), on stderr."""
+    _print(text, err=True)
+
+
+def progress(text: str | None, *, line: bool = False) -> None:
+    """Say how far something is, on stderr: over what was said before in a terminal, else where `line` is set.
+
+    `None` ends it.
+    """
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K" + printable(text or ""), err=True, nl=False)
+    elif text and line:
+        say(printable(text))
+
+
+def error(message: str, hint: str | None, where: str | None) -> None:
+    """Print a user's error: what (its lines may be several), where, and the mend."""
+    what = "\n".join(map(printable, message.split("\n")))
+    say(f"{click.style('error:', fg='red', bold=True)} {what}")
+    if where:
+        say(f"  at {printable(where)}")
+    if hint:
+        say(f"  {click.style('mend:', bold=True)} {printable(hint)}")
+
+
+def interactive() -> bool:
+    """Whether somebody is there to answer a prompt."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str) -> bool:
+    """Ask `question [y/N]` on stderr."""
+    return click.confirm(question, default=False, err=True)
+
+
+def heading(text: str) -> str:
+    """Style a heading."""
+    return click.style(text, bold=True)
+
+
+def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Align rows in columns, two spaces apart; the columns in `right` are aligned right.
+
+    rich would do it too, at 80 ms of import in a command that has 150 ms in all
+    (`benchmarks/startup`).
+    """
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_row(row, widths, right) for row in rows)
+
+
+def _row(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:
+    cells = (
+        _padded(cell, width, right=i in right)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  " + "  ".join(cells).rstrip()
+
+
+def _padded(cell: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if right else cell + space
+
+
+def _width(cell: str) -> int:
+    """The columns that a cell takes: colours take none."""
+    return len(click.unstyle(cell))

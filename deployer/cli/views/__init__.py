@@ -1,0 +1,1 @@
+"""How each command's result is shown to a person."""

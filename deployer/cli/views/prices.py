@@ -1,0 +1,194 @@
+"""Offers for a human and for a script: which ones are asked for, in which order, how old."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.cli.terminal import table
+from deployer.core.domain import Offer
+from deployer.core.errors import EngineError, NothingFitsError, UsageError
+from deployer.planning.catalog import Catalog, age, gpus, load
+
+if TYPE_CHECKING:
+    from deployer.sources.prices import Refreshed
+
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+"""What may stand in an address and a file's name."""
+
+HEADER = ("provider", "region", "type", "GPU", "GiB each", "USD/h", "billing", "as of", "source")
+
+
+def wanted(
+    catalog: Catalog, gpu: str | None, region: str | None, provider: str | None
+) -> Sequence[Offer]:
+    """Return the offers asked for, the cheapest first and the unpriced last.
+
+    Raises:
+        UsageError: there is no such GPU, region or provider; the nearest names are said.
+        NothingFitsError: nobody offers it there.
+    """
+    cards = {card.name for card in _cards(gpu)} if gpu else None
+    names = (
+        [_one_of("provider", provider, catalog.providers())] if provider else catalog.providers()
+    )
+    if region:
+        _one_of("region", region, sorted({r for n in names for r in catalog.regions(n)}))
+    found = [
+        offer
+        for name in names
+        for offer in catalog.offers(name, region)
+        if cards is None or offer.gpu in cards
+    ]
+    if not found:
+        raise _nowhere(catalog, cards or set(), names)
+    return sorted(found, key=_by_price)
+
+
+def document(offers: Sequence[Offer], today: str) -> dict[str, Any]:
+    """Return the document of `prices list --json`; `catalog` is as old as the oldest price shown."""
+    as_of = age.oldest(offers)
+    days = None if as_of is None else age.age_days(as_of, today)
+    return {
+        "offers": [_plain(offer) for offer in offers],
+        "catalog": {"as_of": as_of, "age_days": days},
+    }
+
+
+def table_of(offers: Sequence[Offer]) -> str:
+    """Return offers as a table for a terminal."""
+    return table([HEADER, *map(_row, offers)], right=frozenset({4, 5}))
+
+
+def footer(offers: Sequence[Offer], today: str) -> str:
+    """Say how many offers there are, how many have no price, and how old the prices are."""
+    unpriced = sum(1 for offer in offers if offer.usd_per_hour is None)
+    parts = [f"{len(offers)} offers"]
+    if unpriced:
+        parts.append(f"{unpriced} of them unpriced (offered there, but no price is known)")
+    last = age.oldest(offers)
+    if last:
+        parts.append(f"the oldest price is {age.age_days(last, today)} days old ({last})")
+    if age.stale([o for o in offers if o.provider == "aws"], today):
+        parts.append("renew those of AWS: deployer prices refresh")
+    return "; ".join(parts)
+
+
+def regions(names: Sequence[str], folder: Path) -> Sequence[str]:
+    """Return the regions to refresh; `all` is every one that has offers.
+
+    Raises:
+        UsageError: what was given is no region's name.
+    """
+    known = load(folder).regions("aws")
+    for name in names:
+        if name != "all" and not REGION.fullmatch(name):
+            raise UsageError(f"'{name}' is no name of an AWS region", hint=_near(name, known))
+    return known if "all" in names else tuple(dict.fromkeys(names))
+
+
+def news(done: Refreshed) -> str:
+    """Say what one region's refresh brought."""
+    counts = f"{done.on_demand} on-demand, {done.spot} spot and {done.components} other prices"
+    lines = [f"{done.region}: {counts} as of {done.as_of}, in {done.file}"]
+    lines += [f"  {c.name}: {c.old:f} -> {c.new:f} USD" for c in done.changes]
+    if done.missing:
+        lines.append(f"  no longer sold on demand: {', '.join(done.missing)}")
+    lines += [f"  {note}" for note in done.notes]
+    return "\n".join(lines)
+
+
+def refreshed(done: Sequence[Refreshed]) -> dict[str, Any]:
+    """Return the document of `prices refresh --json`."""
+    return {"refreshed": [_region(each) for each in done]}
+
+
+def together(refused: Sequence[EngineError]) -> EngineError:
+    """Make one error of the regions that were refused."""
+    first = refused[0]
+    return EngineError("; ".join(e.message for e in refused), hint=first.hint, where=first.where)
+
+
+def _region(done: Refreshed) -> dict[str, Any]:
+    changes = [
+        {"name": c.name, "old_usd": float(c.old), "new_usd": float(c.new)} for c in done.changes
+    ]
+    return asdict(done) | {
+        "file": str(done.file),
+        "changes": changes,
+        "missing": list(done.missing),
+        "notes": list(done.notes),
+    }
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+
+
+def _cards(name: str) -> Sequence[Any]:
+    if found := gpus.family(name):
+        return found
+    near = gpus.nearest(name)
+    raise UsageError(
+        f"the catalog has no GPU '{name}'",
+        hint=f"did you mean {' or '.join(near)}?" if near else f"known: {_known_gpus()}",
+    )
+
+
+def _known_gpus() -> str:
+    return ", ".join(card.name for card in gpus.every())
+
+
+def _one_of(what: str, name: str, known: Sequence[str]) -> str:
+    if name in known:
+        return name
+    raise UsageError(f"no prices are known of a {what} '{name}'", hint=_near(name, known))
+
+
+def _nowhere(catalog: Catalog, cards: set[str], providers: Iterable[str]) -> NothingFitsError:
+    places = {
+        f"{name} {offer.region or ''}".strip()
+        for name in providers
+        for offer in catalog.offers(name)
+        if offer.gpu in cards
+    }
+    hint = f"there are in: {', '.join(sorted(places))}" if places else None
+    return NothingFitsError(f"no offer of {' or '.join(sorted(cards))} is known there", hint=hint)
+
+
+def _by_price(offer: Offer) -> tuple[bool, Decimal, str, str, str]:
+    price = offer.usd_per_hour
+    unpriced = price is None
+    return (
+        unpriced,
+        price or Decimal(0),
+        offer.provider,
+        offer.region or "",
+        offer.instance_type,
+    )
+
+
+def _plain(offer: Offer) -> dict[str, Any]:
+    price = offer.usd_per_hour
+    return asdict(offer) | {"usd_per_hour": None if price is None else float(price)}
+
+
+def _row(offer: Offer) -> list[str]:
+    price = offer.usd_per_hour
+    return [
+        offer.provider,
+        offer.region or "any",
+        offer.instance_type,
+        f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "none",
+        f"{offer.vram_mib / 1024:.1f}" if offer.vram_mib else "",
+        "unpriced" if price is None else f"{price:f}",
+        offer.billing,
+        offer.as_of or "undated",
+        offer.source if len(offer.source) <= 40 else f"{offer.source[:37]}...",
+    ]

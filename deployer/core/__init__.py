@@ -1,0 +1,1 @@
+"""The words and tools that everything else is made of. Imports nothing of ours outside this package."""

@@ -1,0 +1,37 @@
+"""The user's own handler: `deployer.agents.handler_server` in this very interpreter."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deployer.core.errors import PrerequisiteError
+from deployer.engines.launch import HOST, Job, Launch, Machine
+
+NEEDS = ("fastapi", "uvicorn", "prometheus_client")
+
+
+def launch(job: Job, machine: Machine) -> Launch:
+    """Say how the handler is served.
+
+    Raises:
+        PrerequisiteError: the server's libraries are not installed.
+    """
+    if not all(map(machine.has_module, NEEDS)):
+        raise PrerequisiteError(
+            "what serves a handler is not installed", hint="pip install 'deployer[handler]'"
+        )
+    wanted, handler = job.wanted, job.wanted["handler"]
+    config = {
+        "handler": str(Path(wanted["model"]) / "handler.py"),
+        "name": wanted["model_name"],
+        "route": handler["route"],
+        "host": HOST,
+        "port": job.port,
+        "concurrency": wanted["concurrency"],
+        "timeout_s": handler["timeout"],
+        "max_request_bytes": handler["max_request_mb"] * 2**20,
+        "key_file": str(job.key_file),
+    }
+    command = (sys.executable, "-P", "-m", "deployer.agents.handler_server", str(job.config_file))
+    return Launch(command, f"{wanted['source']}/handler.py", config=config)

@@ -1,0 +1,90 @@
+"""llama.cpp: the xllamacpp wheel, else the `llama-server` that is on PATH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployer.agents import llama_server
+from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.engines.launch import HOST, Job, Launch, Machine, program
+
+
+def launch(job: Job, machine: Machine) -> Launch:
+    """Say how a GGUF file is served.
+
+    Raises:
+        PrerequisiteError: llama.cpp is not installed, or cannot do what is asked.
+        UsageError: there is no such file.
+    """
+    model = _model(job)
+    wheel, server = machine.has_module("xllamacpp"), machine.which("llama-server")
+    what = f"llama.cpp with {model.name}"
+    if wheel:
+        command = program(llama_server.__file__, str(job.config_file))
+        return Launch(tuple(command), what, config=_config(job, model))
+    if server:
+        return Launch((server, *arguments(job, model)), what)
+    raise PrerequisiteError(
+        "llama.cpp is not installed",
+        hint="pip install 'deployer[llama-cpp]', or put llama-server on PATH",
+    )
+
+
+def arguments(job: Job, model: Path) -> list[str]:
+    """Return the arguments of `llama-server`. It divides its context among its slots."""
+    wanted = job.wanted
+    slots = wanted["concurrency"]
+    return [
+        *("--model", str(model), "--alias", wanted["model_name"]),
+        *("--host", HOST, "--port", str(job.port)),
+        *("--ctx-size", str(wanted["context"] * slots), "--parallel", str(slots)),
+        *("--api-key-file", str(job.key_file), "--metrics", "--no-slots"),
+    ]
+
+
+def _model(job: Job) -> Path:
+    wanted = job.wanted
+    if wanted["adapter"]:
+        raise PrerequisiteError(
+            "provider native does not load adapters with llama.cpp in this version",
+            hint="merge the adapter into the model and give the merged GGUF file as model.source",
+        )
+    if wanted["model"] is None:
+        raise PrerequisiteError(
+            f"llama.cpp serves files on this machine, and {wanted['source']} is not one",
+            hint="download its GGUF file and set model.source to that file",
+        )
+    return gguf_file(Path(wanted["model"]))
+
+
+def _config(job: Job, model: Path) -> dict[str, str | int]:
+    return {
+        "model": str(model),
+        "alias": job.wanted["model_name"],
+        "port": job.port,
+        "context": job.wanted["context"],
+        "concurrency": job.wanted["concurrency"],
+        "key_file": str(job.key_file),
+    }
+
+
+def gguf_file(path: Path) -> Path:
+    """Return the GGUF file that a path means: itself, or the only one (or the first part) in a folder.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise UsageError(f"there is no model file {path}", hint="correct model.source in the spec")
+    files = sorted(path.glob("*.gguf"))
+    parts = [f for f in files if "-00001-of-" in f.name]
+    choice = parts or files
+    if len(choice) != 1:
+        have = ", ".join(f.name for f in choice) or "none"
+        raise UsageError(
+            f"one GGUF file is expected in {path}; there is: {have}",
+            hint="name the file itself as model.source",
+        )
+    return choice[0]

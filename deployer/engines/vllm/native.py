@@ -1,0 +1,79 @@
+"""vLLM: the `vllm` that is on PATH.
+
+Its API key comes in the environment variable VLLM_API_KEY, which only the process's owner can read. On the
+command line every user of the machine would read it, and vLLM before August 2026 also wrote `--api-key`,
+from a configuration file too, into its log at every start (vllm-project/vllm pull request 52523). The key
+guards /v1 and a few other prefixes alone; `/invocations`, `/tokenize`, `/pause` and `/metrics` are open to
+whoever reaches the port (its own security guide), so it listens on 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployer.core.errors import PrerequisiteError
+from deployer.engines import engine
+from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
+
+PRIVATE = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+"""vLLM reports its use to its makers unless it is told not to."""
+
+
+def launch(job: Job, machine: Machine) -> Launch:
+    """Say how vLLM serves the model.
+
+    Raises:
+        PrerequisiteError: it is not installed, or cannot do what is asked.
+    """
+    vllm = machine.which("vllm")
+    if vllm is None:
+        raise PrerequisiteError(
+            "vllm is not on PATH",
+            hint="pip install vllm (in an environment of its own), and put its bin folder on PATH",
+        )
+    return Launch(
+        (vllm, *arguments(job)),
+        f"vLLM with {job.wanted['source']}",
+        environment=PRIVATE,
+        secrets={"VLLM_API_KEY": job.key_file},
+    )
+
+
+def arguments(job: Job) -> list[str]:
+    """Return the arguments of `vllm`.
+
+    Raises:
+        PrerequisiteError: the model is where vLLM cannot read it.
+    """
+    return ["serve", *_model(job), *_serving(job), *_adapter(job)]
+
+
+def _model(job: Job) -> Iterator[str]:
+    wanted = job.wanted
+    if wanted["model"] is not None:
+        yield wanted["model"]
+        return
+    repo, _, revision = hub_name(wanted["source"], "model.source").partition("@")
+    yield repo
+    if revision:
+        yield from ("--revision", revision)
+
+
+def _serving(job: Job) -> Iterator[str]:
+    wanted = job.wanted
+    yield from ("--served-model-name", wanted["model_name"])
+    yield from ("--host", HOST, "--port", str(job.port))
+    yield from ("--max-model-len", str(wanted["context"]))
+    yield from ("--max-num-seqs", str(wanted["concurrency"]))
+    if wanted["gpus"] > 1:
+        yield from ("--tensor-parallel-size", str(wanted["gpus"]))
+    if wanted["quantization"] in engine("vllm").online:  # other formats are the checkpoint's own
+        yield from ("--quantization", wanted["quantization"])
+
+
+def _adapter(job: Job) -> Iterator[str]:
+    adapter = job.wanted["adapter"]
+    if adapter:
+        where = adapter if adapter.startswith("/") else hub_name(adapter, "model.adapter")
+        name = f"{job.wanted['model_name']}-adapter"
+        yield from ("--enable-lora", "--lora-modules", f"{name}={where}")

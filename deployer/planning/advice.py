@@ -1,0 +1,198 @@
+"""What a plan says in words: why it is refused and what would pass, and what to watch for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from deployer.core.domain import Usage, Verdict
+from deployer.core.quantization import FORMATS
+from deployer.core.quantization.accuracy import accuracy_loss
+from deployer.core.units import usd
+from deployer.planning.auto_provider import others
+from deployer.planning.auto_provider import refusals as refusals_of_providers
+from deployer.planning.choose import Candidate, Question, candidates, nowhere, ranked, refusals
+
+SMALLER = ("fp8", "awq", "mlx_4bit")
+"""What is tried when the model is too large or too dear as it is."""
+SECONDS_PER_MONTH = 730 * 3600
+MOST_REFUSALS = 4
+"""How many reasons of engines are shown: they repeat themselves from GPU to GPU."""
+
+
+def reasons(
+    question: Question, found: Sequence[Candidate], verdicts: Sequence[Verdict]
+) -> tuple[str, ...]:
+    """Say why a target is refused, the policy first, and what would pass."""
+    broken = [v.detail for v in verdicts if not v.ok]
+    if any(not v.ok and v.rule == "privacy" for v in verdicts):
+        return tuple(broken)
+    if broken:
+        return (*broken, *_cheaper(question, found))
+    return tuple(_unfit(question, found))
+
+
+def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+    if not found:
+        if unserved := tuple(nowhere(question)):
+            yield from unserved
+            return
+        refused = tuple(refusals_of_providers(question))
+        yield from refused
+        if not refused:
+            yield _no_offer(question)
+        yield from refusals(question)[:MOST_REFUSALS]
+        return
+    best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
+    if best.sizing.fit == "unknown":
+        yield f"whether it fits is unknown: {best.sizing.limit}"
+        yield "give the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
+        return
+    largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
+    limit = largest.sizing.limit
+    yield f"nothing on offer holds it: {_hardware(largest)} is the largest, and it is {limit}"
+    yield from _smaller(question)
+
+
+def _no_offer(question: Question) -> str:
+    asked = question.options
+    instance = getattr(asked, "instance", None)
+    region = getattr(asked, "region", None)
+    if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
+        engine = "llama.cpp serves it without a GPU only as a GGUF file"
+        return f"no GPU is named: set targets.local.hardware (gpu, count); {engine}"
+    where = f" in {region}" if region else ""
+    what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
+    if question.target == "local":
+        what = "no engine on your machine"
+    return f"{what}{where} can serve this model in this format"
+
+
+def _smaller(question: Question) -> Iterator[str]:
+    for name in _smaller_than(question.info.native_dtype):
+        held = [c for c in _as(question, name) if c.sizing.fit in ("fits", "tight")]
+        if held:
+            yield f"model.quantization: {name} would fit, on {_hardware(held[0])}{_checkpoint(name)}"
+            return
+    context = question.load.context
+    yield f"ask for a shorter model.context than {context}, or fewer serve.concurrency"
+
+
+def _cheaper(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+    budget = question.spec.policy.budget
+    if budget is None:
+        return
+    for name in _smaller_than(question.info.native_dtype):
+        for other in _as(question, name)[:1]:
+            if other.sizing.fit in ("fits", "tight") and _within(other, budget):
+                price = usd(other.monthly_usd)
+                yield (
+                    f"model.quantization: {name} on {_hardware(other)} would pass,"
+                    f" from {price} USD/month{_checkpoint(name)}"
+                )
+                return
+    cheapest = next((c.monthly_usd for c in found if c.monthly_usd is not None), None)
+    if cheapest is not None:
+        yield f"what fits costs from {usd(cheapest)} USD/month: raise policy.budget, or ask for less"
+
+
+def _within(candidate: Candidate, budget: Decimal) -> bool:
+    return candidate.monthly_usd is not None and candidate.monthly_usd <= budget
+
+
+def _as(question: Question, quantization: str) -> tuple[Candidate, ...]:
+    """The ranking if another format had been asked for."""
+    model = replace(question.spec.model, quantization=quantization)
+    spec = replace(question.spec, model=model)
+    return ranked(candidates(replace(question, spec=spec)), spec)
+
+
+def _checkpoint(name: str) -> str:
+    return f" (needs a checkpoint in {name.upper()})" if name in ("awq", "gptq", "mlx_4bit") else ""
+
+
+def _hardware(candidate: Candidate) -> str:
+    offer = candidate.offer
+    count = f"{offer.gpu_count}x " if offer.gpu_count > 1 else ""
+    return f"{offer.instance_type} ({count}{offer.gpu})" if offer.gpu else offer.instance_type
+
+
+def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Iterator[str]:
+    """Say what should be known before the first of the ranked candidates is applied."""
+    best = found[0]
+    sizing = best.sizing
+    if sizing.fit != "fits":
+        yield f"fit is {sizing.fit}: {sizing.limit}"
+    native = question.info.native_dtype
+    if native and sizing.quantization != native:
+        yield from _reformatted(question, sizing.quantization, native)
+    if question.spec.model.adapter and sizing.adapter_gib is None:
+        yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
+    if question.target == "local" and question.spec.serve.replicas.max > 1:
+        yield "planned and priced as one copy: more replicas on this target are not part of this version"
+    yield from others(question, found)
+    yield from _saving(question, found)
+    yield from _too_slow(best, used)
+    yield from sizing.notes
+    yield from question.info.notes
+
+
+def _saving(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+    """What the next smaller format would save, where the hardware is rented."""
+    best = found[0]
+    price = best.offer.usd_per_hour
+    if price is None or question.spec.model.quantization != "auto":
+        return
+    for name in _smaller_than(question.info.native_dtype):
+        other = _weighed(found, name) or next(iter(_as(question, name)), None)
+        theirs = other.offer.usd_per_hour if other and other.sizing.fit == "fits" else None
+        if other and theirs is not None and theirs < price:
+            yield (
+                f"model.quantization: {name} fits {_hardware(other)} at {theirs} USD/h instead of {price},"
+                f" {usd(other.monthly_usd)} USD/month instead of {usd(best.monthly_usd)} for the hardware"
+                f"{_checkpoint(name)}; accuracy: {_loss(question, name)}"
+            )
+            return
+
+
+def _loss(question: Question, name: str) -> str:
+    """The published accuracy loss of a format for this kind of model, or that it is unknown."""
+    info = question.info
+    kinds = (info.name, info.architecture or "")
+    known = (accuracy_loss(name, kind) for kind in kinds)
+    return next((loss for loss in known if loss), "what it loses is unknown")
+
+
+def _weighed(found: Sequence[Candidate], name: str) -> Candidate | None:
+    """The best candidate in a format that was weighed already."""
+    return next((c for c in found if c.sizing.quantization == name), None)
+
+
+def _smaller_than(native: str | None) -> tuple[str, ...]:
+    """The formats to try beside the one the model is published in, clearly smaller ones only."""
+    known = FORMATS.get(native or "bf16", FORMATS["bf16"])
+    if known.family != "safetensors":
+        return ()
+    return tuple(name for name in SMALLER if FORMATS[name].bits < 0.9 * known.bits)
+
+
+def _reformatted(question: Question, name: str, native: str) -> Iterator[str]:
+    if FORMATS[name].loss_rank > FORMATS[native].loss_rank:
+        loss = _loss(question, name)
+        yield f"served as {name}, not as published ({native}); accuracy: {loss}"
+    if checkpoint := _checkpoint(name):
+        yield f"{name}{checkpoint}: model.source must be one"
+
+
+def _too_slow(best: Candidate, used: Usage) -> Iterator[str]:
+    rate = best.sizing.saturated_tok_s
+    if rate is None:
+        yield "its speed on this hardware is unknown: measure it"
+        return
+    need = float(used.output_tokens) / SECONDS_PER_MONTH
+    if need > rate[0]:
+        yield (
+            f"the traffic needs {need:.0f} output tokens/s on average, and one copy gives"
+            f" {rate[0]:.0f} to {rate[1]:.0f}: raise serve.replicas"
+        )

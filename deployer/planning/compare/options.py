@@ -1,0 +1,78 @@
+"""The ways to serve a spec that are compared: each target's own plan, and the best alternatives. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from deployer.core.domain import Alternative, Estimate, Offer, Plan, Sizing
+from deployer.planning.compare.bill import Pricing, Ran, estimate
+from deployer.planning.compare.service_rate import Measured, Serving, serving
+from deployer.planning.traffic.demand import Demand
+from deployer.spec import Spec
+
+OTHERS = 2
+"""How many alternatives of each target are compared."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that a comparison depends on."""
+
+    spec: Spec
+    plans: tuple[Plan, ...]
+    demand: Demand
+    pricing: Mapping[str, Pricing]  # by target
+    privacy: Mapping[str, str]  # by target: where the data goes, in the provider's own words
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to serve: a plan, or a plan with other hardware in it, or one that stops when idle."""
+
+    plan: Plan
+    variant: str = ""
+    sizing: Sizing | None = None
+    offer: Offer | None = None
+    stops: bool = False
+
+    @property
+    def measured(self) -> Measured | None:
+        """What was measured of its speed; None where that is estimated or unknown."""
+        return Measured.of(self.sizing)
+
+    def serving(self, asked: Asked, demand: Demand) -> Serving | None:
+        """Return how it serves a demand; None where there is no plan."""
+        if self.sizing is None or self.plan.cost is None:
+            return None
+        return serving(asked.spec, self.plan, self.sizing, demand, stops=self.stops)
+
+    def price(self, asked: Asked, demand: Demand, ran: Ran) -> Estimate:
+        """Price what a simulation ran."""
+        own = self.offer is self.plan.offer or self.offer is None
+        hourly = None if own or self.offer is None else self.offer.usd_per_hour
+        return estimate(self.plan, demand, ran, asked.pricing[self.plan.target], hourly)[0]
+
+
+def own_way(plan: Plan) -> Way:
+    """Return a plan as it is."""
+    return Way(plan, "", plan.sizing, plan.offer)
+
+
+def other_ways(asked: Asked, plan: Plan) -> Iterator[Way]:
+    """The best alternatives of a plan: stopped when idle, and other hardware."""
+    own = own_way(plan)
+    if plan.cost is None:
+        return
+    idle = asked.spec.policy.idle
+    if plan.target == "cloud-gpu" and idle.action != "none":
+        done = {"stop": "stopped", "destroy": "destroyed"}[idle.action]
+        after = f"{done} after {idle.after / 60:g} min idle; 'deployer up' starts it again"
+        yield replace(own, variant=after, stops=True)
+    priced = [a for a in plan.alternatives if a.monthly_usd is not None]
+    yield from (_other(own, a) for a in priced[:OTHERS])
+
+
+def _other(own: Way, other: Alternative) -> Way:
+    name = f"{other.offer.instance_type} as {other.sizing.quantization}"
+    return replace(own, variant=name, sizing=other.sizing, offer=other.offer)

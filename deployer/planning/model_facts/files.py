@@ -1,0 +1,99 @@
+"""Looking at what strangers put on a disk: pipes, devices, loops and folders without end. Pure.
+
+Only plain files are read (a link to one is one), and opening one never waits: a pipe that nobody writes to
+would hold a plan for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from deployer.core.errors import UsageError
+
+MOST_FILES = 1000
+"""Most weight files of one model; the largest published ones have about 200."""
+
+Kind = Literal["folder", "file", "other"]
+
+
+def look(path: Path) -> Kind | None:
+    """Say what a path leads to; None: nothing is there.
+
+    Raises:
+        UsageError: that cannot be seen: no permission, links that lead in a circle, a name too long.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a plain file and hand it over with its size in bytes.
+
+    Raises:
+        UsageError: it cannot be opened or read, or is no plain file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UsageError(
+            f"{path} is not a plain file",
+            hint="put the model's file there, or a link to it",
+            where=str(path),
+        )
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            yield file, status.st_size
+        except OSError as error:
+            raise unreadable(path, error) from None
+
+
+def listed(folder: Path, suffix: str) -> tuple[Path, ...]:
+    """Return what is in a folder under names that end in `suffix`, in order.
+
+    Raises:
+        UsageError: the folder cannot be read, or holds more than `MOST_FILES` of them.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(suffix)]
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    few(len(names), folder)
+    return tuple(folder / name for name in sorted(names))
+
+
+def few(count: int, place: Path) -> None:
+    """Refuse more files than any model has."""
+    if count > MOST_FILES:
+        raise UsageError(
+            f"{place} has {count:,} weight files; {MOST_FILES:,} are read at most",
+            hint="name the folder of one model in model.source",
+            where=str(place),
+        )
+
+
+def unreadable(path: Path, error: Exception) -> UsageError:
+    """Return the error of a path that the system does not let us read."""
+    why = getattr(error, "strerror", None) or str(error)
+    return UsageError(
+        f"{path} cannot be read: {why}",
+        hint="name a path in model.source that you may read",
+        where=str(path),
+    )

@@ -1,0 +1,200 @@
+"""What a GGUF header says of a model. Pure.
+
+The KV cache is llama.cpp's: (key_length + value_length) values a token for each KV head of each layer. A
+file whose attention is of another kind (windows in an unknown pattern, MLA without its rank) stays unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from deployer.core.domain import ModelInfo
+from deployer.core.errors import quoted
+from deployer.core.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES
+from deployer.planning.model_facts.gguf_header import GgufHeader
+from deployer.planning.model_facts.strict_json import MOST_LAYERS, bad
+
+_FULL_EVERY = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4}
+"""Every how many layers one sees everything, where llama.cpp fixes it by architecture."""
+
+_NO_WINDOW = ("llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "mistral", "phi3")
+"""Architectures whose sliding_window key llama.cpp passes over: it caches all tokens."""
+
+
+def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> ModelInfo:
+    """Describe the model of a GGUF file. `where` names the file in errors.
+
+    Raises:
+        UsageError: a figure is absurd or not a number.
+    """
+    keys = _Keys(header.metadata, _architecture(header.metadata), where)
+    hidden, heads = keys.whole("embedding_length"), keys.most("attention.head_count")
+    experts = keys.whole("expert_count") or None
+    info = ModelInfo(
+        name,
+        architecture=keys.architecture or None,
+        file_format="gguf",
+        params_total=header.params or None,
+        layers=_layers(keys),
+        hidden=hidden,
+        attn_heads=heads,
+        kv_heads=keys.most("attention.head_count_kv") or heads,
+        head_dim=keys.whole("attention.key_length") or _quotient(hidden, heads),
+        max_context=keys.whole("context_length"),
+        experts=experts,
+        experts_per_token=keys.whole("expert_used_count") if experts else None,
+        native_dtype=_dtype(header),
+        weights_bytes=header.tensor_bytes or None,
+        embedding_params=header.embedding_params or None,
+    )
+    return _with_cache(replace(info, params_active=_active(info, header)), keys)
+
+
+def _layers(keys: _Keys) -> int | None:
+    """Return the layers of the model itself, without those that guess further tokens."""
+    blocks = keys.whole("block_count", most=MOST_LAYERS)
+    more = keys.whole("nextn_predict_layers", most=MOST_LAYERS) or 0
+    if blocks is None:
+        return None
+    if more >= blocks:
+        raise bad(keys.where, f"has {blocks} blocks, {more} of them to guess further tokens")
+    return blocks - more
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The metadata of the file's own architecture."""
+
+    metadata: Mapping[str, Any]
+    architecture: str
+    where: str
+
+    def get(self, key: str) -> Any:
+        return self.metadata.get(f"{self.architecture}.{key}")
+
+    def whole(self, key: str, most: int = 10**9) -> int | None:
+        value = self.get(key)
+        if value is None or isinstance(value, list):
+            return None
+        return self._natural(key, value, most) or None
+
+    def each(self, key: str, layers: int) -> Sequence[int] | None:
+        """Return a figure for each layer: one for all, or a list as the file has it."""
+        value = self.get(key)
+        if value is None:
+            return None
+        listed = value if isinstance(value, list) else [value] * layers
+        return [self._natural(key, n) for n in listed[:layers]]
+
+    def most(self, key: str) -> int | None:
+        value = self.get(key)
+        listed = value if isinstance(value, list) else [value]
+        found = [self._natural(key, n) for n in listed if n is not None]
+        return max(found, default=0) or None
+
+    def _natural(self, key: str, value: object, most: int = 10**9) -> int:
+        if type(value) is not int or not 0 <= value <= most:
+            name = f"{self.architecture}.{key}"
+            raise bad(self.where, f"has {name} = {quoted(value)}, where a count is expected")
+        return value
+
+
+def _architecture(metadata: Mapping[str, Any]) -> str:
+    said = metadata.get("general.architecture")
+    return said[:120] if isinstance(said, str) else ""
+
+
+def _quotient(hidden: int | None, heads: int | None) -> int | None:
+    return hidden // heads if hidden and heads else None
+
+
+def _dtype(header: GgufHeader) -> str | None:
+    said = header.metadata.get("general.file_type")
+    if type(said) is int and said in GGUF_FILE_TYPES:
+        return GGUF_FILE_TYPES[said]
+    sizes = header.bytes_by_type
+    most = GGML_TYPES[max(sizes, key=lambda kind: sizes[kind])][0] if sizes else ""
+    return most if most in FORMATS else None
+
+
+def _active(info: ModelInfo, header: GgufHeader) -> int | None:
+    if not info.experts or not info.experts_per_token:
+        return None
+    return round(header.params - header.expert_params * (1 - info.experts_per_token / info.experts))
+
+
+def _with_cache(info: ModelInfo, keys: _Keys) -> ModelInfo:
+    if not info.layers or not info.attn_heads:
+        return info
+    if keys.whole("attention.kv_lora_rank"):
+        return _latent(info, keys, info.layers)
+    if any(key.startswith(f"{keys.architecture}.ssm.") for key in keys.metadata):
+        return _hybrid(info, keys, info.layers)
+    every = _full_every(keys)
+    if every is None:
+        note = "its file does not say which layers have a sliding window: KV cache unknown"
+        return replace(info, attention="other", notes=(*info.notes, note))
+    cost = _per_layer(info, keys, info.layers)
+    full = [n for i, n in enumerate(cost) if (i + 1) % every == 0]
+    window = keys.whole("attention.sliding_window") if every > 1 else None
+    sliding = (sum(cost) - sum(full)) * window if window else None
+    return _cached(info, "sliding" if window else "full", full, window, sliding)
+
+
+def _cached(
+    info: ModelInfo,
+    kind: Literal["full", "sliding", "hybrid"],
+    full: Sequence[int],
+    window: int | None = None,
+    window_bytes: int | None = None,
+) -> ModelInfo:
+    return replace(
+        info,
+        attention=kind,
+        full_attn_layers=len([n for n in full if n]),
+        kv_bytes_per_token=sum(full),
+        window=window,
+        kv_window_bytes=window_bytes,
+    )
+
+
+def _per_layer(info: ModelInfo, keys: _Keys, layers: int) -> Sequence[int]:
+    """Return the bytes each layer keeps of a token, at 16 bits a value."""
+    key_dim = info.head_dim or 0
+    value_dim = keys.whole("attention.value_length") or key_dim
+    heads = keys.each("attention.head_count_kv", layers) or [info.kv_heads or 0] * layers
+    return [n * (key_dim + value_dim) * 2 for n in heads]
+
+
+def _full_every(keys: _Keys) -> int | None:
+    """Return every how many layers one is cached whole: 1 is all of them."""
+    if not keys.whole("attention.sliding_window") or keys.architecture in _NO_WINDOW:
+        return 1
+    return _FULL_EVERY.get(keys.architecture)
+
+
+def _latent(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:
+    """Return an MLA model. llama.cpp keeps the latent only where the file was made for it."""
+    rank, rope = keys.whole("attention.kv_lora_rank"), keys.whole("rope.dimension_count")
+    if rank is None or rope is None or not keys.whole("attention.key_length_mla"):
+        note = "its file was made before llama.cpp cached MLA latents: KV cache unknown"
+        return replace(info, attention="mla", notes=(*info.notes, note))
+    return replace(
+        info,
+        attention="mla",
+        full_attn_layers=layers,
+        kv_bytes_per_token=layers * (rank + rope) * 2,
+    )
+
+
+def _hybrid(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:
+    """Return a model that mixes attention with recurrent layers, whose state is not worked out here."""
+    note = "the fixed state of its recurrent layers is unknown and not counted"
+    info = replace(info, notes=(*info.notes, note))
+    every = keys.whole("full_attention_interval")
+    if every is None and not isinstance(keys.get("attention.head_count_kv"), list):
+        return replace(info, attention="hybrid")
+    cost = _per_layer(info, keys, layers)
+    return _cached(info, "hybrid", [n for i, n in enumerate(cost) if (i + 1) % (every or 1) == 0])

@@ -1,0 +1,177 @@
+"""A model on this disk: a folder with config.json and safetensors files, or a GGUF file. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deployer.core.domain import ModelInfo
+from deployer.core.errors import UsageError
+from deployer.planning.model_facts import (
+    gguf_header,
+    safetensors_header,
+    strict_json,
+    tensor_totals,
+)
+from deployer.planning.model_facts.consistency import check
+from deployer.planning.model_facts.files import few, listed, look
+from deployer.planning.model_facts.gguf_facts import to_info
+from deployer.planning.model_facts.hf_config import from_config
+from deployer.planning.model_facts.provenance import with_origin
+
+HANDLER = "handler.py"
+_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
+
+
+def describe(path: Path, said: str) -> ModelInfo:
+    """Describe the model at a path. `said` is how the spec writes it.
+
+    Raises:
+        UsageError: there is nothing, or not a whole model, or a damaged one.
+    """
+    info = _described(path, said)
+    check(info, str(path))
+    return info
+
+
+def _described(path: Path, said: str) -> ModelInfo:
+    kind = look(path)
+    if kind == "folder":
+        return _folder(path, said)
+    if kind is None:
+        raise UsageError(f"{path} is not there", hint=_hint(path), where=str(path))
+    if path.suffix.lower() != ".gguf" or kind != "file":
+        raise UsageError(
+            f"{path} is neither a folder nor a .gguf file",
+            hint="model.source: hf:<repo>, ./folder, ./file.gguf or s3://bucket/prefix",
+            where=str(path),
+        )
+    return _gguf(path, said)
+
+
+def handler(folder: Path) -> ModelInfo:
+    """Describe a folder with a handler.py of the user's own: of what it loads nothing is known.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if look(folder / HANDLER) != "file":
+        raise UsageError(
+            f"{folder} has no {HANDLER}",
+            hint="write one with load() and predict(model, request): examples/handler shows how",
+            where=str(folder),
+        )
+    note = f"what {HANDLER} loads is its own affair: its size and speed are unknown here"
+    return ModelInfo(folder.name, file_format="handler", native_dtype="none", notes=(note,))
+
+
+def code_digest(folder: Path) -> str:
+    """Return the SHA-256 of a handler's code: every Python file under its folder, with its name."""
+    told = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        told.update(f"{file.relative_to(folder)}\0".encode())
+        told.update(hashlib.sha256(file.read_bytes()).digest())
+    return told.hexdigest()
+
+
+def _hint(path: Path) -> str:
+    generate = path.parent / "generate.py"
+    if look(generate) != "file":
+        return (
+            "model.source is relative to the spec's folder: mend the path, or put the model there"
+        )
+    here = Path.cwd()
+    shown = generate.relative_to(here) if generate.is_relative_to(here) else generate
+    return f"make it: python {shown}"
+
+
+def _gguf(path: Path, said: str) -> ModelInfo:
+    headers = list(_headers(path))
+    sizes: dict[int, int] = {}
+    for header in headers:
+        for kind, nbytes in header.bytes_by_type.items():
+            sizes[kind] = sizes.get(kind, 0) + nbytes
+    whole = replace(
+        headers[0],
+        params=sum(h.params for h in headers),
+        expert_params=sum(h.expert_params for h in headers),
+        embedding_params=sum(h.embedding_params for h in headers),
+        bytes_by_type=sizes,
+    )
+    return with_origin(to_info(whole, path.name, str(path)), f"GGUF header of {said}")
+
+
+def _headers(path: Path) -> Iterator[gguf_header.GgufHeader]:
+    tensors = 0
+    for part in _parts(path):
+        yield (header := gguf_header.read(part))
+        tensors += header.tensors
+        if tensors > gguf_header.MOST_TENSORS:
+            raise strict_json.bad(
+                str(path), f"has more than {gguf_header.MOST_TENSORS:,} tensors in its parts"
+            )
+
+
+def _parts(path: Path) -> Iterator[Path]:
+    """Return every file of a model that was split (`x-00001-of-00003.gguf`), the first one first."""
+    match = _PART.fullmatch(path.name)
+    if match is None:
+        yield path
+        return
+    stem, this, last = match.groups()
+    if not 1 <= int(this) <= int(last):
+        raise strict_json.bad(str(path), f"is part {int(this)} of {int(last)} by its name")
+    few(int(last), path)
+    for number in range(1, int(last) + 1):
+        part = path.with_name(f"{stem}-{number:05d}-of-{last}.gguf")
+        if look(part) != "file":
+            raise strict_json.bad(
+                str(path), f"is one of {int(last)} parts, and {part.name} is not there"
+            )
+        yield part
+
+
+def _folder(folder: Path, said: str) -> ModelInfo:
+    config = folder / "config.json"
+    if look(config) is None and look(folder / HANDLER) == "file":
+        return handler(folder)
+    if look(config) is None:
+        return _only_gguf(folder, said)
+    info = from_config(folder.name, strict_json.read(config), str(config))
+    info = with_origin(info, f"config.json in {said}")
+    files = safetensors_header.files_in(folder)
+    if files:
+        tensors = safetensors_header.tensors_in(files)
+        summed = tensor_totals.with_sums(info, tensor_totals.add_up(tensors, info.native_dtype))
+        return with_origin(summed, f"safetensors headers in {said}", since=info)
+    if listed(folder, ".bin"):
+        note = "its weights are pickled .bin files, whose size is not read: convert to safetensors"
+        return replace(info, notes=(*info.notes, note))
+    raise _lacks(folder, "no weights (*.safetensors)")
+
+
+def _only_gguf(folder: Path, said: str) -> ModelInfo:
+    """Describe a folder that holds one GGUF model and no config.json."""
+    found = listed(folder, ".gguf")
+    first = [f for f in found if not _PART.fullmatch(f.name) or "-00001-of-" in f.name]
+    if len(first) == 1:
+        return _gguf(first[0], f"{said}/{first[0].name}")
+    if first:
+        names = ", ".join(f.name for f in first[:5])
+        raise UsageError(
+            f"{folder} holds several GGUF files: {names}",
+            hint="name one of them in model.source",
+            where=str(folder),
+        )
+    raise _lacks(folder, "no config.json")
+
+
+def _lacks(folder: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{folder} is no model folder: it has {what}",
+        hint="a model folder has config.json and *.safetensors; a GGUF model is named by its file",
+        where=str(folder),
+    )

@@ -1,0 +1,53 @@
+"""What a month of the spec's traffic asks of the offer that was chosen; of what sleeps, simulated. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deployer.core.domain import Range, Usage
+from deployer.planning.catalog.target_traits import cold_start_source
+from deployer.planning.choose import Candidate, Question
+from deployer.planning.traffic.month import WEEKS, Month, Sleeper, of_sleeper
+from deployer.planning.traffic.profile import COLD_START_MINUTES
+from deployer.planning.traffic.profile import usage as usage_of
+
+
+def month_of(
+    question: Question, best: Candidate, inputs: Mapping[str, Any]
+) -> tuple[Usage, tuple[str, ...]]:
+    """The month's usage; of what sleeps, simulated, with what that means for those who call."""
+    rate = best.sizing.output_tok_s
+    traffic, streams = question.spec.traffic, question.spec.serve.concurrency
+    tokens = traffic.output_tokens
+    seconds = (tokens * streams / rate[1], tokens * streams / rate[0]) if rate else None
+    cold = getattr(best.provider, "COLD_START_MINUTES", COLD_START_MINUTES)
+    keep = float(inputs.get("scale_to_zero_minutes", 0))
+    if not keep or any(inputs.get(key) for key in ("min_replica", "min_copies")):
+        used = usage_of(
+            traffic,
+            scale_to_zero_minutes=keep,
+            seconds_per_request=seconds,
+            cold_start_minutes=cold,
+        )
+        return used, ()
+    window = float(getattr(best.provider, "WINDOW_MINUTES", 0.0))
+    month = of_sleeper(traffic, Sleeper(keep, cold, seconds, streams, window))
+    return month.usage, tuple(_cold(month, cold, best.provider.NAME))
+
+
+def _cold(month: Month, minutes: Range, provider: str) -> Iterator[str]:
+    """What share of the requests meets a cold start, how long it takes, and who says so."""
+    if not month.usage.requests:
+        return
+    low, high = (f"{share:.1%}" for share in month.cold_share)
+    share = low if low == high else f"{low} to {high}"
+    yield (
+        f"{share} of the requests meet a cold start of {minutes[0]:g} to {minutes[1]:g} minutes: simulated over "
+        f"{WEEKS} weeks, hour by hour with bursts{_by(provider)}"
+    )
+
+
+def _by(provider: str) -> str:
+    told = cold_start_source(provider)
+    return "" if told is None else f"; {told}"

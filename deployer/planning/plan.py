@@ -1,0 +1,280 @@
+"""Put a plan together for one target: choice, resources, cost, policy, warnings. Pure.
+
+`make` is given everything it depends on, the time and the resource collector among it; the same question
+gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from deployer.core.domain import (
+    HOURS_PER_MONTH,
+    Alternative,
+    Estimate,
+    Plan,
+    Resource,
+    Usage,
+    Verdict,
+)
+from deployer.planning import cloud_init, cost, monthly_usage, policy
+from deployer.planning.advice import reasons, warnings
+from deployer.planning.catalog.age import stale
+from deployer.planning.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
+from deployer.providers.api import Provider
+from deployer.spec import Handler
+from deployer.spec.load import Loaded
+from deployer.spec.serialize import to_plain
+
+MOST_ALTERNATIVES = 10
+Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
+"""Says what a provider would make of its inputs (`deployer.running.stack.offline.resources_of`)."""
+Write = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""Writes the texts that a rented machine starts from (`deployer.planning.cloud_init.files`)."""
+
+
+class Prices(Catalog, cost.Rates, Protocol):
+    """All that a plan reads from the catalog."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with the file it came from; `deployed` is what a stack exports that serves this model already."""
+
+    question: Question
+    loaded: Loaded
+    deployed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def deployment(self) -> str:
+        """`<spec name>-<target>`."""
+        return f"{self.loaded.name}-{self.question.target}"
+
+
+def make(
+    asked: Asked, prices: Prices, collect: Collect, today: str, write: Write = cloud_init.files
+) -> Plan:
+    """Plan one target. `today` is an ISO date, to say how old the prices are.
+
+    An infeasible plan comes back too, with the reasons; nothing is raised for it.
+    """
+    question = asked.question
+    found = _ranked(question)
+    region = getattr(question.options, "region", None)
+    barred = policy.privacy(question.spec.policy, question.target, region)
+    best = found[0] if found else None
+    if (
+        best is None
+        or best.sizing.fit == "no"
+        or (best.sizing.fit == "unknown" and not _named(question))
+    ):
+        return _without(asked, found, (barred,))
+    made = _priced(asked, found, prices, (collect, write))
+    return replace(made, warnings=(*made.warnings, *_ages(made, today)))
+
+
+def _ranked(question: Question) -> tuple[Candidate, ...]:
+    """Every candidate, best first, the best one with its speed."""
+    first, *rest = ranked(candidates(question), question.spec) or (None,)
+    return () if first is None else (with_speed(question, first), *rest)
+
+
+def _named(question: Question) -> bool:
+    """Whether the hardware was named by the user, who may know what we do not."""
+    named = getattr(question.options, "instance", "auto") != "auto"
+    return named or question.target == "local"
+
+
+def _empty(asked: Asked) -> Plan:
+    loaded = asked.loaded
+    return Plan(
+        deployment=asked.deployment,
+        spec_name=loaded.name,
+        spec_digest=loaded.digest,
+        target=asked.question.target,
+        provider=asked.question.options.provider,
+        feasible=False,
+        model=asked.question.info,
+        defaults=_defaults_of(loaded, asked.question.target) | _of_handler(asked),
+    )
+
+
+def _defaults_of(loaded: Loaded, target: str) -> dict[str, Any]:
+    """The defaults that matter here: not those of the other targets, nor of comparing them."""
+    mine = f"targets.{target}."
+    return {
+        k: v
+        for k, v in loaded.defaults.items()
+        if not k.startswith(("targets.", "decide.")) or k.startswith(mine)
+    }
+
+
+def _of_handler(asked: Asked) -> dict[str, Any]:
+    """The defaults of a handler for which the spec has no section of its own."""
+    question = asked.question
+    if question.info.file_format != "handler" or question.spec.serve.handler is not None:
+        return {}
+    return {f"serve.handler.{key}": value for key, value in to_plain(Handler()).items()}
+
+
+def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Plan:
+    best = found[0] if found else None
+    return replace(
+        _empty(asked),
+        provider=best.provider.NAME if best else asked.question.options.provider,
+        sizing=best.sizing if best else None,
+        policy=tuple(verdicts),
+        reasons=reasons(asked.question, found, verdicts),
+    )
+
+
+def _ages(made: Plan, today: str) -> Iterator[str]:
+    """Warn of prices that are old or undated; what the spec itself says has no age."""
+    items = made.cost.items if made.cost else ()
+    old = stale(
+        [i for i in items if i.unit_price_usd and not i.source.startswith("the spec")], today
+    )
+    if old:
+        yield f"{old}: 'deployer prices refresh' renews AWS's"
+
+
+def _priced(
+    asked: Asked, found: Sequence[Candidate], prices: Prices, tools: tuple[Collect, Write]
+) -> Plan:
+    question, best = asked.question, found[0]
+    collect, write = tools
+    order = order_of(asked, best)
+    rented = question.target == "cloud-gpu"
+    files = write(order) if rented else {}
+    inputs = best.provider.inputs({**order, "files": files})
+    resources = tuple(collect(best.provider, inputs))
+    used, said = monthly_usage.month_of(question, best, inputs)
+    bill = cost.estimate(
+        resources,
+        rates=prices,
+        usage=used,
+        region=best.offer.region,
+        rules=getattr(best.provider, "PRICING", None),
+    )
+    region = getattr(question.options, "region", None)
+    verdicts = policy.judge(question.spec.policy, question.target, region, bill)
+    feasible = all(v.ok for v in verdicts)
+    return replace(
+        _empty(asked),
+        provider=best.provider.NAME,
+        feasible=feasible,
+        reasons=() if feasible else reasons(question, found, verdicts),
+        sizing=best.sizing,
+        offer=best.offer,
+        alternatives=tuple(_alternatives(question, found, bill, used)),
+        resources=resources,
+        files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
+        cost=bill,
+        policy=verdicts,
+        warnings=(*warnings(question, found, used), *_cautions(best, order, inputs), *said),
+        inputs=inputs,
+        usage=used,
+        options=to_plain(question.options),
+    )
+
+
+def _cautions(
+    best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> Iterator[str]:
+    """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
+    reason = cloud_init.unservable(order) if best.provider.TARGET == "cloud-gpu" else None
+    if reason:
+        yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
+    said = getattr(best.provider, "warnings", None)
+    if said is not None:
+        yield f"where the data goes: {best.provider.PRIVACY}"
+        yield from said(inputs, best.offer)
+
+
+def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
+    """Return what was chosen as the plain mapping that a provider's `inputs` takes.
+
+    A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
+    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (of
+    engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
+    this model already).
+    """
+    question, gpu = asked.question, best.gpu
+    spec = question.spec
+    offer = to_plain(best.offer) | {
+        "gpu_watts": gpu.watts if gpu else None,
+        "gpu_list_price_usd": to_plain(gpu.list_price_usd) if gpu else None,
+        "gpu_source": gpu.source if gpu else None,
+    }
+    return {
+        "deployment": asked.deployment,
+        "spec_name": asked.loaded.name,
+        "digest": asked.loaded.digest,
+        "model": {
+            "source": spec.model.source,
+            "name": question.info.name,
+            "path": _path(asked),
+            "adapter": spec.model.adapter,
+        },
+        "engine": best.sizing.engine,
+        "quantization": best.sizing.quantization,
+        "context": question.load.context,
+        "concurrency": spec.serve.concurrency,
+        "replicas": asdict(spec.serve.replicas),
+        "handler": _handler(asked) if best.sizing.engine == "fastapi" else None,
+        "gpus": best.sizing.gpus,
+        "weights_gib": best.sizing.weights_gib,
+        "offer": offer,
+        "options": to_plain(question.options),
+        "traffic": to_plain(spec.traffic),
+        "policy": to_plain(spec.policy),
+        "deployed": dict(asked.deployed),
+    }
+
+
+def _path(asked: Asked) -> str | None:
+    source = asked.question.spec.model.source
+    if source.startswith(("hf:", "s3:")):
+        return None
+    return str((asked.loaded.file.parent / source).resolve())
+
+
+def _handler(asked: Asked) -> dict[str, Any]:
+    from deployer.planning.model_facts.local import code_digest
+
+    told = asdict(asked.question.spec.serve.handler or Handler())
+    return told | {"sha256": code_digest(Path(_path(asked) or ""))}
+
+
+def _alternatives(
+    question: Question, found: Sequence[Candidate], bill: Estimate, used: Usage
+) -> Iterator[Alternative]:
+    """The other offers that hold the model, cheapest first, each in its best format."""
+    best = found[0]
+    first: dict[tuple[str, str, str], Candidate] = {}
+    for other in found:
+        if other.sizing.fit in ("fits", "tight") and other.offer != best.offer:
+            key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
+            first.setdefault(key, other)
+    rows = [(_monthly(best, other, bill, used), other) for other in first.values()]
+    far = Decimal("Infinity")
+    rows.sort(key=lambda row: far if row[0] is None else row[0])
+    for monthly, other in rows[:MOST_ALTERNATIVES]:
+        yield Alternative(other.offer, with_speed(question, other).sizing, monthly)
+
+
+def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> Decimal | None:
+    """The chosen plan's bill with the other hardware in it: disks and traffic stay as they are."""
+    mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
+    if bill.monthly_usd is None or mine is None or theirs is None:
+        return None
+    slept = best.hours < HOURS_PER_MONTH
+    hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
+    same = other.provider.NAME == best.provider.NAME
+    return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

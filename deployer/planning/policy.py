@@ -1,0 +1,64 @@
+"""What the spec's policy says of a plan: privacy, region, budget. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from deployer.core.domain import Estimate, Verdict
+from deployer.core.units import usd
+from deployer.spec import Policy
+
+
+def judge(
+    policy: Policy, target: str, region: str | None, cost: Estimate | None
+) -> tuple[Verdict, ...]:
+    """Return one verdict for each rule that applies; `cost` None leaves the budget out."""
+    return tuple(_verdicts(policy, target, region, cost))
+
+
+def _verdicts(
+    policy: Policy, target: str, region: str | None, cost: Estimate | None
+) -> Iterator[Verdict]:
+    yield privacy(policy, target, region)
+    if policy.budget is not None and cost is not None:
+        yield _budget(policy.budget, cost)
+
+
+def privacy(policy: Policy, target: str, region: str | None) -> Verdict:
+    """Say whether the data may go where the target is."""
+    wanted = policy.privacy
+    if target == "local" or wanted == "cloud-ok":
+        where = "stays on your machine" if target == "local" else "cloud is allowed"
+        return Verdict("privacy", ok=True, detail=f"{wanted}: {where}")
+    if wanted == "local-only":
+        return Verdict(
+            "privacy",
+            ok=False,
+            detail=f"local-only forbids {target}: --target local would pass",
+        )
+    prefix = wanted.removeprefix("region:")
+    inside = region is not None and (region == prefix or region.startswith(f"{prefix}-"))
+    mend = "" if inside else f": set targets.{target}.region to one that starts with '{prefix}'"
+    place = region or "no known region"
+    said = "is in" if inside else "is not in"
+    return Verdict("privacy", ok=inside, detail=f"{place} {said} {wanted}{mend}")
+
+
+def _budget(budget: Decimal, cost: Estimate) -> Verdict:
+    worst = cost.monthly_range[1] if cost.monthly_range else cost.monthly_usd
+    if worst is None:
+        what = ", ".join(cost.unpriced) or "the price"
+        return Verdict(
+            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be kept for sure"
+        )
+    compared = f"{usd(worst)} of {usd(budget)} USD/month"
+    if cost.unpriced:
+        compared += f", without what is unpriced: {', '.join(cost.unpriced)}"
+    if worst <= budget:
+        return Verdict("budget", ok=True, detail=compared)
+    return Verdict(
+        "budget",
+        ok=False,
+        detail=f"{usd(worst)} USD/month is {usd(worst - budget)} over the budget of {usd(budget)}",
+    )

@@ -1,0 +1,1 @@
+"""What a provider is (`api`) and how providers are found (`registry`)."""

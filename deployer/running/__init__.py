@@ -1,0 +1,1 @@
+"""The running world: what starts, finds, watches, measures and removes deployments."""

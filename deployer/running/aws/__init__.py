@@ -1,0 +1,1 @@
+"""Amazon Web Services, as all that runs there needs it."""

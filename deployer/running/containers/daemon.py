@@ -1,0 +1,126 @@
+"""Reach the Docker daemon, and turn what it refuses into what the user can do."""
+
+from __future__ import annotations
+
+import atexit
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deployer.core.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.sources.host import docker_address
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+LIMIT_S = 60
+"""How long the daemon may take for one answer."""
+
+TOOLKIT = (
+    "install the NVIDIA Container Toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker"
+    " && sudo systemctl restart docker; 'deployer doctor' checks it"
+)
+MENDS = (
+    (r"could not select device driver|nvidia-container-cli|unresolvable CDI", TOOLKIT),
+    (
+        r"port is already allocated|address already in use",
+        "stop what listens there, or set targets.local.port to another or to auto",
+    ),
+    (
+        r"cannot assign requested address",
+        "set targets.local.expose to an address that this machine has",
+    ),
+    (
+        r"no such image|manifest unknown|not found: manifest|pull access denied",
+        "correct targets.local.image, or 'docker login' if it is private",
+    ),
+    (
+        r"no such host|dial tcp|TLS handshake|Client\.Timeout|connection refused",
+        "the image cannot be downloaded from here: look at the network, or load it with 'docker load'",
+    ),
+    (
+        r"no space left on device",
+        "free some disk space: 'docker system df' shows what Docker uses, 'docker image prune' removes images",
+    ),
+    (
+        r"bind source path does not exist",
+        "correct model.source: the daemon must see the same files",
+    ),
+    (
+        r"is already in use by container",
+        "'docker rm' that container, or give the spec another name",
+    ),
+)
+"""What the daemon's words mean for the user, by a pattern that they match."""
+
+
+_CLIENTS: dict[str, APIClient] = {}
+"""By address. One for the whole process: each new one asks the daemon for its version first."""
+
+
+def connect() -> APIClient:
+    """Return the client of a daemon that answers. It may be closed; it connects again when it is used.
+
+    Raises:
+        PrerequisiteError: it does not answer.
+    """
+    address = docker_address()
+    if address is None:
+        raise unreachable("there is no socket of it")
+    if address not in _CLIENTS:
+        _CLIENTS[address] = _new(address)
+    return _CLIENTS[address]
+
+
+def _new(address: str) -> APIClient:
+    import docker
+    from docker.errors import DockerException
+
+    settings = docker.utils.kwargs_from_env() | {"base_url": address}
+    try:
+        client = docker.APIClient(timeout=LIMIT_S, **settings)
+    except (DockerException, OSError) as error:
+        raise unreachable(str(error)) from None
+    atexit.register(client.close)
+    return client
+
+
+def unreachable(why: str) -> PrerequisiteError:
+    """Return the error of a daemon that does not answer, by the reason it gave."""
+    if re.search(r"permission denied", why, re.IGNORECASE):
+        return PrerequisiteError(
+            "this user may not use Docker",
+            hint="sudo usermod -aG docker $USER, then log in again",
+        )
+    return PrerequisiteError(
+        "the Docker daemon does not answer",
+        hint="start it (sudo systemctl start docker, or open Docker Desktop), or set"
+        " targets.local.provider: native",
+        where=why[:200],
+    )
+
+
+@contextmanager
+def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
+    """Turn a refusal of the daemon into an error with a mend; one that is expected passes through."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except DockerException as error:
+        if except_for is not None and isinstance(error, except_for):
+            raise
+        said = getattr(error, "explanation", None) or str(error)
+        raise refusal(str(said)) from None
+    except RequestException as error:
+        raise unreachable(str(error)) from None
+
+
+def refusal(said: str) -> DeployerError:
+    """Return the error for what the daemon said; the mend is known for the usual ones."""
+    for pattern, mend in MENDS:
+        if re.search(pattern, said, re.IGNORECASE):
+            return PrerequisiteError(f"Docker refused: {said.strip()}", hint=mend)
+    return EngineError(f"Docker refused: {said.strip()}")

@@ -1,0 +1,101 @@
+"""What is read of a container, of the daemon's answers, and of the files that it is given."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.errors import PrerequisiteError
+from deployer.running.native.ports import free_port
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
+Found = Mapping[str, Any]
+
+
+def pids_of(listed: Mapping[str, Any]) -> set[int]:
+    """Read the process ids, as this machine has them, of what the daemon says of a container's processes."""
+    column = listed["Titles"].index("PID")
+    return {int(row[column]) for row in listed["Processes"] or ()}
+
+
+def reached_at(host: str) -> str:
+    """Return the address by which this machine itself reaches what listens on `host`."""
+    if host in EVERYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def sick(state: Mapping[str, Any]) -> bool:
+    """Whether Docker's own health check says that it is unhealthy, by its `State`."""
+    return (state.get("Health") or {}).get("Status") == "unhealthy"
+
+
+def name(container: Found) -> str:
+    """The name of a container in the daemon's list."""
+    return str(container["Names"][0]).lstrip("/")
+
+
+def lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+    """The container's output line by line, however it was cut on the way."""
+    rest = b""
+    last = "all" if tail is None else tail
+    said = client.logs(ident, stream=follow, follow=follow, tail=last)
+    for piece in said if follow else (said,):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
+    """The port that it had, if that will do; else the wanted one, or a free one."""
+    if before is not None:
+        bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
+        had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
+        if had is not None and wanted["port"] in ("auto", had):
+            return had
+    return free_port(wanted["port"], set())
+
+
+def readable(wanted: Mapping[str, Any]) -> None:
+    """Refuse model files that are not there, or that a container without capabilities may not read."""
+    for mount in wanted["mounts"]:
+        path = Path(mount["source"])
+        if mount["type"] != "bind":
+            continue
+        if not path.exists():
+            raise PrerequisiteError(f"there is no {path}", hint="correct model.source in the spec")
+        if not path.stat().st_mode & 0o004:
+            raise PrerequisiteError(
+                f"the container may not read {path}: only its owner may",
+                hint=f"chmod -R a+rX {shlex.quote(str(path))}",
+                where=str(path),
+            )
+
+
+def hub_token() -> str:
+    """The user's token for gated models, or nothing."""
+    from huggingface_hub import get_token
+
+    return get_token() or ""
+
+
+def cached_bytes(client: APIClient, ident: str) -> int | None:
+    """How much the container's model cache holds, as `du` inside counts it; None where there is neither."""
+    from docker.errors import APIError
+
+    seen = client.inspect_container(ident)
+    volume = next((m["Destination"] for m in seen["Mounts"] if m["Type"] == "volume"), None)
+    if volume is None or not seen["State"]["Running"]:
+        return None
+    try:
+        asked = client.exec_create(ident, ["du", "-sk", volume], stderr=False)
+        said = client.exec_start(asked["Id"]).split()
+    except APIError:  # it has ended meanwhile
+        return None
+    return int(said[0]) * 1024 if said and said[0].isdigit() else None

@@ -1,0 +1,216 @@
+"""The docker provider's `Runner`: one container on this machine.
+
+A container that is replaced is stopped and kept as `<deployment>-previous` until the new one is healthy. Two
+engines at once would want the memory of the same GPU, and the same port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.errors import DeployerError
+from deployer.core.files import write_private
+from deployer.engines.fastapi.container import BUILT
+from deployer.providers.api import Say
+from deployer.running.containers import arguments, build, daemon, inspection, pull
+from deployer.running.containers.inspection import Found
+from deployer.running.native import gpu
+from deployer.running.store import Store
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+CONTAINER = "local:index:Container"
+IMAGE = "local:index:Image"
+PREVIOUS = "-previous"
+LAST_LINES = 1000
+"""How many lines of a removed container's log are kept for whoever asks why it failed."""
+
+
+class DockerRunner:
+    """Serves a model from a container."""
+
+    def __init__(self, home: Path) -> None:
+        self.store = Store(home)
+
+    def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
+        """Create and start the container, in place of one that runs, and return the base URL.
+
+        Raises:
+            PrerequisiteError: no daemon, no image, no GPU for containers, a taken port, no such file.
+            EngineError: the image of a handler cannot be built.
+        """
+        wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
+        inspection.readable(wanted)
+        client = daemon.connect()
+        _have_image(client, resources, say)
+        port = self._set_aside(client, deployment, wanted, say)
+        config = arguments.create(wanted, port, self._secrets(deployment, wanted))
+        with daemon.mended():
+            _prepare_to_ask()
+            made = client.create_container_from_config(config, deployment)
+            say(f"starting container {deployment} on {wanted['host']}:{port}")
+            client.start(made["Id"])
+        return f"http://{inspection.reached_at(wanted['host'])}:{port}/v1"
+
+    def alive(self, deployment: str) -> bool:
+        """Whether its container runs; one that ended before it was ever healthy does not count."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            if client is None or current is None:
+                return False
+            seen = client.inspect_container(current["Id"])
+        state = seen["State"]
+        if self._loading(deployment):
+            return (
+                bool(state["Running"]) and not seen["RestartCount"] and not inspection.sick(state)
+            )
+        return bool(state["Running"] or state["Restarting"])
+
+    def _loading(self, deployment: str) -> bool:
+        record = self.store.load(deployment)
+        return record is not None and record.ready_at is None
+
+    def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """Return its containers, running or not."""
+        with self._containers(deployment) as (_, found):
+            return [
+                {"type": CONTAINER, "name": inspection.name(c), "id": c["Id"][:12]} for c in found
+            ]
+
+    def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+        """Yield the lines of its log."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            if client is not None and current is not None:
+                yield from inspection.lines(client, current["Id"], follow=follow, tail=tail)
+
+    def gpu_memory_mib(self, deployment: str) -> int | None:
+        """Return the GPU memory that its processes hold, in MiB; None where there is no NVIDIA driver."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            if client is None or current is None:
+                return None
+            pids = inspection.pids_of(client.top(current["Id"]))
+        return gpu.memory_of(pids)
+
+    def cached_bytes(self, deployment: str) -> int | None:
+        """Return what the volume of the model cache holds; None where it has none."""
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            if client is None or current is None:
+                return None
+            return inspection.cached_bytes(client, current["Id"])
+
+    def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
+        """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
+        removed = []
+        with self._containers(deployment) as (client, found):
+            if client is None:
+                return ()
+            for one in found:
+                self._remove(client, deployment, one)
+                removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+            removed += [{"type": IMAGE, "id": i} for i in build.forget(client, deployment)]
+        return removed
+
+    def settle(self, deployment: str) -> None:
+        """Remove the container that was kept, and the image that was built for it."""
+        with self._containers(deployment) as (client, found):
+            if client is None:
+                return
+            for one in found:
+                if inspection.name(one) != deployment:
+                    client.remove_container(one["Id"], v=True, force=True)
+            current = next((c["Image"] for c in found if inspection.name(c) == deployment), "")
+            if current.startswith(BUILT):
+                build.forget(client, deployment, keep=current)
+
+    def put_back(self, deployment: str) -> bool:
+        """Remove the new container and start the one it was to replace."""
+        with self._containers(deployment) as (client, found):
+            kept = next((c for c in found if inspection.name(c) == deployment + PREVIOUS), None)
+            if client is None or kept is None:
+                return False
+            for one in found:
+                if one is not kept:
+                    self._remove(client, deployment, one)
+            with daemon.mended():
+                client.rename(kept["Id"], deployment)
+                client.start(kept["Id"])
+            build.forget(client, deployment, keep=kept["Image"])
+        return True
+
+    @contextmanager
+    def _containers(self, deployment: str) -> Iterator[tuple[APIClient | None, list[Found]]]:
+        """The daemon and the deployment's containers; none where nothing is known and no daemon answers."""
+        try:
+            client = daemon.connect()
+        except DeployerError:
+            if (self.store.folder(deployment) / "deployment.json").exists():
+                raise
+            yield None, []
+            return
+        with daemon.mended():
+            label = f"{arguments.LABEL}={deployment}"
+            found = client.containers(all=True, filters={"label": label})
+            yield client, sorted(found, key=inspection.name)
+
+    def _set_aside(
+        self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
+    ) -> int:
+        """Stop what runs and keep it; return the port for what comes."""
+        with self._containers(deployment) as (_, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            kept = next((c for c in found if inspection.name(c) != deployment), None)
+        port = inspection.port(client, wanted, current or kept)
+        if (
+            current is not None and kept is not None
+        ):  # a killed `up`: what it kept was the healthy one
+            client.remove_container(current["Id"], v=True, force=True)
+        elif current is not None:
+            say(f"setting the running container {deployment} aside")
+            with daemon.mended():
+                client.stop(current["Id"], timeout=arguments.STOP_S)
+                client.rename(current["Id"], deployment + PREVIOUS)
+        return port
+
+    def _remove(self, client: APIClient, deployment: str, one: Found) -> None:
+        """Stop and remove a container; its last lines stay where the deployment's files are."""
+        with daemon.mended():
+            client.stop(one["Id"], timeout=arguments.STOP_S)
+            folder = self.store.folder(deployment)
+            if folder.exists() and inspection.name(one) == deployment:
+                lines = inspection.lines(client, one["Id"], follow=False, tail=LAST_LINES)
+                write_private(folder / "engine.log", "\n".join(lines))
+            client.remove_container(one["Id"], v=True, force=True)
+
+    def _secrets(self, deployment: str, wanted: Mapping[str, Any]) -> Path:
+        """Write the secret files. Their folder is the owner's alone; the container's user must read them."""
+        folder = self.store.folder(deployment) / "secrets"
+        values = {"api_key": lambda: self.store.key(deployment), "hf_token": inspection.hub_token}
+        for name in wanted["secrets"]:
+            write_private(folder / name, values[name]())
+            (folder / name).chmod(0o444)
+        return folder
+
+
+def _prepare_to_ask() -> None:
+    """Load what the engine will be asked with while the daemon is at work."""
+    Thread(target=import_module, args=("httpx",), daemon=True).start()
+
+
+def _have_image(client: APIClient, resources: Sequence[Mapping[str, Any]], say: Say) -> None:
+    """Build the image that is built here, pull one that is not."""
+    built = next((r["inputs"] for r in resources if r["type"] == IMAGE), None)
+    if built is not None:
+        build.ensure(client, built, say)
+        return
+    pull.ensure(
+        client, next(r for r in resources if r["type"] == CONTAINER)["inputs"]["image"], say
+    )

@@ -1,0 +1,113 @@
+"""A serverless service while a plan is applied to it: granted before, asked once afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.deployment import Deployment
+from deployer.core.errors import EngineError
+from deployer.running import health
+from deployer.running.endpoints.manager import ServedKeeper
+from deployer.running.endpoints.service import Service
+from deployer.running.gateway.backend import backend_of, needs_gateway
+from deployer.running.inventory import Things
+from deployer.running.stack.driver import Order
+
+if TYPE_CHECKING:
+    from deployer.core.domain import Estimate
+    from deployer.running.stack.config import Config
+
+READY_S = 1800.0
+LOOK_S = 3.0
+HELLO = {"role": "user", "content": "Say hello."}
+ANSWER_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Served:
+    """Fulfils `deployer.running.stack.driver.Site`."""
+
+    order: Order
+    keeper: ServedKeeper
+
+    @property
+    def service(self) -> Service:
+        """The service in the plan's region."""
+        return self.keeper.service(self.order.name, self.order.plan.inputs["region"])
+
+    @property
+    def things(self) -> Things:
+        """See `Site`."""
+        return self.service.things(self.order.name)
+
+    def check(self) -> Config:
+        """See `Site`."""
+        from deployer.running.stack.config import Config
+
+        return Config({"owner": self.service.check(self.order.plan, self.order.say)})
+
+    def settle(self, state: Mapping[str, Any], config: Config) -> None:
+        """See `Site`: nothing to decide."""
+
+    def well(self, record: Deployment) -> bool:
+        """See `Site`: it can be called, asleep or not. It is not asked, which would wake it."""
+        now = self.service.seen(record.name)
+        return now is not None and now.state == "healthy"
+
+    def make(self, attempt: Callable[[], None], config: Config) -> None:  # noqa: ARG002 - one attempt
+        """See `Site`."""
+        attempt()
+
+    def wake(self, record: Deployment) -> None:
+        """See `Site`: what was paused."""
+        self.service.wake(record.name, self.order.say)
+
+    def finished(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
+        """See `Site`: with the price of an hour awake, now that the size of it is known."""
+        hourly = bill().hourly_usd
+        return replace(
+            record,
+            usd_per_hour=record.usd_per_hour if hourly is None else str(hourly),
+            resources=tuple(one.plain for one in self.things.found()),
+        )
+
+    def answering(self, record: Deployment) -> None:
+        """See `Site`: through AWS's own API, or at its own OpenAI route."""
+        if needs_gateway(record):
+            self._asked_through_aws(record)
+            return
+        self._awaited(record)
+        health.smoke_test(record, self.order.store, self.order.say)
+
+    def _asked_through_aws(self, record: Deployment) -> None:
+        from deployer.running.gateway.chat import chat
+
+        backend: Any = backend_of(record)
+        if self.order.limit_s is not None:
+            backend = replace(backend, limit_s=self.order.limit_s)
+        self.order.say(f"asking {record.name}; a cold model takes a while to wake")
+        for _ in chat(backend, [HELLO], ANSWER_TOKENS, self.order.say):
+            pass
+        self.order.say("it answers, asked through AWS's own API with your credentials")
+
+    def _awaited(self, record: Deployment) -> None:
+        limit = self.order.limit_s or READY_S
+        until = time.monotonic() + limit
+        while not health.healthy(record, self.order.store):
+            now = self.service.seen(record.name)
+            if now is None or now.state == "failed":
+                why = (now.reason if now else None) or "it gives no reason"
+                raise EngineError(
+                    f"{record.name} ended before it answered: {why}",
+                    hint=f"'deployer logs {record.name}' has its last words; 'deployer up' tries again",
+                )
+            if time.monotonic() > until:
+                raise EngineError(
+                    f"it did not answer within {limit:.0f} s",
+                    hint=f"'deployer logs {record.name}' tells why; 'deployer down {record.name}' removes it",
+                )
+            time.sleep(LOOK_S)
+        self.order.say(f"healthy: {record.endpoint}")

@@ -1,0 +1,54 @@
+"""`python -m deployer.running.gateway CONFIG.json`: the proxy in its container, from the file that `container.files` writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.core.errors import DeployerError
+from deployer.running.gateway.backend import backend_of
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What is called, as the container's file has it."""
+
+    name: str
+    model: str
+    outputs: Mapping[str, str]
+    endpoint: None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until SIGTERM."""
+    import uvicorn
+
+    from deployer.running.gateway.app import HOSTS, application
+
+    told: Mapping[str, Any] = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    try:
+        backend = backend_of(Remote(told["name"], told["model"], told["outputs"]))
+    except DeployerError as error:
+        sys.stderr.write(f"error: {error.message}\n  mend: {error.hint}\n")
+        return int(error.exit_code)
+    key = Path(told["key_file"]).read_text(encoding="utf-8").strip()
+    app = application(backend, key, told["wake_limit"], hosts=[*HOSTS, *told["hosts"]])
+    uvicorn.run(
+        app,
+        host="0.0.0.0",  # noqa: S104 - inside the container
+        port=told["port"],
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        log_level="warning",
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""Whether a deployment answers as it should: healthy, with its key, and not without."""
+
+from __future__ import annotations
+
+from deployer.core.deployment import Deployment
+from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.engines import engine
+from deployer.providers.api import Say
+from deployer.running import openai_client
+from deployer.running.openai_client import Endpoint
+from deployer.running.store import AUTHORITY, Store
+
+HUB_TOKEN = "hub-token"  # noqa: S105 - the name of a kind of key
+"""What a stack exports as `key` when callers send their Hugging Face token."""
+
+
+def endpoint_of(record: Deployment, store: Store) -> Endpoint:
+    """Return how a deployment is reached: its address, its key, and its own certificate authority if it has one."""
+    authority = store.folder(record.name) / AUTHORITY
+    own = authority if authority.exists() else None
+    return Endpoint(record.endpoint or "", key_of(record, store), own)
+
+
+def key_of(record: Deployment, store: Store) -> str:
+    """Return what opens a deployment: its own key, or the caller's Hugging Face token where that is asked for.
+
+    Raises:
+        PrerequisiteError: there is no such token.
+    """
+    if record.outputs.get("key") != HUB_TOKEN:
+        return store.key(record.name)
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token is None:
+        raise PrerequisiteError(
+            f"{record.name} is called with a Hugging Face token, and there is none",
+            hint="set HF_TOKEN, or log in with `hf auth login`",
+        )
+    return token
+
+
+def healthy(record: Deployment, store: Store) -> bool:
+    """Whether its health check says that it is ready."""
+    return openai_client.healthy(endpoint_of(record, store), engine(record.engine).health_path)
+
+
+def smoke_test(record: Deployment, store: Store, say: Say) -> None:
+    """Ask for a short completion with the key, and be refused without it.
+
+    Raises:
+        EngineError: it does not answer, or answers to anybody.
+    """
+    endpoint = endpoint_of(record, store)
+    if record.route == "chat":
+        _ask(endpoint, record)
+    elif not openai_client.accepts(endpoint):  # nobody knows what its /predict takes
+        raise EngineError("the endpoint refuses its own API key", where=endpoint.url)
+    if openai_client.open_to_all(endpoint):
+        raise EngineError("the endpoint answers without the API key", where=endpoint.url)
+    say("it answers with its API key, and refuses without it")
+
+
+def _ask(endpoint: Endpoint, record: Deployment) -> None:
+    question = [{"role": "user", "content": "Say hello."}]
+    for _ in openai_client.chat(endpoint, record.model, question, max_tokens=1):
+        pass

@@ -1,0 +1,165 @@
+"""Start, find and stop the processes of a deployment.
+
+They are found by looking, never by a remembered number: the supervisor and all that it starts carry the
+deployment's folder in their environment. A recycled process id is therefore never taken for one of them, and
+what a killed `deployer up` left behind is found like anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from deployer.agents import supervisor
+from deployer.core.errors import EngineError
+from deployer.core.files import write_private
+
+MARK = "DEPLOYER_SUPERVISED"
+STOP_S = supervisor.GRACE_S + 4
+"""How long a supervisor may take to end its engine and itself before everything is killed."""
+REPORT = "supervisor.json"
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
+KEPT_OF_HUB = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT")
+"""Where models are downloaded to, and from."""
+KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_")
+"""What an engine needs of the environment. The rest, credentials among it, stays outside."""
+
+
+def start(
+    folder: Path,
+    command: Sequence[str],
+    health: Mapping[str, str | int],
+    grace_s: float = supervisor.GRACE_S,
+    *,
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, Path] | None = None,
+) -> None:
+    """Start an engine under a supervisor that outlives this process and its terminal.
+
+    `health` is the host, port and path that say that it is healthy; `grace_s` is how long it may take
+    to end when it is told to. `environment` is added to what the engine keeps of this one's; `secrets` are
+    variables that the engine alone is given, each read from its file when it starts.
+
+    Raises:
+        EngineError: the supervisor cannot be started.
+        PrerequisiteError: the disk is full.
+    """
+    log = folder / "engine.log"
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    (folder / REPORT).unlink(missing_ok=True)  # the one before this had its own
+    config = {
+        "command": list(command),
+        "health": dict(health),
+        "grace_s": grace_s,
+        "environment": dict(environment or {}),
+        "secrets": {name: str(file) for name, file in (secrets or {}).items()},
+    }
+    write_private(folder / "run.json", json.dumps(config))
+    argv = [sys.executable, "-P", supervisor.__file__, str(folder)]
+    done = subprocess.run(
+        argv,
+        env=_environment(folder),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise EngineError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
+
+
+def find(folder: Path) -> list[psutil.Process]:
+    """Return the deployment's processes that are running now, the supervisor first."""
+    ours = [p for p in psutil.process_iter() if _marked(p, str(folder))]
+    return sorted(ours, key=lambda p: (not is_supervisor(p), p.pid))
+
+
+def is_supervisor(process: psutil.Process) -> bool:
+    """Whether a process is a supervisor rather than the engine that it runs."""
+    try:
+        return supervisor.__file__ in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def stop(folder: Path, limit_s: float = STOP_S) -> list[int]:
+    """End every process of a deployment and return their ids: gently first, by SIGKILL after a while."""
+    found = find(folder)
+    _signal([p for p in found if is_supervisor(p)] or found, signal.SIGTERM)
+    _wait(found, limit_s)
+    left = find(folder)
+    _signal(left, signal.SIGKILL)
+    _wait(left, 5)
+    found += left
+    return list(dict.fromkeys(p.pid for p in found))
+
+
+def holder(port: int) -> str | None:
+    """Say which process listens on a port of this machine, as far as this user may know."""
+    try:
+        lines = psutil.net_connections("tcp")
+        pids = [
+            c.pid
+            for c in lines
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port
+        ]
+        return f"{psutil.Process(pids[0]).name()}, pid {pids[0]}" if pids and pids[0] else None
+    except psutil.Error:
+        return None
+
+
+def report(folder: Path) -> Mapping[str, object]:
+    """Read what the supervisor says of itself: `healthy`, `restarts`, `last_exit`; empty if nothing."""
+    try:
+        said = json.loads((folder / REPORT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _marked(process: psutil.Process, folder: str) -> bool:
+    try:
+        return bool(process.environ().get(MARK) == folder) and process.is_running()
+    except (psutil.Error, OSError):
+        return False
+
+
+def _wait(processes: Sequence[psutil.Process], limit_s: float) -> None:
+    """Wait until all have ended; one that its parent has not buried yet has ended too."""
+    until = time.monotonic() + limit_s
+    while any(map(_runs, processes)) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)  # psutil makes sure that it is still the same process
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {MARK: str(folder)} | dict(_kept())
+
+
+def _kept() -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if name in (*KEPT, *KEPT_OF_HUB) or name.startswith(KEPT_PREFIXES):
+            yield name, value

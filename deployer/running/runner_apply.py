@@ -1,0 +1,162 @@
+"""Apply a plan by its provider's own runner: start it, wait until it is healthy, ask it something, or undo it all."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deployer.core.deployment import Deployment
+from deployer.core.domain import Plan
+from deployer.core.errors import DeployerError
+from deployer.planning.record import new_record, planned
+from deployer.providers.api import Replacer, Runner, Say
+from deployer.running import health
+from deployer.running.readiness import Waiting
+from deployer.running.store import Store
+from deployer.sources import measurements
+
+if TYPE_CHECKING:
+    pass
+
+
+READY_S = 900.0
+"""How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
+
+
+Now = Callable[[], str]
+"""The time, ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A deployment, and whether anything had to change."""
+
+    deployment: Deployment
+    changed: bool
+
+
+@dataclass(frozen=True)
+class RunnerWork:
+    """One plan, applied by its provider's own runner."""
+
+    plan: Plan
+    store: Store
+    runner: Runner
+    say: Say
+    now: Now
+    wait: bool
+    limit_s: float
+
+    @property
+    def name(self) -> str:
+        """The deployment's name."""
+        return self.plan.deployment
+
+    def done(self) -> Applied:
+        """Apply it, unless it is what runs already."""
+        there = self.as_planned()
+        if there is not None and (there.ready_at or not self.wait):
+            self.say(f"{self.name} is running as planned: nothing to change")
+            return Applied(there, changed=False)
+        with self.undone_on_failure():
+            return Applied(self.go_on(there) if there else self.run(), changed=True)
+
+    def as_planned(self) -> Deployment | None:
+        """The deployment as it stands, if it works (or is still loading) and the plan would not change it."""
+        record = self._recorded()
+        if record is None or record.endpoint is None or not self.runner.alive(self.name):
+            return None
+        if (record.spec_digest, record.planned) != (self.plan.spec_digest, planned(self.plan)):
+            return None
+        return record if record.ready_at is None or health.healthy(record, self.store) else None
+
+    def run(self) -> Deployment:
+        """Start it anew in place of whatever is left of an older one."""
+        if not isinstance(self.runner, Replacer):
+            self.runner.stop(self.name)
+        record = new_record(self.plan, self.now())
+        self.store.save(record)
+        endpoint = self.runner.start(self.name, record.planned, self.say)
+        record = replace(record, endpoint=endpoint, resources=tuple(self.runner.found(self.name)))
+        self.store.save(record)
+        return self.go_on(record) if self.wait else record
+
+    def go_on(self, record: Deployment) -> Deployment:
+        """Wait for what was started, and see that it answers."""
+        waiting = Waiting(self.plan, self.store, self.runner, self.say, self.limit_s)
+        waiting.until_healthy(record)
+        health.smoke_test(record, self.store, self.say)
+        if isinstance(self.runner, Replacer):
+            self.runner.settle(self.name)
+        found = tuple(self.runner.found(self.name))
+        record = replace(record, ready_at=self.now(), resources=found)
+        self.store.save(record)
+        self._learn(record)
+        return record
+
+    def _learn(self, record: Deployment) -> None:
+        """Keep what the engine said of its memory, for the next plan."""
+        log = self.runner.logs(self.name, follow=False, tail=None)
+        learnt = measurements.learn(self.store.home, record, log, self.now())
+        if learnt:
+            self.say(
+                f"{record.engine} has room for {learnt.kv_capacity_tokens:,} tokens in its KV cache"
+            )
+
+    def _recorded(self) -> Deployment | None:
+        try:
+            return self.store.load(self.name)
+        except DeployerError:  # a damaged record is replaced
+            return None
+
+    @contextmanager
+    def undone_on_failure(self) -> Iterator[None]:
+        """Stop everything and drop the record when the work does not come to its end."""
+        before = self._recorded()
+        try:
+            yield
+        except BaseException:
+            with _uninterrupted():
+                if not self._put_back(before):
+                    self._stop_all()
+            raise
+
+    def _put_back(self, before: Deployment | None) -> bool:
+        """Bring back what was to be replaced, where the runner has kept it."""
+        if before is None or not isinstance(self.runner, Replacer):
+            return False
+        if self.runner.put_back(self.name):
+            self.say(f"{self.name} is back as it was before")
+        elif not self._untouched(before):
+            return False
+        self.store.save(before)
+        return True
+
+    def _untouched(self, before: Deployment) -> bool:
+        """Whether the failure came before anything of the running one was changed."""
+        there = {r["id"] for r in self.runner.found(self.name)}
+        known = {r["id"] for r in before.resources}
+        return bool(there) and there == known and self.runner.alive(self.name)
+
+    def _stop_all(self) -> None:
+        stopped = self.runner.stop(self.name)
+        self.store.forget(self.name, keep_logs=True)
+        if stopped:
+            self.say(f"everything that was started of {self.name} is stopped again")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep a second Ctrl-C from leaving things half stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,197 @@
+"""Apply a plan whose provider has a Pulumi program: checked, put right, previewed, agreed to, made, answering.
+
+What differs between a rented machine and a serverless service is in its `Site`. Nothing is undone when it fails:
+what exists is named, the next `up` goes on from there, `down` removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.deployment import Deployment
+from deployer.core.domain import Plan
+from deployer.core.errors import DeployerError
+from deployer.planning.record import new_record
+from deployer.providers.api import Say
+from deployer.running.stack import recovery
+from deployer.running.stack.driver import Order, Remember, as_is
+from deployer.running.stack.failures import NoCapacityError
+from deployer.running.stack.pricing import price_of
+from deployer.running.stack.sites import site_of
+from deployer.running.stack.state import outputs_of, resources_in
+from deployer.running.store import Store
+
+if TYPE_CHECKING:
+    from deployer.running.stack.changes import Changes, Price
+    from deployer.running.stack.config import Config
+    from deployer.running.stack.driver import Site
+    from deployer.running.stack.engine import Engine
+
+Agree = Callable[["Changes"], None]
+"""Is shown what would change; raises `DeclinedError` when it must not."""
+Open = Callable[[Callable[[], None]], "Engine"]
+
+
+@dataclass(frozen=True)
+class StackWork:
+    """One `up`. `open_engine` is where a test puts its own; `remember` is called as soon as everything exists."""
+
+    plan: Plan
+    store: Store
+    provider: Any
+    say: Say
+    now: Callable[[], str]
+    wait: bool
+    limit_s: float | None
+    agree: Agree
+    open_engine: Open | None = None
+    remember: Remember = as_is
+
+    @cached_property
+    def site(self) -> Site:
+        """Where it is applied."""
+        return site_of(
+            Order(
+                self.plan,
+                self.store,
+                self.provider,
+                self.say,
+                self.limit_s,
+                self.now,
+                self.remember,
+            )
+        )
+
+    @property
+    def name(self) -> str:
+        """The deployment's name."""
+        return self.plan.deployment
+
+    def done(self) -> tuple[Deployment, bool]:
+        """Do it all; say whether anything had to change."""
+        before = self._recorded()
+        config = self.site.check()
+        with self._told_on_failure():
+            engine = self._opened(config)
+            recovery.tidy(self._scene(engine), ours=before is not None)
+            self.site.settle(engine.state(), config)
+            changes = self._preview(engine)
+            if not changes.real and before and before.ready_at and self.site.well(before):
+                self.say(f"{self.name} is as planned: nothing to change")
+                return self._kept(before, engine), False
+            if changes.real:
+                self.agree(changes)
+            return self._made(engine, config, before), True
+
+    def _recorded(self) -> Deployment | None:
+        try:
+            return self.store.load(self.name)
+        except DeployerError:  # a damaged record is replaced
+            return replace(new_record(self.plan, self.now()), planned=[])
+
+    def _opened(self, config: Config) -> Engine:
+        from deployer.running.stack.config import program_of
+
+        program = program_of(self.provider, self.plan.inputs, config)
+        return (self.open_engine or self._real_engine)(program)
+
+    def _real_engine(self, program: Callable[[], None]) -> Engine:
+        from deployer.running.stack import engine, pulumi_cli
+
+        at = self._settings()
+        binary = pulumi_cli.find(self.say)
+        opened: list[Engine] = []
+        recovery.guarded(
+            self.name, lambda: opened.append(engine.opened(binary, at, program, self.say)), ()
+        )
+        return opened[0]
+
+    def _settings(self) -> Any:
+        from deployer.running.stack import settings
+
+        return settings.settings(self.store.home, self.name, self.plan.options.get("state"))
+
+    def _scene(self, engine: Engine) -> recovery.Scene:
+        at = self._settings()
+        return recovery.Scene(
+            self.name, engine, self.site.things, at.work, at.locks, self.say, self._price
+        )
+
+    @cached_property
+    def _price(self) -> Price:
+        """The plan's own pricing."""
+        return price_of(self.plan, self.store.home, self.provider)
+
+    def _preview(self, engine: Engine) -> Changes:
+        from deployer.running.stack.changes import Collector
+        from deployer.running.stack.progress import Progress
+
+        seen, told = Collector(), Progress(lambda _: None)
+
+        def both(event: Any) -> None:
+            seen(event)
+            told(event)
+
+        recovery.guarded(self.name, lambda: engine.preview(both, refresh=False), told.errors)
+        return seen.changes(self._price)
+
+    def _kept(self, before: Deployment, engine: Engine) -> Deployment:
+        """The record of what stays as it is, with the address that it has now."""
+        record = self._finished(replace(before, planned=new_record(self.plan, "").planned), engine)
+        self.store.save(record)
+        return record
+
+    def _made(self, engine: Engine, config: Config, before: Deployment | None) -> Deployment:
+        record = new_record(self.plan, before.started_at if before else self.now())
+        record = replace(record, launched=before.launched if before else {})
+        self.store.save(replace(record, planned=before.planned if before else []))
+        self.site.make(lambda: self._attempt(engine), config)
+        self.site.wake(record)
+        record = self._finished(record, engine)
+        self.store.save(record)
+        return self._answering(record) if self.wait else record
+
+    def _attempt(self, engine: Engine) -> None:
+        from deployer.running.stack.progress import Progress
+
+        progress = Progress(self.say)
+        recovery.guarded(self.name, lambda: engine.up(progress), progress.errors)
+
+    def _finished(self, record: Deployment, engine: Engine) -> Deployment:
+        """The record with what now exists, and where it is."""
+        state = engine.state()
+        outputs = outputs_of(state)
+        record = replace(record, outputs=outputs, endpoint=outputs.get("endpoint"))
+        return self.site.finished(record, lambda: self._price(resources_in(state)))
+
+    def _answering(self, record: Deployment) -> Deployment:
+        self.site.answering(record)
+        record = replace(record, ready_at=self.now())
+        self.store.save(record)
+        return record
+
+    @contextmanager
+    def _told_on_failure(self) -> Iterator[None]:
+        """Name what exists, and what it costs, when the work does not come to its end."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, NoCapacityError):  # the next offer may come at once
+                self._tell()
+            raise
+
+    def _tell(self) -> None:
+        try:
+            found = self.site.things.found()
+        except DeployerError as error:
+            self.say(f"what exists now cannot be listed: {error.message}")
+            return
+        price = self._price
+        for one in found:
+            self.say(f"exists: {one.type} {one.id}{recovery.worth(one, price)}")
+        if found:
+            self.say(f"'deployer up' goes on from here, 'deployer down {self.name}' removes it all")

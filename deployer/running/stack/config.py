@@ -1,0 +1,117 @@
+"""What a stack's program is told besides its inputs, because no plan can know it. Nothing of it reaches a disk
+but as the state's encrypted secrets: it is set in the program's own process.
+
+    deployer:owner, callerCidr, zone, zones       who asks, from where, and where there is room
+    deployer:expiresAt                            when what is made now is removed, if its policy says so
+    deployer:apiKey, hubToken, caCertificate, caKey, balancerCertificate, balancerKey       secrets
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from deployer.core.domain import Plan
+from deployer.core.errors import PrerequisiteError
+from deployer.core.files import write_private
+from deployer.running import certificates
+from deployer.running.certificates import Pair
+from deployer.running.store import AUTHORITY, Store
+
+AUTHORITY_KEY = "ca-key.pem"
+BALANCER, BALANCER_KEY = "balancer.pem", "balancer-key.pem"
+ASKED = "https://checkip.amazonaws.com"
+"""Answers with the caller's public address. It is AWS's own."""
+
+
+@dataclass
+class Config:
+    """Values by key, without the namespace. The secret ones are not shown when this is printed."""
+
+    plain: dict[str, str] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def config_of(plan: Plan, store: Store, owner: str) -> Config:
+    """Gather the values; the certificates are made at the first `up` and kept.
+
+    Raises:
+        PrerequisiteError: the caller's own address is needed and cannot be learnt.
+    """
+    plain = {"owner": owner}
+    if plan.options.get("expose", "my-ip") == "my-ip":
+        plain["callerCidr"] = caller_cidr(os.environ)
+    return Config(plain, _secrets(plan, store))
+
+
+def _secrets(plan: Plan, store: Store) -> dict[str, str]:
+    name = plan.deployment
+    ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
+    hosts = [f"*.{plan.inputs.get('region')}.elb.amazonaws.com"]
+    files = (BALANCER, BALANCER_KEY)
+    balancer = (
+        _kept(store, name, files, lambda: certificates.leaf(ca, hosts))
+        if plan.inputs.get("fleet")
+        else Pair("", "")
+    )
+    return {
+        "apiKey": store.key(name),
+        "hubToken": os.environ.get("HF_TOKEN", ""),
+        "caCertificate": ca.certificate,
+        "caKey": ca.key,
+        "balancerCertificate": balancer.certificate,
+        "balancerKey": balancer.key,
+    }
+
+
+def _kept(store: Store, name: str, files: tuple[str, str], make: Callable[[], Pair]) -> Pair:
+    """A pair that is made once; the key is written last, so that both are there when it is."""
+    certificate, key = (store.folder(name) / file for file in files)
+    if not key.exists() or not certificate.exists():
+        made = make()
+        write_private(certificate, made.certificate)
+        write_private(key, made.key)
+    return Pair(certificate.read_text(), key.read_text())
+
+
+def caller_cidr(environ: Mapping[str, str]) -> str:
+    """Return the caller's own public address as a block of one: DEPLOYER_CALLER_CIDR, or what AWS sees.
+
+    Raises:
+        PrerequisiteError: it cannot be learnt.
+    """
+    given = environ.get("DEPLOYER_CALLER_CIDR")
+    if given:
+        return given
+    if urlsplit(environ.get("AWS_ENDPOINT_URL", "")).hostname in ("127.0.0.1", "localhost"):
+        return "127.0.0.1/32"  # AWS itself is on this machine
+    import httpx
+
+    try:
+        address = ip_address(httpx.get(ASKED, timeout=10).raise_for_status().text.strip())
+    except (httpx.HTTPError, ValueError) as error:
+        raise PrerequisiteError(
+            f"your public address, the only one that is to be let in, cannot be learnt: {error}",
+            hint="set DEPLOYER_CALLER_CIDR=203.0.113.7/32, or targets.cloud-gpu.expose to a list of blocks",
+            where=ASKED,
+        ) from None
+    return f"{address}/{address.max_prefixlen}"
+
+
+def program_of(provider: Any, inputs: Mapping[str, Any], config: Config) -> Callable[[], None]:
+    """Return the provider's program with its inputs and configuration, as the engine calls it."""
+
+    def program() -> None:
+        from pulumi.runtime.config import set_all_config
+
+        named = {
+            f"deployer:{key}": value for key, value in {**config.plain, **config.secret}.items()
+        }
+        set_all_config(named, [f"deployer:{key}" for key in config.secret])
+        provider.program(inputs)
+
+    return program

@@ -1,0 +1,50 @@
+"""Ask the engine, without changing anything, what `up` would do now: to what really exists, not to what was left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.domain import Plan
+from deployer.providers.api import Say
+from deployer.running.stack import recovery
+from deployer.running.stack.driver import Order
+from deployer.running.stack.pricing import price_of
+from deployer.running.stack.sites import site_of
+from deployer.running.store import Store
+
+if TYPE_CHECKING:
+    from deployer.running.stack.changes import Changes
+    from deployer.running.stack.engine import Engine
+
+
+def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
+    """Preview a deployed plan with what exists in the cloud.
+
+    Raises:
+        PrerequisiteError: engine, credentials, permission or network are missing.
+        EngineError: the engine failed.
+    """
+    from deployer.running.stack.changes import Collector
+    from deployer.running.stack.progress import Progress
+
+    engine = _opened(plan, store, provider, say)
+    seen, told = Collector(), Progress(lambda _: None)
+
+    def every(event: Any) -> None:
+        seen(event)
+        told(event)
+
+    recovery.guarded(plan.deployment, lambda: engine.preview(every, refresh=True), told.errors)
+    return seen.changes(price_of(plan, store.home, provider))
+
+
+def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:
+    from deployer.running.stack import engine, pulumi_cli, settings
+    from deployer.running.stack.config import program_of
+
+    site = site_of(Order(plan, store, provider, say))
+    config = site.check()
+    at = settings.settings(store.home, plan.deployment, plan.options.get("state"))
+    opened = engine.opened(pulumi_cli.find(say), at, program_of(provider, plan.inputs, config), say)
+    site.settle(opened.state(), config)
+    return opened

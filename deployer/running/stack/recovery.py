@@ -1,0 +1,256 @@
+"""Put right what an interrupted run left behind, before anything else is done.
+
+Measured on the real engine: a run that is killed leaves a lock and a creation that is pending; the next one then
+makes a SECOND machine, and removing the stack leaves the first one running and billed. So: the lock of a dead
+process is removed, what exists and the state does not know is found by its tag and removed, and the state is
+renewed from what there is, without the pending creation. A thing that was made only in part is then seen to
+differ, and is completed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.domain import Resource
+from deployer.core.errors import EngineError, StaleError
+from deployer.core.units import usd
+from deployer.providers.api import Say
+from deployer.running.aws import inventory
+from deployer.running.aws.inventory import Found
+from deployer.running.inventory import Things
+from deployer.running.stack import failures
+from deployer.running.stack.failures import Lock
+from deployer.running.stack.process import PID_FILE, is_alive
+
+if TYPE_CHECKING:
+    from deployer.running.stack.changes import Price
+    from deployer.running.stack.engine import Engine
+
+ENDS_S = 180.0
+"""The longest that an engine left behind may take to finish what it was making."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A deployment's stack and what is needed to put it right."""
+
+    name: str
+    engine: Engine
+    things: Things
+    work: Path
+    locks: Path | None
+    say: Say
+    price: Price | None = None
+
+
+def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
+    """Put everything right, saying what was not.
+
+    Args:
+        at: where.
+        ours: whether this home has a record of the deployment. If it has none and its state is empty, what is
+            found by tag is somebody else's, and is left alone.
+        ending: whether all of it is removed next, to which a changed or missing thing is no obstacle.
+
+    Raises:
+        StaleError: somebody else is at work, or has a deployment of that name.
+        EngineError: something that is left over cannot be removed.
+    """
+    unlock(at)
+    shared = at.locks is None
+    if shared:
+        _take_turn(at)
+    state = at.engine.state()
+    known = state.get("resources") or []
+    lost = orphans(at.things.found(), state)
+    if lost and not ours and not known:
+        raise _somebody_elses(at.name, lost)
+    _remove(at, [one for one in lost if one.type not in at.things.taken_up])
+    if not shared and ((known and not ending) or state.get("pending_operations")):
+        _refresh(at)
+
+
+def _take_turn(at: Scene) -> None:
+    """Renew a state that others share, which the engine does only where nobody is at work.
+
+    What they are making now has their tag, is not in the state yet, and would be taken for left over. A lock
+    of a process of this machine that has died is removed.
+
+    Raises:
+        StaleError: somebody is at work.
+    """
+    try:
+        _refresh(at)
+    except StaleError as error:
+        held = failures.locks_in(str(error.__cause__))
+        if not held or any(_holds(lock) for lock in held):
+            raise
+        _cancel(at, held[0])
+        _refresh(at)
+
+
+def unlock(at: Scene) -> None:
+    """Remove the lock of a run that has died; end an engine that outlived its deployer.
+
+    Raises:
+        StaleError: its holder lives.
+    """
+    _end_left_behind(at)
+    held = list(locks(at.locks))
+    for lock in held:
+        if _holds(lock):
+            raise failures.locked(at.name, lock)
+    if held:
+        _cancel(at, held[0])
+
+
+def _holds(lock: Lock) -> bool:
+    """Whether its process may live: of one on another machine nobody knows."""
+    return lock.host != socket.gethostname() or is_alive(lock.pid)
+
+
+def _cancel(at: Scene, lock: Lock) -> None:
+    at.say(f"a run of {at.name} was interrupted (pid {lock.pid}): going on from there")
+    at.engine.cancel()
+
+
+def locks(folder: Path | None) -> Iterator[Lock]:
+    """Read the engine's lock files."""
+    for file in sorted(folder.glob("*.json")) if folder else ():
+        with suppress(OSError, ValueError, KeyError):
+            told = json.loads(file.read_text())
+            since = str(told.get("timestamp", ""))
+            yield Lock(told["username"], told["hostname"], int(told["pid"]), since)
+
+
+def _end_left_behind(at: Scene) -> None:
+    """Let an engine whose deployer was killed finish what it is making, then go on."""
+    pid = _left_behind(at.work / PID_FILE)
+    if pid is None:
+        return
+    at.say(f"the engine of an interrupted run still works (pid {pid}): waiting for its end")
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)  # it finishes what is in the making, and writes it down
+    until = time.monotonic() + ENDS_S
+    while is_alive(pid):
+        if time.monotonic() > until:
+            raise StaleError(
+                f"the engine of an interrupted run does not end (pid {pid})",
+                hint=f"kill {pid}, then run the same command again",
+            )
+        time.sleep(0.2)
+
+
+def _left_behind(file: Path) -> int | None:
+    """The process that an earlier run started here, if it is still the same one."""
+    import psutil
+
+    try:
+        told = json.loads(file.read_text())
+        process = psutil.Process(int(told["pid"]))
+        same = abs(process.create_time() - float(told["started"])) < 1.0
+        return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+
+
+def orphans(found: Sequence[Found], state: Mapping[str, Any]) -> list[Found]:
+    """What was found and the state does not know: neither as a resource nor as a part of one."""
+    known = set(_texts(state.get("resources") or []))
+    return [one for one in found if one.id not in known]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in the ids and outputs of a state's resources."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _somebody_elses(name: str, found: Sequence[Found]) -> StaleError:
+    owner = next(
+        (f.tags["deployer:owner"] for f in found if "deployer:owner" in f.tags), "somebody"
+    )
+    return StaleError(
+        f"{name} exists already in {found[0].region} ({len(found)} things, made by {owner}), "
+        "and this machine has no state of it",
+        hint=f"work where its state is, give the spec another name, or remove it: 'deployer down {name}'",
+    )
+
+
+def _remove(at: Scene, lost: Sequence[Found]) -> None:
+    if not lost:
+        return
+    at.say("left over from an interrupted run, and removed now:")
+    for one in lost:
+        at.say(f"  {one.type} {one.id}{worth(one, at.price)}")
+    _, left = at.things.remove(lost, at.say)
+    if left:
+        raise EngineError(
+            f"{left[0].found.type} {left[0].found.id} is left over and cannot be removed: {left[0].why}",
+            hint="remove it by hand, then run the same command again",
+        )
+
+
+def worth(one: Found, price: Price | None) -> str:
+    """What it costs, where that is known: ", 1.0060 USD/h"."""
+    bill = price([Resource(one.type, one.name, _inputs(one))]) if price else None
+    if bill is None or bill.hourly_usd is None:
+        return ""
+    return f", {usd(bill.hourly_usd, 4)} USD/h"
+
+
+def _inputs(one: Found) -> dict[str, Any]:
+    """What the pricing rules read, of AWS's own description."""
+    details = one.details
+    if one.type == inventory.INSTANCE:
+        spot = details.get("InstanceLifecycle") == "spot"
+        market = {"instanceMarketOptions": {"marketType": "spot"}} if spot else {}
+        return {"instanceType": details.get("InstanceType"), **market}
+    if one.type == inventory.VOLUME:
+        return {"type": details.get("VolumeType"), "size": details.get("Size")}
+    return {}
+
+
+def _refresh(at: Scene) -> None:
+    from deployer.running.stack.changes import Drift
+
+    seen = Drift()
+    guarded(at.name, lambda: at.engine.refresh(seen, clear_pending=True), ())
+    if seen.gone:
+        at.say(f"gone since the last run: {', '.join(seen.gone)}")
+    if seen.altered:
+        at.say(f"changed since the last run: {', '.join(seen.altered)}")
+
+
+def guarded(name: str, operation: Callable[[], object], errors: Sequence[str]) -> None:
+    """Run one operation of the engine; its failure becomes an error with a mend.
+
+    `errors` is what the operation's own events said by then.
+
+    Raises:
+        StaleError: somebody else holds the lock.
+        DeployerError: it failed.
+    """
+    from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+    try:
+        operation()
+    except ConcurrentUpdateError as error:
+        raise failures.locked(name, next(iter(failures.locks_in(str(error))), None)) from error
+    except CommandError as error:
+        raise failures.explained(str(error), errors, name) from error

@@ -1,0 +1,82 @@
+"""Where measurements are kept: one JSON file each, under `<home>/measurements/`. An edge."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployer import __version__
+from deployer.core.deployment import Deployment
+from deployer.core.files import write_private
+from deployer.engines import engine
+from deployer.planning.measured import Measurement, Served, plain, read
+
+MOST = 1000
+"""How many are kept; the oldest make room."""
+LONGEST_FILE = 2**20
+
+
+def keep(home: Path, measurement: Measurement) -> Path:
+    """Keep a measurement and return its file.
+
+    Raises:
+        PrerequisiteError: the disk is full or may not be written to.
+    """
+    folder = home / "measurements"
+    stamp = re.sub(r"[^0-9T]", "", measurement.at[:19])
+    name = f"{stamp}-{measurement.deployment or 'url'}-{secrets.token_hex(4)}.json"
+    write_private(folder / name, json.dumps({"schema": 1, **plain(measurement)}, indent=2))
+    for old in _files(home)[:-MOST]:
+        old.unlink(missing_ok=True)
+    return folder / name
+
+
+def kept(home: Path) -> tuple[Measurement, ...]:
+    """Return every measurement that can be read, oldest first; a damaged file counts for nothing."""
+    return tuple(_read_all(home))
+
+
+def _files(home: Path) -> list[Path]:
+    return sorted((home / "measurements").glob("[0-9]*.json"))
+
+
+def _read_all(home: Path) -> Iterator[Measurement]:
+    for file in _files(home):
+        try:
+            small = file.stat().st_size <= LONGEST_FILE
+            found = read(json.loads(file.read_text(encoding="utf-8"))) if small else None
+        except (OSError, ValueError, RecursionError):
+            continue
+        if found is not None:
+            yield found
+
+
+def learn(home: Path, record: Deployment, log: Iterator[str], at: str) -> Measurement | None:
+    """Read what an engine said of itself when it started, and keep it; None where it says nothing.
+
+    Raises:
+        PrerequisiteError: the disk is full or may not be written to.
+    """
+    read_start = engine(record.engine).read_start
+    if read_start is None:
+        return None
+    said = read_start(log)
+    tokens = said.get("kv_capacity_tokens")
+    if not tokens:
+        return None
+    made = Measurement(
+        at=at,
+        source=f"{record.engine}'s start-up log",
+        version=__version__,
+        served=Served.of(record.served),
+        deployment=record.name,
+        spec_digest=record.spec_digest,
+        context=record.served.get("context"),
+        kv_capacity_tokens=int(tokens),
+        engine_said=said,
+    )
+    keep(home, made)
+    return made

@@ -1,0 +1,195 @@
+"""The model hub: an edge. It speaks to the network, so only the pipeline calls it, never a pure stage.
+
+Through `huggingface_hub`, which brings tokens, `HF_ENDPOINT` and `HF_HUB_OFFLINE` with it. What was fetched
+is kept as JSON, so a model is asked for once a day. That the hub cannot be reached is an answer, not an error: what it
+said before is used then, and that is said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from deployer.core.domain import ModelInfo
+from deployer.core.errors import UsageError
+from deployer.planning.model_facts import strict_json
+from deployer.planning.model_facts.hf_config import from_config
+from deployer.planning.model_facts.provenance import with_origin
+from deployer.planning.model_facts.tensor_totals import BITS, Sums, Tensor, add_up, with_sums
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+FIRST_TIMEOUT = 3.0
+"""Seconds for the first answer: on a plane, a plan must not hang."""
+
+TIMEOUT = 10.0
+"""Seconds for every later answer."""
+
+KEPT_H = 24.0
+"""For how many hours an answer is used unasked. A commit never changes, so that of one is used for good."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What the hub knows of a model, or why that is not known (one line for the user)."""
+
+    info: ModelInfo | None
+    reason: str | None = None
+
+
+def fetch(
+    repo: str,
+    revision: str | None,
+    cache: Path,
+    now: str,
+    endpoint: str | None = None,
+    timeout: float = FIRST_TIMEOUT,
+) -> Fetched:
+    """Ask the hub for a model's config.json and safetensors headers; the weights are not fetched.
+
+    `cache` is a folder of ours; what is there and not older than `KEPT_H` needs no network. `now` is the time or the
+    day, ISO 8601. `endpoint` replaces `HF_ENDPOINT`; `timeout` is for the first answer, in seconds.
+    """
+    kept = cache / f"{quote(repo, safe='')}@{quote(revision or 'main', safe='')}.json"
+    known = _known(repo, kept)
+    if known is not None and (_COMMIT.fullmatch(revision or "") or _fresh(known.fetched_at, now)):
+        return Fetched(known.info)
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return _as_known(known, f"{repo} was not looked up: HF_HUB_OFFLINE is set")
+    try:
+        document = _ask(repo, revision, endpoint or os.environ.get("HF_ENDPOINT") or None, timeout)
+    except Exception as error:  # noqa: BLE001 - the library changed its HTTP client, and so its errors, twice
+        return _as_known(known, _reason(repo, error))
+    document = {"schema": 1, "fetched_at": now, **document}
+    _keep(kept, document)
+    return Fetched(_info(repo, document))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was kept of an earlier answer."""
+
+    info: ModelInfo
+    fetched_at: str
+
+
+def _known(repo: str, kept: Path) -> _Known | None:
+    """What was kept; None where nothing is, or it is damaged."""
+    try:
+        document = strict_json.read(kept, strict_json.CONFIG_CAP)
+        return _Known(_info(repo, document), str(document["fetched_at"]))
+    except (UsageError, KeyError, TypeError):
+        return None
+
+
+def _fresh(fetched_at: str, now: str) -> bool:
+    """Whether an answer may still be used unasked. One from the future is not."""
+    try:
+        age = _utc(now) - _utc(fetched_at)
+    except ValueError:
+        return False
+    return timedelta(0) <= age <= timedelta(hours=KEPT_H)
+
+
+def _utc(said: str) -> datetime:
+    read = datetime.fromisoformat(said)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _as_known(known: _Known | None, reason: str) -> Fetched:
+    """What was known before, with why it was not asked for anew; else only the reason."""
+    if known is None:
+        return Fetched(None, reason)
+    note = f"{reason}: what the model hub said at {known.fetched_at} is used"
+    return Fetched(replace(known.info, notes=(*known.info.notes, note)))
+
+
+def _ask(repo: str, revision: str | None, endpoint: str | None, timeout: float) -> dict[str, Any]:
+    from huggingface_hub import HfApi  # late: 0.3 s, and only a fetch needs it
+
+    api = HfApi(endpoint=endpoint)
+    model = api.model_info(repo, revision=revision, timeout=timeout)
+    files = [s.rfilename for s in model.siblings or ()]
+    config = _config(api, repo, model.sha or revision)
+    shown = from_config(repo, config, f"config.json of {repo}")
+    names = [name for name in files if _WEIGHTS.fullmatch(name)]
+    sums = _sums(api, repo, model.sha or revision, names, shown.native_dtype)
+    return {"endpoint": api.endpoint, "config": config, "sums": asdict(sums) if sums else None}
+
+
+def _config(api: HfApi, repo: str, revision: str | None) -> dict[str, Any]:
+    from huggingface_hub.utils.tqdm import disable_progress_bars  # late, as above
+
+    disable_progress_bars()
+    with tempfile.TemporaryDirectory() as folder:
+        path = api.hf_hub_download(
+            repo, "config.json", revision=revision, local_dir=folder, etag_timeout=TIMEOUT
+        )
+        return strict_json.read(Path(path))
+
+
+def _sums(
+    api: HfApi, repo: str, revision: str | None, names: list[str], dtype: str | None
+) -> Sums | None:
+    """Add up the headers of all weight files, eight at a time."""
+
+    def tensors(name: str) -> list[Tensor]:
+        found = api.parse_safetensors_file_metadata(repo, name, revision=revision)
+        return [Tensor(k, t.dtype, t.parameter_count) for k, t in found.tensors.items()]
+
+    with ThreadPoolExecutor(8) as pool:
+        every = [t for listed in pool.map(tensors, names) for t in listed]
+    if not every or any(t.dtype not in BITS for t in every):
+        return None
+    return add_up(every, dtype)
+
+
+def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
+    info = from_config(repo, document["config"], f"config.json of {repo}")
+    if document["sums"] is not None:
+        info = with_sums(info, Sums(**document["sums"]))
+    host = re.sub(r"^https?://(?:[^@/]*@)?", "", document["endpoint"])
+    return with_origin(info, f"{host}, fetched {document['fetched_at']}")
+
+
+def _keep(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the cache whole or not at all. A full or read-only disk only costs the next look-up."""
+    text = json.dumps(document)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+
+
+_REASONS = {  # the library's error: what to tell the user. The first that fits
+    "GatedRepoError": "is gated: accept its terms on its page, then set HF_TOKEN (or `hf auth login`)",
+    "RepositoryNotFoundError": "is not at the model hub, or is private: check the name, or set HF_TOKEN",
+    "RevisionNotFoundError": "has no such revision",
+    "EntryNotFoundError": "has no config.json, so its shape is unknown",
+    "HFValidationError": "is no name of a model at the hub: it is <owner>/<name>",
+}
+
+
+def _reason(repo: str, error: Exception) -> str:
+    if isinstance(error, UsageError):
+        return error.message
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    for kind, said in _REASONS.items():
+        if kind in kinds:
+            return f"{repo} {said}"
+    return f"{repo} was not looked up: the model hub cannot be reached ({type(error).__name__})"

@@ -1,0 +1,111 @@
+"""Whether what was read may take the place of the old prices. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from deployer.planning.catalog import Catalog
+from deployer.sources.prices import aws_rows
+from deployer.sources.prices.aws_price_list import Found, Row
+
+JUMP = Decimal(2)
+"""A price that is this many times the old one, or this part of it, is not believed at once."""
+MISSING_SHARE, MISSING_LEAST = 0.1, 2
+"""More missing types than a tenth (and than two) look like a file that is not whole."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A price that moved."""
+
+    name: str
+    old: Decimal
+    new: Decimal
+    said: str
+
+    @property
+    def jumped(self) -> bool:
+        """Whether it doubled or halved."""
+        return self.new >= self.old * JUMP or self.new * JUMP <= self.old
+
+
+@dataclass(frozen=True)
+class News:
+    """What a region's files hold, against what was known."""
+
+    instances: Mapping[str, Row]
+    components: Mapping[str, Row]
+    changes: Sequence[Change]
+    missing: Sequence[str]  # types that had a price and have none now
+    doubts: Sequence[str] = field(default=())  # why it must not be used without being asked for
+    faults: Sequence[str] = field(default=())  # why it must not be used at all
+
+
+def compare(old: Catalog, region: str, files: Sequence[Found]) -> News:
+    """Set what was read against the prices in use."""
+    instances = {name: row for found in files for name, row in found.instances.items()}
+    components = {name: row for found in files for name, row in found.components.items()}
+    before = _on_demand(old, region)
+    missing = sorted(name for name in before if name not in instances)
+    changes = [
+        *_changes(before, instances),
+        *_changes(_rates(old, region), components),
+    ]
+    return News(
+        instances,
+        components,
+        changes,
+        missing,
+        tuple(_doubts(changes, missing, len(before))),
+        tuple(_faults(instances, components)),
+    )
+
+
+def against(before: Mapping[str, Decimal], found: Found) -> News:
+    """Set a listing that has machines alone against the prices in use."""
+    missing = sorted(name for name in before if name not in found.instances)
+    changes = [*_changes(before, found.instances)]
+    none = () if found.instances else ("it prices no machine with a GPU",)
+    doubts = tuple(_doubts(changes, missing, len(before)))
+    return News(found.instances, {}, changes, missing, doubts, none)
+
+
+def _faults(instances: Mapping[str, Row], components: Mapping[str, Row]) -> Iterator[str]:
+    if not instances:
+        yield "it prices no machine with a GPU"
+    for known in aws_rows.COMPONENTS:
+        if known.essential and known.name not in components:
+            yield f"it has no row for {known.name} ({known.usage})"
+
+
+def _doubts(changes: Sequence[Change], missing: Sequence[str], before: int) -> Iterator[str]:
+    for change in changes:
+        if change.jumped:
+            yield f"{change.name} went from {change.old:f} to {change.new:f} USD ({change.said})"
+    if len(missing) > max(MISSING_LEAST, MISSING_SHARE * before):
+        yield (
+            f"it looks truncated: {len(missing)} of {before} types that had a price are not in it: "
+            f"{', '.join(missing)}"
+        )
+
+
+def _changes(old: Mapping[str, Decimal], new: Mapping[str, Row]) -> Iterator[Change]:
+    for name, row in new.items():
+        before = old.get(name)
+        if before is not None and before != row.usd:
+            yield Change(name, before, row.usd, row.said)
+
+
+def _on_demand(old: Catalog, region: str) -> Mapping[str, Decimal]:
+    return {
+        offer.instance_type: offer.usd_per_hour
+        for offer in old.offers("aws", region)
+        if offer.billing == "on-demand" and offer.usd_per_hour is not None
+    }
+
+
+def _rates(old: Catalog, region: str) -> Mapping[str, Decimal]:
+    found = ((known.name, old.rate(known.name, region).usd) for known in aws_rows.COMPONENTS)
+    return {name: usd for name, usd in found if usd is not None}

@@ -1,0 +1,82 @@
+"""The refreshed file of one region: composed whole, then put in the old one's place at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from deployer.core.errors import PrerequisiteError
+from deployer.core.home import make_folder
+from deployer.planning.catalog import refreshed
+from deployer.sources.prices.aws_price_list import Found
+
+Entry = list[str | None]
+
+
+def document(
+    region: str,
+    today: str,
+    files: Sequence[Found],
+    spot: Mapping[str, Decimal],
+    missing: Sequence[str],
+    before: Path,
+) -> dict[str, Any]:
+    """Compose the file. What was not found this time keeps the price and the date of the last refresh."""
+    kept = _kept(before)
+    sources: dict[str, list[str]] = dict(kept["sources"])
+    on_demand, components = dict[str, Entry](), dict[str, Entry](kept["components"])
+    for found in files:
+        key = f"{found.offer}@{today}"
+        sources[key] = [found.source, today[:10]]
+        on_demand |= {name: [_text(row.usd), key] for name, row in found.instances.items()}
+        components |= {name: [_text(row.usd), key] for name, row in found.components.items()}
+    on_demand |= {name: [None, f"{files[0].offer}@{today}"] for name in missing}
+    live = dict[str, Entry](kept["spot"])
+    if spot:
+        sources[f"spot@{today}"] = ["AWS, live: median of the spot prices of the zones", today[:10]]
+        live |= {name: [_text(price), f"spot@{today}"] for name, price in spot.items()}
+    kinds = {"on-demand": on_demand, "spot": live, "components": components}
+    used = {row[1] for kind in kinds.values() for row in kind.values()}
+    return {
+        "schema": refreshed.SCHEMA,
+        "region": region,
+        "sources": {key: source for key, source in sources.items() if key in used},
+        **{name: dict(sorted(kind.items())) for name, kind in kinds.items()},
+    }
+
+
+def write(file: Path, made: Mapping[str, Any]) -> None:
+    """Write a file in one step: who reads it sees the old one or the new one.
+
+    Raises:
+        PrerequisiteError: it cannot be written.
+    """
+    make_folder(file.parent)
+    half = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with half.open("w", encoding="utf-8") as out:
+            json.dump(made, out, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
+        half.replace(file)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+
+
+def _kept(before: Path) -> Mapping[str, Mapping[str, Any]]:
+    empty: dict[str, Mapping[str, Any]] = {"sources": {}, "spot": {}, "components": {}}
+    if not before.exists():
+        return empty
+    refreshed.read(before)  # refuses what it cannot read
+    found: dict[str, Mapping[str, Any]] = json.loads(before.read_text(encoding="utf-8"))
+    return empty | found
+
+
+def _text(price: Decimal) -> str:
+    """Write a price without the zeros that AWS pads it with."""
+    return f"{price.normalize():f}"

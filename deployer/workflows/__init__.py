@@ -1,0 +1,1 @@
+"""One story per command, from what was asked to what is shown."""

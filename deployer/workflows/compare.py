@@ -1,0 +1,66 @@
+"""A comparison of all targets: the plans, the traffic of the spec or of a log, and every price, brought together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from deployer.core.clock import now
+from deployer.core.domain import Plan
+from deployer.core.errors import Exit
+from deployer.planning import catalog, compare
+from deployer.planning.compare import Comparison, Pricing
+from deployer.planning.traffic.demand import of_traffic
+from deployer.providers.registry import provider
+from deployer.sources.request_log import Trace, read, shown
+from deployer.spec.load import Loaded, load
+from deployer.workflows.plan import Setting, planned
+
+
+def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
+    """Compare all targets for a spec, at its own traffic or at that of a log."""
+    loaded = load(file, setting.home / "cache" / "specs")
+    seen = read(trace) if trace else None
+    if seen:
+        loaded = _as_seen(loaded, seen)
+    plans = planned(loaded, setting)
+    asked = compare.Asked(
+        spec=loaded.spec,
+        plans=plans,
+        demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
+        pricing={p.target: _pricing(p, setting) for p in plans},
+        privacy={p.target: provider(p.target, p.provider).PRIVACY for p in plans if p.offer},
+    )
+    return compare.compare(asked, now(), _skipped(seen) if seen else ())
+
+
+def code(made: Comparison) -> Exit:
+    """Return 0 when a target can be recommended, else why none can."""
+    if made.recommendation.target:
+        return Exit.DONE
+    refused = any(row.items for row in made.rows)  # it was priced, and refused all the same
+    return Exit.REFUSED if refused else Exit.NOTHING_FITS
+
+
+def _skipped(seen: Trace) -> tuple[str, ...]:
+    return (f"left out of the log: {shown(seen.skipped)}",) if seen.skipped else ()
+
+
+def _as_seen(loaded: Loaded, seen: Trace) -> Loaded:
+    """The spec with the log's traffic in it, so that plans are sized for its requests."""
+    demand = seen.demand
+    traffic = replace(
+        loaded.spec.traffic,
+        requests_per_day=Decimal(str(round(demand.per_hour * 24, 6))),
+        input_tokens=max(1, round(demand.input_tokens)),
+        output_tokens=max(1, round(demand.output_tokens)),
+    )
+    return replace(loaded, spec=replace(loaded.spec, traffic=traffic))
+
+
+def _pricing(made: Plan, setting: Setting) -> Pricing:
+    rules = None
+    if made.offer:
+        rules = getattr(provider(made.target, made.provider), "PRICING", None)
+    return Pricing(catalog.load(setting.home / "catalog"), rules)

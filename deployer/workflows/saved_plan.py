@@ -1,0 +1,54 @@
+"""A saved plan (`plan --out`) held against what would be applied now."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deployer.core.domain import Plan
+from deployer.core.errors import (
+    StaleError,
+    UsageError,
+)
+from deployer.planning import diff
+from deployer.planning.document import moved
+
+
+def check_saved(file: Path, made: Plan) -> None:
+    """Refuse a saved plan (`plan --out`) that is not what would be planned now.
+
+    Raises:
+        StaleError: the spec, the prices or the machine have moved since.
+        UsageError: the file cannot be read.
+    """
+    if differs := moved(_saved(file), made):
+        raise _stale(file, made, f"{', '.join(differs)} moved")
+
+
+def check_doing(file: Path, made: Plan, doing: Sequence[tuple[str, str, str]]) -> None:
+    """Refuse a saved plan when what would be done now (type, name and action of each change) is not in it.
+
+    Raises:
+        StaleError: what is deployed has moved since.
+    """
+    others = diff.unforeseen(_saved(file), made.target, doing)
+    if others:
+        raise _stale(file, made, f"what is deployed has moved: it would {', '.join(others)}")
+
+
+def _saved(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, RecursionError, ValueError) as error:
+        raise UsageError(f"no plan can be read from {file}: {error}", where=str(file)) from None
+
+
+def _stale(file: Path, made: Plan, why: str) -> StaleError:
+    return StaleError(
+        f"{file} is not what would be applied now: {why}",
+        hint=f"look at it anew: deployer plan --refresh --target {made.target} --out {shlex.quote(str(file))}",
+        where=str(file),
+    )

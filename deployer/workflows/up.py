@@ -1,0 +1,64 @@
+"""Make a plan real: start it, wait until it is healthy, ask it something, remember it.
+
+Takes a plan and nothing else: what was shown is what is applied. A provider is applied by its own `runner` or,
+when it has a Pulumi program, by the engine (`deployer.running.stack`). Whatever goes wrong with a runner (a failure,
+Ctrl-C), everything that was started is stopped again, and only the log stays; what an engine has made stays,
+is named, and the next `up` goes on from it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.core.domain import Plan
+from deployer.providers.api import Provider, Say
+from deployer.running.lookup import applied_by_engine, runner_of
+from deployer.running.runner_apply import READY_S, Applied, Now, RunnerWork
+from deployer.running.store import Store
+
+if TYPE_CHECKING:
+    from deployer.running.stack.apply import Agree
+
+
+def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan are named
+    plan: Plan,
+    *,
+    home: Path,
+    provider: Provider,
+    say: Say,
+    now: Now,
+    wait: bool = True,
+    limit_s: float | None = None,
+    agree: Agree | None = None,
+) -> Applied:
+    """Apply a plan, unless it is what runs already.
+
+    What a provider with a Pulumi program would change is shown to `agree` first, which may refuse it by an
+    error; all others have been agreed to with the plan.
+
+    Raises:
+        EngineError: it did not start, or does not answer as it should.
+        PrerequisiteError: something that it needs is missing.
+        StaleError: another process is working on the same deployment.
+    """
+    store = Store(home)
+    with store.lock(plan.deployment):
+        if applied_by_engine(provider):
+            from deployer.running.reaper import lifetime
+            from deployer.running.stack.apply import StackWork
+
+            work = StackWork(
+                plan,
+                store,
+                provider,
+                say,
+                now,
+                wait,
+                limit_s,
+                agree or (lambda _: None),
+                remember=lifetime.remembering(plan, store, now),
+            )
+            return Applied(*work.done())
+        runner = runner_of(provider, home)
+        return RunnerWork(plan, store, runner, say, now, wait, limit_s or READY_S).done()

@@ -1,0 +1,71 @@
+"""Policy: who may be asked, and how much it may cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from deployer.core.domain import TARGETS, Estimate
+from deployer.planning.policy import judge
+from deployer.spec import Policy
+
+
+def bill(monthly: str | None, worst: str | None = None) -> Estimate:
+    month = Decimal(monthly) if monthly else None
+    spread = (month, Decimal(worst)) if month and worst else None
+    unpriced = () if monthly else ("the instance",)
+    return Estimate((), unpriced, None, month, spread, None, None)
+
+
+PRIVACY = [
+    ("cloud-ok", "local", None, True),
+    ("cloud-ok", "cloud-gpu", "us-east-1", True),
+    ("local-only", "local", None, True),
+    ("local-only", "cloud-gpu", "eu-west-1", False),
+    ("local-only", "serverless", "us-east-1", False),
+    ("region:eu", "local", None, True),
+    ("region:eu", "cloud-gpu", "eu-central-1", True),
+    ("region:eu", "cloud-gpu", "us-east-1", False),
+    ("region:eu-west-1", "cloud-gpu", "eu-west-1", True),
+    ("region:eu-west-1", "cloud-gpu", "eu-west-2", False),
+    ("region:eu", "serverless", None, False),
+]
+
+
+@pytest.mark.parametrize(("privacy", "target", "region", "ok"), PRIVACY)
+def test_data_goes_only_where_it_may(privacy, target, region, ok):
+    verdict = judge(Policy(privacy=privacy), target, region, None)[0]
+    assert (verdict.rule, verdict.ok) == ("privacy", ok)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_refusal_says_what_would_pass(target):
+    for verdict in judge(Policy(privacy="region:eu"), target, "us-east-1", None):
+        assert verdict.ok or f"targets.{target}.region" in verdict.detail
+    for verdict in judge(Policy(privacy="local-only"), target, "us-east-1", None):
+        assert verdict.ok or "--target local" in verdict.detail
+
+
+BUDGETS = [
+    ("400", bill("399.99"), True),
+    ("400", bill("400.00"), True),
+    ("400", bill("400.01"), False),
+    ("400", bill("300", "401"), False),  # the worst case counts
+    ("400", bill(None), False),  # an unknown price cannot be within a budget
+]
+
+
+@pytest.mark.parametrize(("budget", "cost", "ok"), BUDGETS)
+def test_a_budget_is_kept_in_the_worst_case(budget, cost, ok):
+    verdict = judge(Policy(budget=Decimal(budget)), "cloud-gpu", "us-east-1", cost)[1]
+    assert (verdict.rule, verdict.ok) == ("budget", ok)
+
+
+def test_an_unpriced_bill_over_a_budget_names_what_is_unpriced():
+    verdict = judge(Policy(budget=Decimal(400)), "cloud-gpu", "us-east-1", bill(None))[1]
+    assert "the instance" in verdict.detail
+
+
+def test_no_budget_means_no_verdict_on_it():
+    assert len(judge(Policy(), "cloud-gpu", "us-east-1", bill("9999"))) == 1

@@ -1,0 +1,157 @@
+"""What a deployment's machines have cost, since when they are idle and when they are removed, on moto's AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from deployer.core.deployment import Deployment
+from deployer.planning import catalog
+from deployer.running.aws import inventory
+from deployer.running.aws.instances import EXPIRES_AT
+from deployer.running.aws.inventory import Found
+from deployer.running.aws.session import Session
+from deployer.running.reaper import lifetime
+
+NAME = "bot-cloud-gpu"
+HOUR = 3600.0
+SPEC: dict[str, Any] = {
+    "spec_name": "bot",
+    "spec_digest": "d",
+    "target": "cloud-gpu",
+    "provider": "aws",
+}
+
+
+def record(since: float, **more: Any) -> Deployment:
+    started = datetime.fromtimestamp(since, UTC).isoformat()
+    made = Deployment(name=NAME, **SPEC, engine="vllm", model="bot", started_at=started, planned=[])
+    return replace(made, usd_per_hour_idle="0.1", **more)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    from moto import mock_aws
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        yield Session("us-east-1")
+
+
+def launch(aws: Session) -> Found:
+    """One machine of the deployment, as it is found."""
+    ec2 = aws("ec2")
+    told = {"Key": inventory.TAG, "Value": NAME}
+    ec2.run_instances(
+        ImageId=ec2.describe_images()["Images"][0]["ImageId"],
+        InstanceType="g5.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [told]}],
+    )
+    (one,) = inventory.instances(aws, NAME)
+    return one
+
+
+def samples(aws: Session, dimension: str, key: str, hours: float, end: float) -> None:
+    """What EC2 writes in so many hours of running."""
+    ends = [end - 300 * number for number in range(1, int(hours * 12) + 1)]
+    for start in range(0, len(ends), 500):
+        data = [
+            {
+                "MetricName": "CPUUtilization",
+                "Dimensions": [{"Name": dimension, "Value": key}],
+                "Timestamp": datetime.fromtimestamp(at, UTC),
+                "Value": 5.0,
+            }
+            for at in ends[start : start + 500]
+        ]
+        aws("cloudwatch").put_metric_data(Namespace="AWS/EC2", MetricData=data)
+
+
+def now_of(found: Found) -> float:
+    """The moment of its launch."""
+    at: datetime = found.details["LaunchTime"]
+    return at.timestamp()
+
+
+def test_every_machine_that_it_ever_had_costs_the_hours_that_it_ran_and_its_disks_cost_always(aws):
+    now = datetime.now(UTC).timestamp()
+    samples(aws, "InstanceId", "i-gone", 5, now - 10 * HOUR)
+    samples(aws, "InstanceId", "i-now", 2, now)
+    made = record(now - 20 * HOUR, launched={"i-gone": "1", "i-now": "3"})
+    told = lifetime.glance(aws, made, (), now)
+    assert told.cost_usd == Decimal(5 * 1 + 2 * 3) + Decimal(20) * Decimal("0.1")
+
+
+def test_a_group_costs_the_hours_of_all_its_machines(aws):
+    now = datetime.now(UTC).timestamp()
+    for _ in range(2):  # of two machines
+        samples(aws, "AutoScalingGroupName", "fleet-1", 2, now)
+    made = record(now - 2 * HOUR, launched={"fleet-1": "2"})
+    assert lifetime.glance(aws, made, (), now).cost_usd == Decimal(8) + Decimal("0.2")
+
+
+def test_a_run_counts_before_cloudwatch_has_its_samples(aws):
+    machine = launch(aws)
+    now = now_of(machine) + 3 * HOUR
+    made = record(now - 3 * HOUR, launched={machine.id: "2"})
+    assert lifetime.glance(aws, made, [machine], now).cost_usd == Decimal(6) + Decimal("0.3")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"launched": {}}, {"launched": {"i-1": None}}, {"usd_per_hour_idle": None}],
+    ids=["no machine known", "an unpriced one", "unpriced disks"],
+)
+def test_what_is_not_priced_is_unknown_and_never_nothing(aws, more):
+    now = datetime.now(UTC).timestamp()
+    made = replace(record(now - HOUR, launched={"i-1": "1"}), **more)
+    assert lifetime.glance(aws, made, (), now).cost_usd is None
+
+
+def test_the_price_of_a_machine_is_kept_when_another_takes_its_place(aws):
+    machine = launch(aws)
+    before = record(now_of(machine), launched={"i-gone": "1"})
+    kept = lifetime.remembered(before, [machine], catalog.load())
+    assert kept.launched["i-gone"] == "1"
+    awake = kept.launched[machine.id]
+    assert awake is not None
+    assert Decimal(awake) >= Decimal("1.006"), "g5.xlarge in us-east-1, and its address"
+
+
+def test_since_when_it_is_idle_is_the_watchdogs_word(aws):
+    machine = launch(aws)
+    now = now_of(machine) + 10.0
+    word = {
+        "MetricName": "IdleSeconds",
+        "Dimensions": [{"Name": "InstanceId", "Value": machine.id}],
+        "Timestamp": datetime.fromtimestamp(now, UTC),
+        "Value": 600.0,
+    }
+    aws("cloudwatch").put_metric_data(Namespace="Deployer", MetricData=[word])
+    since = lifetime.glance(aws, record(now), [machine], now).idle_since
+    assert since is not None
+    idle_s = now - datetime.fromisoformat(since).timestamp()
+    assert 540 <= idle_s <= 720, "CloudWatch counts whole minutes"
+
+
+def test_it_expires_so_long_after_the_last_up_and_never_when_the_policy_says_so_no_more(aws):
+    machine = launch(aws)
+    now = now_of(machine)
+    dated = lifetime.prolonged(aws, record(now), 7 * 24 * HOUR, now)
+    week = datetime.fromtimestamp(now, UTC) + timedelta(days=7)
+    assert dated.expires_at == week.isoformat(timespec="seconds")
+    (tagged,) = inventory.instances(aws, NAME)
+    assert lifetime.glance(aws, dated, [tagged], now).expires_at == dated.expires_at
+    assert lifetime.prolonged(aws, dated, None, now).expires_at is None
+    (plain,) = inventory.instances(aws, NAME)
+    assert EXPIRES_AT not in {tag["Key"] for tag in plain.details["Tags"]}
