@@ -11,7 +11,7 @@ import click
 
 from deployer.cli import options, terminal
 from deployer.cli.views import how_to_call
-from deployer.core.errors import EngineError, UsageError
+from deployer.core.errors import RemoteError, UsageError
 
 if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
@@ -80,11 +80,11 @@ def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
     from deployer.running.gateway.backend import backend_of, needs_gateway
     from deployer.running.gateway.chat import chat, hosted
 
-    if needs_gateway(record):
-        backend = backend_of(record)
+    if needs_gateway(record, lookup.provider_of(record)):
+        backend = backend_of(record, lookup.provider_of(record))
         return lambda said: chat(backend, said, max_tokens, terminal.say)
     if record.endpoint is None:
-        raise EngineError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
+        raise RemoteError(f"{record.name} has no endpoint yet", hint="see 'deployer status'")
     endpoint = lookup.reached(record, store)
     if record.target == "serverless":
         return lambda said: hosted(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 
 if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
@@ -46,11 +46,11 @@ def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, 
     from deployer.running import lookup
     from deployer.running.gateway.backend import PROXY_PORT, needs_gateway
 
-    if needs_gateway(record):
+    if needs_gateway(record, lookup.provider_of(record)):
         url = f"http://127.0.0.1:{port or PROXY_PORT}/v1"
         return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": store.key(record.name)}
     if record.endpoint is None:
-        raise EngineError(
+        raise RemoteError(
             f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
         )
     endpoint = lookup.reached(record, store)

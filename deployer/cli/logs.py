@@ -50,7 +50,7 @@ def command(
         raise UsageError("--follow has no end, and --json is one document", hint="leave one out")
     file = None if spec_file is None else Path(spec_file)
     record = store.get(options.deployment_name(name, file, target))
-    lines = lookup.keeper_for(record, place).logs(record.name, follow=follow, tail=tail)
+    lines = lookup.manager_for(record, place).logs(record.name, follow=follow, tail=tail)
     if as_json:
         terminal.emit({"deployment": record.name, "lines": list(lines)})
         return

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import EngineError, UsageError
+from deployer.core.errors import RemoteError, UsageError, quoted
 
 if TYPE_CHECKING:
-    from deployer.sources.prices import Asked, Refreshed
-
-DEFAULT_REGION = "us-east-1"
-"""The region of a spec that names none."""
+    from deployer.sources.prices import PriceSource, Refreshed
 
 
 @click.group("prices", help="Show offers, or refresh the prices.")
@@ -27,8 +23,8 @@ def command() -> None:
 
 @command.command("list", help="Show offers by price, the cheapest first.")
 @click.option("--gpu", default=None, help="A GPU in any spelling: L4, 'RTX 4090', rtx-4090, H100.")
-@click.option("--region", default=None, help="A region of the provider, such as us-east-1.")
-@click.option("--provider", default=None, help="aws, gcp, huggingface, ...  [default: all]")
+@click.option("--region", default=None, help="A region of the provider.")
+@click.option("--provider", default=None, help="A provider.  [default: all]")
 @options.json_option
 def list_offers(gpu: str | None, region: str | None, provider: str | None, as_json: bool) -> None:
     """Show what can be had, unpriced offers last, with the age of the prices."""
@@ -47,20 +43,18 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
 
 
 @command.command(
-    "refresh",
-    help="Fetch AWS's public price lists (and spot prices where you may), or Hugging Face's own listing.",
+    "refresh", help="Fetch a provider's own price list, and spot prices where you may."
 )
 @click.option(
     "--region",
     "regions",
     multiple=True,
-    help=f"A region, or all; may be given several times.  [default: {DEFAULT_REGION}]",
+    help="A region, or all; may be given several times.  [default: the provider's first]",
 )
 @click.option(
     "--provider",
-    type=click.Choice(["aws", "huggingface"]),
-    default="aws",
-    help="Whose prices; the others come with a newer deployer.  [default: aws]",
+    default=None,
+    help="Whose prices.  [default: the first provider that publishes them]",
 )
 @click.option(
     "--accept-changes",
@@ -69,20 +63,16 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
 )
 @options.json_option
 def refresh_prices(
-    regions: tuple[str, ...], provider: str, accept_changes: bool, as_json: bool
+    regions: tuple[str, ...], provider: str | None, accept_changes: bool, as_json: bool
 ) -> None:
     """Renew region by region; where a list cannot be believed, the old prices of its region stay."""
     from deployer.cli.views import prices as prices_view
 
-    if provider == "huggingface":
-        refreshes = _of_hugging_face(regions, accept_changes)
-    else:
-        refreshes = _of_aws(regions, accept_changes)
     done, refused = [], []
-    for refresh in refreshes:
+    for refresh in _refreshes(provider, regions, accept_changes):
         try:
             done.append(refresh())
-        except EngineError as error:
+        except RemoteError as error:
             refused.append(error)
             continue
         (terminal.say if as_json else terminal.out)(prices_view.news(done[-1]))
@@ -92,37 +82,38 @@ def refresh_prices(
         terminal.emit(prices_view.refreshed(done))
 
 
-def _of_aws(regions: tuple[str, ...], accept_changes: bool) -> list[Callable[[], Refreshed]]:
-    from deployer.cli.views import prices as prices_view
-    from deployer.sources import prices
-    from deployer.sources.prices import download
-
-    asked = _asked(download.base_url(), accept_changes)
-    names = prices_view.regions(regions or (DEFAULT_REGION,), asked.folder)
-    return [partial(prices.refresh, name, asked) for name in names]
-
-
-def _of_hugging_face(
-    regions: tuple[str, ...], accept_changes: bool
+def _refreshes(
+    provider: str | None, regions: Sequence[str], accept_changes: bool
 ) -> list[Callable[[], Refreshed]]:
-    from huggingface_hub import get_token
-
-    from deployer.sources.prices import huggingface
-
-    if regions:
-        raise UsageError(
-            "Hugging Face's prices are the same in every region of a cloud",
-            hint="leave --region out",
-        )
-    return [partial(huggingface.refresh, _asked(huggingface.url(), accept_changes), get_token())]
-
-
-def _asked(base: str, accept_changes: bool) -> Asked:
     from deployer.core.clock import now
     from deployer.core.home import home
-    from deployer.sources.prices import Asked, aws_spot
+    from deployer.sources.prices import Asked
 
-    return Asked(home() / "catalog", now()[:10], base, _progress, aws_spot.live, accept_changes)
+    source = _source(provider)
+    asked = Asked(
+        home() / "catalog", now()[:10], source.base, _progress, source.spot, accept_changes
+    )
+    return source.refreshes(regions, asked)
+
+
+def _source(name: str | None) -> PriceSource:
+    """Return where a provider's prices are published.
+
+    Raises:
+        UsageError: nobody publishes prices under that name.
+    """
+    from deployer.providers import registry
+
+    found = [registry.provider(*one) for one in registry.every_provider()]
+    sources = {one.name: one.prices for one in found if one.prices is not None}
+    make = sources.get(name or next(iter(sources), ""))
+    if make is None:
+        raise UsageError(
+            f"{quoted(name or '')} publishes no price list that can be read",
+            hint=f"providers with a price list: {', '.join(sources) or 'none'}",
+        )
+    made: PriceSource = make()
+    return made
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`deployer proxy`: an OpenAI route on this machine for a model that only AWS's own API reaches."""
+"""`deployer proxy`: an OpenAI route on this machine for a model that only its service's own API reaches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
 
 
-@click.command("proxy", help="Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.")
+@click.command("proxy", help="Give a deployment without an OpenAI route one, on 127.0.0.1.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=None,
     metavar="SECONDS",
-    help="How long a call waits for a sleeping model.  [default: 300 on Bedrock, 1800 on SageMaker]",
+    help="How long a call waits for a sleeping model.  [default: the service's own]",
 )
 @click.option(
     "--out",
@@ -45,8 +45,9 @@ def command(
     wake_limit: int | None,
     out: Path | None,
 ) -> None:
-    """Serve until Ctrl-C; calls are signed with the AWS credentials of whoever started it."""
+    """Serve until Ctrl-C; calls are made with the credentials of whoever started it."""
     from deployer.core.home import home
+    from deployer.running import lookup
     from deployer.running.gateway.backend import PROXY_PORT, backend_of
     from deployer.running.store import Store
 
@@ -56,7 +57,7 @@ def command(
     if out is not None:
         _write(out, record, store.key(record.name), port, wake_limit, no_key=no_key)
         return
-    backend = backend_of(record)
+    backend = backend_of(record, lookup.provider_of(record))
     app = _application(backend, None if no_key else store.key(record.name), wake_limit)
     terminal.say(
         f"{record.name}: http://127.0.0.1:{port}/v1 (model {record.model}); Ctrl-C ends it"
@@ -70,22 +71,23 @@ def _write(
     out: Path, record: Deployment, key: str, port: int, wake_limit: int | None, *, no_key: bool
 ) -> None:
     from deployer.core import files as folder
+    from deployer.running import lookup
     from deployer.running.gateway import container
     from deployer.running.gateway.backend import needs_gateway
 
     if no_key:
         raise UsageError("a container asks for a key", hint="leave out --no-key")
-    if not needs_gateway(record):
+    provider = lookup.provider_of(record)
+    if not needs_gateway(record, provider) or provider.native_api is None:
         raise UsageError(
             f"{record.name} needs no proxy, or has nothing yet that could be called",
             hint="see 'deployer status' and 'deployer env'",
         )
-    aws = Path.home() / ".aws"
     files = container.files(
         record,
+        provider.native_api,
         published=port,
         user=f"{os.getuid()}:{os.getgid()}",
-        aws=aws if aws.is_dir() else None,
         wake_limit=wake_limit,
     )
     folder.write_folder(out, files, {"api_key": key})

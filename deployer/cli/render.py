@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
 from deployer.core import files as folder
 from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.providers.api import Provider
 
 if TYPE_CHECKING:
     from deployer.core.domain import Plan
@@ -58,13 +59,13 @@ class _Rendered:
     how: str
 
 
-def _rendered(plan: Plan, where: Any) -> _Rendered:
-    if hasattr(where, "files"):
+def _rendered(plan: Plan, where: Provider) -> _Rendered:
+    if where.files is not None:
         files, names = where.files(plan.resources)
         return _Rendered(
             files, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
         )
-    if hasattr(where, "program"):
+    if where.program is not None:
         return _Rendered(_project(plan, where), (), "less README.md")
     raise PrerequisiteError(
         f"rendering {plan.target} with {plan.provider} is not part of this version",
@@ -72,16 +73,15 @@ def _rendered(plan: Plan, where: Any) -> _Rendered:
     )
 
 
-def _project(plan: Plan, where: Any) -> Mapping[str, str]:
+def _project(plan: Plan, where: Provider) -> Mapping[str, str]:
     from deployer.planning import pulumi_project
-    from deployer.providers.registry import provider_file
 
     if not plan.inputs.get("user_data", "unknown"):
         raise UsageError(
             f"{plan.deployment} cannot be served on a rented machine: the plan's notes say why",
             hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
         )
-    return pulumi_project.files(plan, where, provider_file(plan.target, where.NAME))
+    return pulumi_project.files(plan, where)
 
 
 def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:

@@ -123,7 +123,7 @@ def _applied(plan: Plan, how: _How) -> Deployment:
     if refused:
         raise refused
     where = provider(plan.target, plan.provider)
-    by_engine = lookup.applied_by_engine(where)
+    by_engine = where.applied_by_pulumi
     if by_engine:
         _somebody_is_there(how)
     else:

@@ -52,7 +52,7 @@ class DeployerError(Exception):
         self.where = where
 
 
-class EngineError(DeployerError):
+class RemoteError(DeployerError):
     """The remote side or the engine failed."""
 
     exit_code = Exit.FAILED

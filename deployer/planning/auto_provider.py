@@ -20,10 +20,10 @@ def others(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
     if question.options.provider != "auto" or question.target != "serverless":
         return
     yield from refusals(question)
-    taken, refused = found[0].provider.NAME, declined(question)
+    taken, refused = found[0].provider.name, declined(question)
     for name in providers(question.target):
         if name != taken and name not in refused:
-            first = next((c for c in found if name == c.provider.NAME), None)
+            first = next((c for c in found if name == c.provider.name), None)
             yield _beside(question, name, first)
 
 

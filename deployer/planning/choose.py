@@ -23,7 +23,7 @@ from deployer.planning.measured import (
 )
 from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.planning.throughput import estimate
-from deployer.planning.traffic.profile import COLD_START_MINUTES, usage
+from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
 from deployer.providers.registry import provider, providers
 from deployer.spec import Spec
@@ -84,9 +84,9 @@ class Question:
 
 def candidates(question: Question) -> tuple[Candidate, ...]:
     """Every combination of provider, offer, engine and format, sized, in no order."""
-    awake = {where.NAME: _hours(question, where) for where in _providers(question)}
+    awake = {where.name: _hours(question, where) for where in _providers(question)}
     return tuple(
-        _candidate(question, where, offer, (served, form), awake[where.NAME])
+        _candidate(question, where, offer, (served, form), awake[where.name])
         for where in _providers(question)
         if not _declined(question, where)
         for offer in _offers(question, where)
@@ -97,25 +97,25 @@ def candidates(question: Question) -> tuple[Candidate, ...]:
 
 def declined(question: Question) -> Mapping[str, tuple[str, ...]]:
     """The providers that cannot serve this model there at all, each with its reasons."""
-    said = {where.NAME: _declined(question, where) for where in _providers(question)}
+    said = {where.name: _declined(question, where) for where in _providers(question)}
     return {name: reasons for name, reasons in said.items() if reasons}
 
 
 def _declined(question: Question, where: Provider) -> tuple[str, ...]:
-    refuses = getattr(where, "refuses", None)
-    return () if refuses is None else tuple(refuses(want_of(question), question.catalog))
+    if where.refuses is None:
+        return ()
+    return tuple(where.refuses(want_of(question), question.catalog))
 
 
 def _hours(question: Question, where: Provider) -> Decimal:
     """The hours of a month that it is awake, where it sleeps: roughly, as the speed is not known yet."""
-    idle = getattr(where, "idle_minutes", None)
-    if idle is None or question.spec.serve.replicas.min > 1:
+    if where.sleep is None or question.spec.serve.replicas.min > 1:
         return Decimal(HOURS_PER_MONTH)
     used = usage(
         question.spec.traffic,
-        scale_to_zero_minutes=idle(question.spec.policy.idle.after),
+        scale_to_zero_minutes=where.sleep.minutes_of(question.spec.policy.idle.after),
         seconds_per_request=SECONDS_PER_REQUEST,
-        cold_start_minutes=getattr(where, "COLD_START_MINUTES", COLD_START_MINUTES),
+        cold_start_minutes=where.sleep.cold_start_minutes,
     )
     return sum(used.active_hours, Decimal(0)) / 2
 
@@ -134,7 +134,7 @@ def _rank(
     form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
-    preferred = (*candidate.provider.ENGINES, candidate.sizing.engine).index(
+    preferred = (*candidate.provider.engines, candidate.sizing.engine).index(
         candidate.sizing.engine
     )
     over = budget is not None and cost > budget
@@ -171,9 +171,9 @@ def _offers(question: Question, where: Provider) -> Iterable[Offer]:
 
 def _engines(question: Question, where: Provider) -> Iterator[Engine]:
     asked = question.spec.serve.engine
-    for name in where.ENGINES if asked == "auto" else (asked,):
+    for name in where.engines if asked == "auto" else (asked,):
         served = engine(name)
-        if name in where.ENGINES and question.info.file_format in (None, *served.families):
+        if name in where.engines and question.info.file_format in (None, *served.families):
             yield served
 
 
@@ -196,9 +196,9 @@ def nowhere(question: Question) -> Iterator[str]:
     """Say that no provider of the target runs the engine that was asked for, and what does; else nothing."""
     asked = question.spec.serve.engine
     found = list(_providers(question))
-    if asked == "auto" or any(asked in where.ENGINES for where in found):
+    if asked == "auto" or any(asked in where.engines for where in found):
         return
-    first, *rest = (where.NAME for where in found)
+    first, *rest = (where.name for where in found)
     nor = "".join(f", nor does {name}" for name in rest)
     yield f"{first} does not run {asked} in this version{nor}"
     if mend := engine(asked).elsewhere:
@@ -207,13 +207,13 @@ def nowhere(question: Question) -> Iterator[str]:
 
 def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[str]:
     asked = question.spec.serve.engine
-    for name in where.ENGINES if asked == "auto" else (asked,):
+    for name in where.engines if asked == "auto" else (asked,):
         served, kind = engine(name), question.info.file_format
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
             yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
-        elif name not in where.ENGINES:
-            yield f"{where.NAME} does not run {name} in this version"
+        elif name not in where.engines:
+            yield f"{where.name} does not run {name} in this version"
         elif _vendor(gpu) not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:

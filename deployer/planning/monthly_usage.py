@@ -21,7 +21,8 @@ def month_of(
     traffic, streams = question.spec.traffic, question.spec.serve.concurrency
     tokens = traffic.output_tokens
     seconds = (tokens * streams / rate[1], tokens * streams / rate[0]) if rate else None
-    cold = getattr(best.provider, "COLD_START_MINUTES", COLD_START_MINUTES)
+    sleep = best.provider.sleep
+    cold = sleep.cold_start_minutes if sleep else COLD_START_MINUTES
     keep = float(inputs.get("scale_to_zero_minutes", 0))
     if not keep or any(inputs.get(key) for key in ("min_replica", "min_copies")):
         used = usage_of(
@@ -31,9 +32,9 @@ def month_of(
             cold_start_minutes=cold,
         )
         return used, ()
-    window = float(getattr(best.provider, "WINDOW_MINUTES", 0.0))
+    window = sleep.window_minutes if sleep else 0.0
     month = of_sleeper(traffic, Sleeper(keep, cold, seconds, streams, window))
-    return month.usage, tuple(_cold(month, cold, best.provider.NAME))
+    return month.usage, tuple(_cold(month, cold, best.provider.name))
 
 
 def _cold(month: Month, minutes: Range, provider: str) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdic
     best = found[0] if found else None
     return replace(
         _empty(asked),
-        provider=best.provider.NAME if best else asked.question.options.provider,
+        provider=best.provider.name if best else asked.question.options.provider,
         sizing=best.sizing if best else None,
         policy=tuple(verdicts),
         reasons=reasons(asked.question, found, verdicts),
@@ -149,8 +149,7 @@ def _priced(
     question, best = asked.question, found[0]
     collect, write = tools
     order = order_of(asked, best)
-    rented = question.target == "cloud-gpu"
-    files = write(order) if rented else {}
+    files = write(order) if best.provider.starts_from_files else {}
     inputs = best.provider.inputs({**order, "files": files})
     resources = tuple(collect(best.provider, inputs))
     used, said = monthly_usage.month_of(question, best, inputs)
@@ -159,14 +158,14 @@ def _priced(
         rates=prices,
         usage=used,
         region=best.offer.region,
-        rules=getattr(best.provider, "PRICING", None),
+        pricing=best.provider.pricing,
     )
     region = getattr(question.options, "region", None)
     verdicts = policy.judge(question.spec.policy, question.target, region, bill)
     feasible = all(v.ok for v in verdicts)
     return replace(
         _empty(asked),
-        provider=best.provider.NAME,
+        provider=best.provider.name,
         feasible=feasible,
         reasons=() if feasible else reasons(question, found, verdicts),
         sizing=best.sizing,
@@ -187,12 +186,12 @@ def _cautions(
     best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Iterator[str]:
     """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
-    reason = cloud_init.unservable(order) if best.provider.TARGET == "cloud-gpu" else None
+    reason = best.provider.unservable(order) if best.provider.unservable else None
     if reason:
         yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
-    said = getattr(best.provider, "warnings", None)
+    said = best.provider.warnings
     if said is not None:
-        yield f"where the data goes: {best.provider.PRIVACY}"
+        yield f"where the data goes: {best.provider.privacy}"
         yield from said(inputs, best.offer)
 
 
@@ -276,5 +275,5 @@ def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> 
         return None
     slept = best.hours < HOURS_PER_MONTH
     hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
-    same = other.provider.NAME == best.provider.NAME
+    same = other.provider.name == best.provider.name
     return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

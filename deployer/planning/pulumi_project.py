@@ -6,30 +6,28 @@ import inspect
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from deployer.core.domain import Plan
 from deployer.core.templates import render
+from deployer.providers.api import Provider
 from deployer.providers.registry import sources
 
 PROJECT = "deployer"
 """The name under which `deployer up` keeps its stacks: the state of one can be taken over by the other."""
-PACKAGES = ("pulumi", "pulumi-aws")
 
 
-def files(plan: Plan, provider: Any, source: Path) -> Mapping[str, str]:
+def files(plan: Plan, provider: Provider) -> Mapping[str, str]:
     """Return the project's files by their paths.
 
     Args:
         plan: what is to be made; it can be applied.
-        provider: the module with its program.
-        source: the module's file.
+        provider: the provider that has the program.
     """
     package = plan.target.replace("-", "_")
+    parts = sources(provider.target, provider.name)
+    root = next(folder for folder in parts[-1].parents if folder.name == package)
     code = {
-        f"{package}/{part.relative_to(source.parent)}": part.read_text(encoding="utf-8")
-        for part in sources(source)
+        f"{package}/{part.relative_to(root)}": part.read_text(encoding="utf-8") for part in parts
     }
     inputs = {key: value for key, value in plan.inputs.items() if key != "user_data"}
     user_data = plan.inputs.get("user_data")
@@ -42,23 +40,25 @@ def files(plan: Plan, provider: Any, source: Path) -> Mapping[str, str]:
     }
 
 
-def _written(plan: Plan, provider: Any, package: str) -> dict[str, str]:
+def _written(plan: Plan, provider: Provider, package: str) -> dict[str, str]:
     """What is rendered."""
-    required = list(getattr(provider, "REQUIRED", ()))
+    program = provider.program
+    assert program is not None  # noqa: S101 - only what has a program is written out
+    required = list(program.secrets)
     values = {
         "project": PROJECT,
         "deployment": plan.deployment,
         "description": f"{plan.spec_name}, served by {plan.provider}",
         "package": package,
-        "module": provider.NAME,
+        "module": provider.name,
         "required": required,
         "user_data": bool(plan.inputs.get("user_data")),
         "configure": bool(required),
-        "balancer": _balancer(plan),
+        "balancer": program.balancer(plan.inputs),
         "expires": int(plan.inputs.get("expires") or 0),
-        "says": inspect.getdoc(provider) or "",
+        "says": inspect.cleandoc(program.documentation),
     }
-    needed = getattr(provider, "PACKAGES", PACKAGES)
+    needed = program.packages
     made = {
         "Pulumi.yaml": render("standalone/Pulumi.yaml.j2", **values),
         "__main__.py": render("standalone/__main__.py.j2", **values),
@@ -68,11 +68,3 @@ def _written(plan: Plan, provider: Any, package: str) -> dict[str, str]:
     if required:
         made["configure"] = render("standalone/configure.j2", **values)
     return made
-
-
-def _balancer(plan: Plan) -> str | None:
-    """The name that a fleet's own certificate is for; with a domain there is a public one."""
-    inputs = plan.inputs
-    if not inputs.get("fleet") or inputs.get("domain"):
-        return None
-    return f"*.{inputs['region']}.elb.amazonaws.com"

@@ -1,18 +1,15 @@
-"""What a provider is, and how providers are found.
+"""What a provider is: one frozen record of typed parts. A part that is missing means that it cannot.
 
-A provider is one file, `stacks/<target>/<name>.py`, found by looking: nothing else names it. Further
-folders of the same shape are searched when `DEPLOYER_STACKS` lists them. The file is a module that fulfils
-`Provider`, and it either holds a Pulumi program (`program`) or says what it makes (`resources`).
-
-A module with a `program` imports nothing from `deployer`, so that it can be written out as a standalone
-Pulumi project: it is handed what it needs and answers in plain mappings. Its parts, if it has any, are modules
-in the folder `_<name>` beside it, imported relatively (`from ._aws import ...`).
+A provider is one folder, `stacks/<target>/<name>/`, whose `provider.py` holds `PROVIDER`. Nothing else names it:
+`deployer.providers.registry` finds it by looking. Its Pulumi program, if it has one, lies in `program/` and imports
+nothing from `deployer`, so that it can be written out as a standalone Pulumi project.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
@@ -79,7 +76,7 @@ class Prices(Protocol):
         ...
 
 
-class Keeper(Protocol):
+class Manager(Protocol):
     """Looks after what a provider has made. Every call may block; none prompts."""
 
     def alive(self, deployment: str) -> bool:
@@ -99,8 +96,8 @@ class Keeper(Protocol):
         ...
 
 
-class Runner(Keeper, Protocol):
-    """A keeper that also makes: the edge of a provider that is applied without Pulumi."""
+class Runner(Manager, Protocol):
+    """A manager that also makes: the edge of a provider that is applied without Pulumi."""
 
     def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
         """Make what `resources` say and return the base URL of the endpoint (`http://127.0.0.1:8080/v1`)."""
@@ -108,7 +105,7 @@ class Runner(Keeper, Protocol):
 
 
 @runtime_checkable
-class Replacer(Protocol):
+class SupportsRollback(Protocol):
     """What a `Runner` may do besides: keep what runs until what takes its place is healthy.
 
     The `start` of such a runner sets aside what runs, so it is not stopped before.
@@ -124,7 +121,7 @@ class Replacer(Protocol):
 
 
 @runtime_checkable
-class Fetcher(Protocol):
+class ReportsDownload(Protocol):
     """What a `Runner` may know besides: how far its engine is with a download."""
 
     def cached_bytes(self, deployment: str) -> int | None:
@@ -133,8 +130,8 @@ class Fetcher(Protocol):
 
 
 @runtime_checkable
-class Finder(Protocol):
-    """What a keeper may know besides: where a deployment answers now, and why something is left."""
+class SupportsLookup(Protocol):
+    """What a manager may know besides: where a deployment answers now, and why something is left."""
 
     def endpoint(self, record: Any) -> str | None:
         """The endpoint of a record (`deployer.running.store.Deployment`), looked up."""
@@ -146,8 +143,8 @@ class Finder(Protocol):
 
 
 @runtime_checkable
-class Teller(Protocol):
-    """What a keeper may know besides: how a deployment is, told by who serves it and not by asking the model."""
+class ReportsStatus(Protocol):
+    """What a manager may know besides: how a deployment is, told by who serves it and not by asking the model."""
 
     def told(self, record: Any) -> tuple[str, bool | None]:
         """Its state in the words of `status`, and whether it is awake (None: that is not told)."""
@@ -155,34 +152,123 @@ class Teller(Protocol):
 
 
 @runtime_checkable
-class Rester(Protocol):
-    """What a keeper may do besides: put a deployment to rest until the next `up`."""
+class SupportsPause(Protocol):
+    """What a manager may do besides: put a deployment to rest until the next `up`."""
 
     def rest(self, deployment: str) -> None:
         """Put it to rest, so that no call wakes it."""
         ...
 
 
-class Provider(Protocol):
-    """The module under `stacks/`. `program` or `resources` must be there; the following may be:
+Inputs = Mapping[str, Any]
+"""The plain inputs of a stack: what JSON can hold, without a secret."""
+Outputs = Mapping[str, Any]
+"""What a stack exports."""
 
-    - `runner(home)`: applies it without Pulumi; one with a `program` is applied by the Pulumi engine. `PRICING`: rules of the bill by resource type.
-    - `image()`: the name of the public parameter of its machine image, which is read before anything is made.
-    - `refuses(want, prices)`: why it cannot serve the wanted model there, one reason each; nothing if it can.
-    - `idle_minutes(after_s)`: how long it stays awake after a request; with it, it scales to zero.
-    - `warnings(inputs, offer)`: what should be known before it is applied.
-    - `CONNECTION(outputs)`: how a deployment is called that has no OpenAI route (`deployer.running.gateway`).
+
+@dataclass(frozen=True)
+class Pricing:
+    """Rules of the bill and the types that cost nothing, by resource type (`deployer.planning.cost`).
+
+    `rules` price one resource each; `free` names the reason why a type costs nothing. `alone` False: the rules of all
+    other providers count too.
     """
 
-    TARGET: str
-    NAME: str
-    ENGINES: Sequence[str]  # the engines it can run, most preferred first
-    PRIVACY: str  # where the data goes, in one line
+    rules: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    free: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = True
 
-    def offers(self, want: Want, prices: Prices) -> Iterable[Offer]:
-        """The hardware that can be had for this spec, priced or unpriced, in any order."""
-        ...
 
-    def inputs(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Turn what was chosen (`deployer.planning.plan.order_of`) into the plain inputs of the stack."""
-        ...
+@dataclass(frozen=True)
+class Sleep:
+    """How a provider scales to zero.
+
+    `minutes_of` turns the spec's `policy.idle.after` (seconds) into the minutes that it stays awake after a request;
+    `window_minutes` is what is billed at least each time that it wakes; `cold_start_minutes` is lowest and highest.
+    """
+
+    minutes_of: Callable[[float], float]
+    cold_start_minutes: tuple[float, float]
+    window_minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Pulumi program that declares everything and exports `endpoint` and ids.
+
+    `run` declares; it imports Pulumi only when it is called. `secrets` are the configuration keys without which it
+    must not be run; `packages` are the distributions that it needs; `replaced_for` names, by resource type, the inputs
+    whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for.
+    """
+
+    run: Callable[[Inputs], None]
+    secrets: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("pulumi",)
+    replaced_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    balancer: Callable[[Inputs], str | None] = lambda _: None
+    documentation: str = ""
+
+
+@dataclass(frozen=True)
+class NativeApi:
+    """How a deployment is called that has no OpenAI route: by the API of the service that has it.
+
+    `connect` makes the backend (`deployer.running.gateway.backend.Backend`) of a deployment. The gateway's container
+    copies `sources` (paths below the folder of stacks, the module with `connect` first), installs `requirements`,
+    hands on the variables of `environment`, and mounts `settings`, the folder of the user's own settings below home.
+    `limit_s` is how long a call is held by default while the model wakes.
+    """
+
+    connect: Callable[[Any], Any]
+    limit_s: float
+    sources: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    settings: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The function that connects, as `module:name` below the folder of stacks."""
+        module = self.sources[0].removesuffix(".py").replace("/", ".")
+        return f"stacks.{module}:{self.connect.__name__}"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One provider. All parts below `inputs` are optional; `lacks` says what a missing one means.
+
+    `engines` are those it can run, most preferred first; `privacy` says in one line where the data goes.
+    `offers` lists the hardware that can be had for a spec, priced or unpriced, in any order. `inputs` turns what was
+    chosen (`deployer.planning.plan.order_of`) into the inputs of the stack. What will exist is said by `resources`,
+    or by running `program` offline; a `program` is applied by Pulumi, anything else by its `runner`.
+    `starts_from_files`: its machines start from the texts of `deployer.planning.cloud_init`; `unservable` says why an
+    order could not be served there.
+    """
+
+    target: str
+    name: str
+    engines: tuple[str, ...]
+    privacy: str
+    offers: Callable[[Want, Prices], Iterable[Offer]]
+    inputs: Callable[[Mapping[str, Any]], Inputs]
+    resources: Callable[[Inputs], Iterable[Mapping[str, Any]]] | None = None
+    program: Program | None = None
+    runner: Callable[[Path], Runner] | None = None
+    refuses: Callable[[Want, Prices], Iterable[str]] | None = None
+    unservable: Callable[[Mapping[str, Any]], str | None] | None = None
+    warnings: Callable[[Inputs, Offer], Iterable[str]] | None = None
+    sleep: Sleep | None = None
+    pricing: Pricing | None = None
+    regions: Mapping[str, str] | None = None
+    files: Callable[[Sequence[Any]], tuple[Mapping[str, str | Path], tuple[str, ...]]] | None = None
+    driver: Callable[[Any], Any] | None = None
+    manager: Callable[[Path, Say], Manager] | None = None
+    native_api: NativeApi | None = None
+    starts_from_files: bool = False
+    prices: Callable[[], Any] | None = None
+    cloud: Callable[[], Any] | None = None
+
+    @property
+    def applied_by_pulumi(self) -> bool:
+        """Whether Pulumi makes it, and says itself what would change."""
+        return self.program is not None

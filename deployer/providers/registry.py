@@ -1,36 +1,46 @@
-"""How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one."""
+"""How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one.
+
+stacks/<target>/<name>/provider.py     holds PROVIDER (`deployer.providers.api.Provider`)
+stacks/<target>/<name>.py              a module of version 0.1: the same parts as attributes of the module
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 from zlib import crc32
 
 from deployer.core.domain import TARGETS
 from deployer.core.errors import UsageError, quoted
+from deployer.providers import module_form
 from deployer.providers.api import Provider
+
+BUNDLED = "stacks"
+"""The name that the package's own folder is imported by, wherever it lies."""
+RECORD = "provider.py"
 
 
 def folders() -> tuple[Path, ...]:
     """Where providers are looked for: the package's own folder (or the checkout's), then the user's."""
-    package = Path(__file__).parents[1]
-    bundled = package / "stacks"
-    own = bundled if bundled.is_dir() else package.parent / "stacks"
     more = os.environ.get("DEPLOYER_STACKS", "")
-    return (own, *(Path(p) for p in more.split(os.pathsep) if p))
+    return (_bundled(), *(Path(p) for p in more.split(os.pathsep) if p))
 
 
 def providers(target: str) -> Mapping[str, Path]:
-    """The providers of a target by name, without importing one."""
-    folder = target.replace("-", "_")
-    files = (f for root in folders() for f in sorted((root / folder).glob("*.py")))
-    return {f.stem: f for f in files if not f.stem.startswith("_")}
+    """The providers of a target by name, with the file that holds each, without importing one."""
+    found: dict[str, Path] = {}
+    for root in folders():
+        folder = root / target.replace("-", "_")
+        for file in sorted((*folder.glob(f"*/{RECORD}"), *folder.glob("*.py"))):
+            name = file.parent.name if file.parent != folder else file.stem
+            if not name.startswith("_"):
+                found[name] = file
+    return dict(sorted(found.items()))
 
 
 def every_provider() -> Iterator[tuple[str, str]]:
@@ -40,16 +50,11 @@ def every_provider() -> Iterator[tuple[str, str]]:
             yield target, name
 
 
-def provider_file(target: str, name: str) -> Path:
-    """Return the file of one provider."""
-    return providers(target)[name]
-
-
 def provider(target: str, name: str) -> Provider:
     """Import one provider.
 
     Raises:
-        UsageError: there is no such provider for the target.
+        UsageError: there is no such provider for the target, or its file holds none.
     """
     known = providers(target)
     if name not in known:
@@ -58,26 +63,43 @@ def provider(target: str, name: str) -> Provider:
             f"no provider {quoted(name)} for {target}",
             hint=f"providers of {target}: {have}",
         )
-    return cast(Provider, _module(known[name], target.replace("-", "_")))
+    return _loaded(known[name], target, name)
 
 
-def sources(file: Path) -> tuple[Path, ...]:
-    """Return a provider's file and its parts: all that its program is made of."""
-    shared = sorted(file.parent.glob("_*.py"))
-    return (file, *shared, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
+def sources(target: str, name: str) -> tuple[Path, ...]:
+    """Return the files that a provider's program is made of: its own, and those that its target's providers share."""
+    file = providers(target)[name]
+    if file.name != RECORD:
+        shared = sorted(file.parent.glob("_*.py"))
+        return (file, *shared, *sorted((file.parent / f"_{file.stem}").rglob("*.py")))
+    shared = sorted(file.parents[1].glob("_*.py"))
+    return (*shared, *sorted((file.parent / "program").rglob("*.py")))
+
+
+def _bundled() -> Path:
+    package = Path(__file__).parents[1]
+    installed = package / BUNDLED
+    return installed if installed.is_dir() else package.parent / BUNDLED
 
 
 @cache
-def _module(path: Path, target: str) -> ModuleType:
-    package = f"deployer_stacks_{target}_{crc32(str(path.parent).encode()):08x}"
-    if package not in sys.modules:
+def _loaded(file: Path, target: str, name: str) -> Provider:
+    in_folder = file.name == RECORD
+    root = file.parents[2] if in_folder else file.parents[1]
+    module = _module(root, f"{target.replace('-', '_')}.{name}{'.provider' if in_folder else ''}")
+    if not in_folder:
+        return module_form.provider(module)
+    found = getattr(module, "PROVIDER", None)
+    if not isinstance(found, Provider):
+        raise UsageError(f"{file} holds no PROVIDER", hint="see docs/ADD_A_PROVIDER.md")
+    return found
+
+
+def _module(root: Path, name: str) -> ModuleType:
+    """Import a module of a folder of stacks, under a name of the folder's own."""
+    package = BUNDLED if root == _bundled() else f"{BUNDLED}_{crc32(str(root).encode()):08x}"
+    known = sys.modules.get(package)
+    if known is None or str(root) not in known.__path__:
         home = sys.modules[package] = ModuleType(package)
-        home.__path__ = [str(path.parent)]
-    name = f"{package}.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:  # pragma: no cover - a .py file always has a loader
-        raise UsageError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+        home.__path__ = [str(root)]
+    return importlib.import_module(f"{package}.{name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.engines import engine
 from deployer.providers.api import Say
 from deployer.running import openai_client
@@ -49,15 +49,15 @@ def smoke_test(record: Deployment, store: Store, say: Say) -> None:
     """Ask for a short completion with the key, and be refused without it.
 
     Raises:
-        EngineError: it does not answer, or answers to anybody.
+        RemoteError: it does not answer, or answers to anybody.
     """
     endpoint = endpoint_of(record, store)
     if record.route == "chat":
         _ask(endpoint, record)
     elif not openai_client.accepts(endpoint):  # nobody knows what its /predict takes
-        raise EngineError("the endpoint refuses its own API key", where=endpoint.url)
+        raise RemoteError("the endpoint refuses its own API key", where=endpoint.url)
     if openai_client.open_to_all(endpoint):
-        raise EngineError("the endpoint answers without the API key", where=endpoint.url)
+        raise RemoteError("the endpoint answers without the API key", where=endpoint.url)
     say("it answers with its API key, and refuses without it")
 
 

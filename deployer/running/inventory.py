@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from deployer.providers.api import Say
-from deployer.running.aws import inventory, removal
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.removal import Left
-from deployer.running.aws.session import Clients
 
 
-class Things(Protocol):
+@dataclass(frozen=True)
+class Found:
+    """One thing that exists. `details` is what pricing it and reaching it need."""
+
+    type: str
+    id: str
+    name: str
+    deployment: str
+    region: str
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """As the documents have it."""
+        return {"type": self.type, "name": self.name, "id": self.id}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What could not be removed, and why."""
+
+    found: Found
+    why: str
+
+
+class Inventory(Protocol):
     """Everything of one deployment."""
 
     @property
@@ -26,27 +48,10 @@ class Things(Protocol):
 
         Raises:
             PrerequisiteError: credentials, permission or network are missing.
-            EngineError: the cloud failed.
+            RemoteError: the cloud failed.
         """
         ...
 
     def remove(self, found: Sequence[Found], say: Say) -> tuple[list[Found], list[Left]]:
         """Remove what was found; return what was removed and what is left. Refusals are not raised."""
         ...
-
-
-@dataclass(frozen=True)
-class Account:
-    """What a rented machine is made of, in one region of an AWS account."""
-
-    clients: Clients
-    deployment: str
-    taken_up: Collection[str] = ()
-
-    def found(self) -> list[Found]:
-        """See `Things`."""
-        return inventory.search(self.clients, self.deployment)
-
-    def remove(self, found: Sequence[Found], say: Say) -> tuple[list[Found], list[Left]]:
-        """See `Things`."""
-        return removal.remove(self.clients, found, say)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError
 from deployer.providers import registry
-from deployer.providers.api import Finder, Keeper, Provider, Runner, Say
+from deployer.providers.api import Manager, Provider, Runner, Say, SupportsLookup
 from deployer.running import health
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
@@ -19,53 +18,47 @@ def silent(_line: str) -> None:
     """Say nothing."""
 
 
-def keeper_for(record: Deployment, home: Path, say: Say = silent) -> Keeper:
+def provider_of(record: Deployment) -> Provider:
+    """Return the provider of a deployment.
+
+    Raises:
+        UsageError: the provider's file is gone.
+    """
+    return registry.provider(record.target, record.provider)
+
+
+def manager_for(record: Deployment, home: Path, say: Say = silent) -> Manager:
     """Return what looks after a deployment.
 
     Raises:
         UsageError: the provider's file is gone.
     """
-    return _keeper(record.target, record.provider, home, say)
+    return manager_of(provider_of(record), home, say)
 
 
 def reached(record: Deployment, store: Store) -> Endpoint:
     """How a deployment is reached now: where its address may change, it is looked up, and remembered."""
-    return health.endpoint_of(located(record, store, keeper_for(record, store.home)), store)
+    return health.endpoint_of(located(record, store, manager_for(record, store.home)), store)
 
 
-def located(record: Deployment, store: Store, keeper: Keeper) -> Deployment:
+def located(record: Deployment, store: Store, manager: Manager) -> Deployment:
     """The record with the address that it has now."""
-    if not isinstance(keeper, Finder):
+    if not isinstance(manager, SupportsLookup):
         return record
-    now = replace(record, endpoint=keeper.endpoint(record))
+    now = replace(record, endpoint=manager.endpoint(record))
     if now != record:
         store.save(now)
     return now
 
 
-def _keeper(where: str, provider: str, home: Path, say: Say) -> Keeper:
-    return keeper_of(registry.provider(where, provider), home, say)
-
-
-if TYPE_CHECKING:
-    pass
-
-
-def applied_by_engine(provider: Provider) -> bool:
-    """Whether it is applied by the Pulumi engine, which says itself what would change."""
-    return hasattr(provider, "program")
-
-
-def keeper_of(provider: Provider, home: Path, say: Say) -> Keeper:
+def manager_of(provider: Provider, home: Path, say: Say) -> Manager:
     """Return what looks after a provider's deployments.
 
     Raises:
         PrerequisiteError: this version cannot apply that provider.
     """
-    if applied_by_engine(provider):
-        from deployer.running.stack.sites import keeper_of as keeper_by_engine
-
-        return keeper_by_engine(provider, home, say)
+    if provider.manager is not None:
+        return provider.manager(home, say)
     return runner_of(provider, home)
 
 
@@ -75,11 +68,9 @@ def runner_of(provider: Provider, home: Path) -> Runner:
     Raises:
         PrerequisiteError: this version cannot apply that provider.
     """
-    make = getattr(provider, "runner", None)
-    if make is None:
+    if provider.runner is None:
         raise PrerequisiteError(
-            f"applying {provider.TARGET} with {provider.NAME} is not part of this version yet",
+            f"applying {provider.target} with {provider.name} is not part of this version yet",
             hint="'deployer plan' shows what it would cost",
         )
-    runner: Runner = make(home)
-    return runner
+    return provider.runner(home)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 
 if TYPE_CHECKING:
     import ssl
@@ -72,7 +72,7 @@ def accepts(endpoint: Endpoint) -> bool:
     """Whether it answers with the key.
 
     Raises:
-        EngineError: it cannot be reached.
+        RemoteError: it cannot be reached.
     """
     return _asked_for_models(endpoint, endpoint.key) == 200
 
@@ -81,7 +81,7 @@ def open_to_all(endpoint: Endpoint) -> bool:
     """Whether it answers without the key.
 
     Raises:
-        EngineError: it cannot be reached.
+        RemoteError: it cannot be reached.
     """
     return _asked_for_models(endpoint, "") == 200
 
@@ -102,7 +102,7 @@ def chat(
     """Yield the pieces of an answer as they come.
 
     Raises:
-        EngineError: it cannot be reached, or refuses, or breaks off.
+        RemoteError: it cannot be reached, or refuses, or breaks off.
     """
     import httpx
 
@@ -120,9 +120,9 @@ def chat(
         raise _unasked(endpoint, error) from error
 
 
-def _unasked(endpoint: Endpoint, error: Exception) -> EngineError:
+def _unasked(endpoint: Endpoint, error: Exception) -> RemoteError:
     said = str(error) or type(error).__name__
-    return EngineError(
+    return RemoteError(
         f"{endpoint.url} cannot be asked: {said}",
         hint="'deployer status' says how it is, 'deployer logs NAME' what it did",
         where=endpoint.url,
@@ -173,7 +173,7 @@ def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=str(endpoint.authority))
     except (OSError, ssl.SSLError) as error:
-        raise EngineError(
+        raise RemoteError(
             f"the deployment's certificate authority cannot be read: {error}",
             hint="'deployer up' writes it anew",
             where=str(endpoint.authority),
@@ -184,7 +184,7 @@ ASLEEP = (502, 503)
 """What stands before a model answers while there is none: Hugging Face while an endpoint wakes."""
 
 
-class AsleepError(EngineError):
+class AsleepError(RemoteError):
     """Nothing answers behind the route, now."""
 
     asleep = True
@@ -193,7 +193,7 @@ class AsleepError(EngineError):
 def _accepted(answer: httpx.Response, endpoint: Endpoint) -> None:
     if answer.status_code != 200:
         answer.read()
-        kind = AsleepError if answer.status_code in ASLEEP else EngineError
+        kind = AsleepError if answer.status_code in ASLEEP else RemoteError
         raise kind(
             f"the endpoint refused: {answer.status_code} {reason(answer.text)}", where=endpoint.url
         )
@@ -211,7 +211,7 @@ def pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
     """Read the texts of a streamed chat completion's server-sent events.
 
     Raises:
-        EngineError: it holds an error, or ends before its end.
+        RemoteError: it holds an error, or ends before its end.
     """
     for line in lines:
         data = line.removeprefix("data: ")
@@ -219,12 +219,12 @@ def pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
             return
         if data != line:
             yield from _texts(json.loads(data), endpoint)
-    raise EngineError("the answer broke off before its end", where=endpoint.url)
+    raise RemoteError("the answer broke off before its end", where=endpoint.url)
 
 
 def _texts(event: Mapping[str, Any], endpoint: Endpoint) -> Iterator[str]:
     if "error" in event:
-        raise EngineError(f"the engine failed: {event['error'].get('message')}", where=endpoint.url)
+        raise RemoteError(f"the engine failed: {event['error'].get('message')}", where=endpoint.url)
     for choice in event.get("choices", ()):
         text = choice.get("delta", {}).get("content")
         if text:

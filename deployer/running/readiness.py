@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import EngineError
-from deployer.providers.api import Fetcher, Runner, Say
+from deployer.core.errors import RemoteError
+from deployer.providers.api import ReportsDownload, Runner, Say
 from deployer.running import health
 from deployer.running.download_progress import Growth
 from deployer.running.store import Store
@@ -42,7 +42,7 @@ class Waiting:
         """Wait until the engine says that it is.
 
         Raises:
-            EngineError: it ended, or took longer than `limit_s`; with its last words.
+            RemoteError: it ended, or took longer than `limit_s`; with its last words.
         """
         start = time.monotonic()
         said, shown, looked = "", start, 0.0
@@ -66,7 +66,11 @@ class Waiting:
 
     def _fetched(self, weights: Growth) -> bool:
         """Show how far the weights are, if they have come a step further."""
-        held = self.runner.cached_bytes(self.name) if isinstance(self.runner, Fetcher) else None
+        held = (
+            self.runner.cached_bytes(self.name)
+            if isinstance(self.runner, ReportsDownload)
+            else None
+        )
         line = weights.line(held)
         if line:
             self.say(f"  {line}")
@@ -84,11 +88,11 @@ class Waiting:
     def _healthy(self, record: Deployment) -> bool:
         return health.healthy(record, self.store)
 
-    def _failure(self, what: str) -> EngineError:
+    def _failure(self, what: str) -> RemoteError:
         folder = self.store.folder(self.name)
         lines = list(self.runner.logs(self.name, follow=False, tail=LAST_WORDS))
         words = "".join(f"\n    {line}" for line in lines)
-        return EngineError(
+        return RemoteError(
             f"{what}; it said last:{words}" if words else what,
             hint="correct what it complains about, then run 'deployer up' again",
             where=str(next(folder.glob("*.log"), folder)),

@@ -13,7 +13,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError
 from deployer.planning.record import new_record, planned
-from deployer.providers.api import Replacer, Runner, Say
+from deployer.providers.api import Runner, Say, SupportsRollback
 from deployer.running import health
 from deployer.running.readiness import Waiting
 from deployer.running.store import Store
@@ -76,7 +76,7 @@ class RunnerWork:
 
     def run(self) -> Deployment:
         """Start it anew in place of whatever is left of an older one."""
-        if not isinstance(self.runner, Replacer):
+        if not isinstance(self.runner, SupportsRollback):
             self.runner.stop(self.name)
         record = new_record(self.plan, self.now())
         self.store.save(record)
@@ -90,7 +90,7 @@ class RunnerWork:
         waiting = Waiting(self.plan, self.store, self.runner, self.say, self.limit_s)
         waiting.until_healthy(record)
         health.smoke_test(record, self.store, self.say)
-        if isinstance(self.runner, Replacer):
+        if isinstance(self.runner, SupportsRollback):
             self.runner.settle(self.name)
         found = tuple(self.runner.found(self.name))
         record = replace(record, ready_at=self.now(), resources=found)
@@ -127,7 +127,7 @@ class RunnerWork:
 
     def _put_back(self, before: Deployment | None) -> bool:
         """Bring back what was to be replaced, where the runner has kept it."""
-        if before is None or not isinstance(self.runner, Replacer):
+        if before is None or not isinstance(self.runner, SupportsRollback):
             return False
         if self.runner.put_back(self.name):
             self.say(f"{self.name} is back as it was before")

@@ -30,7 +30,7 @@ def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
         plans=plans,
         demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
         pricing={p.target: _pricing(p, setting) for p in plans},
-        privacy={p.target: provider(p.target, p.provider).PRIVACY for p in plans if p.offer},
+        privacy={p.target: provider(p.target, p.provider).privacy for p in plans if p.offer},
     )
     return compare.compare(asked, now(), _skipped(seen) if seen else ())
 
@@ -60,7 +60,5 @@ def _as_seen(loaded: Loaded, seen: Trace) -> Loaded:
 
 
 def _pricing(made: Plan, setting: Setting) -> Pricing:
-    rules = None
-    if made.offer:
-        rules = getattr(provider(made.target, made.provider), "PRICING", None)
+    rules = provider(made.target, made.provider).pricing if made.offer else None
     return Pricing(catalog.load(setting.home / "catalog"), rules)

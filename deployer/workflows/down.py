@@ -8,8 +8,8 @@ from typing import Any
 
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
-from deployer.providers.api import Finder, Keeper, Rester, Say
-from deployer.running.lookup import applied_by_engine, keeper_for, keeper_of, silent
+from deployer.providers.api import Manager, Say, SupportsLookup, SupportsPause
+from deployer.running.lookup import manager_for, manager_of, silent
 from deployer.running.store import Store
 
 
@@ -25,9 +25,9 @@ def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
     with store.lock(name):
         removed: list[Mapping[str, str]] = []
         left: list[Mapping[str, str]] = []
-        for keeper in _asked(list(_keepers_of(name, store, say)), name, say):
-            removed += keeper.stop(name)
-            left += [{**one, "why": _why(keeper, one)} for one in keeper.found(name)]
+        for manager in _asked(list(_managers_of(name, store, say)), name, say):
+            removed += manager.stop(name)
+            left += [{**one, "why": _why(manager, one)} for one in manager.found(name)]
         if not left:
             store.forget(name)
     return {
@@ -46,51 +46,51 @@ def rest(home: Path, name: str) -> None:
     """
     store = Store(home)
     with store.lock(name):
-        keeper = keeper_for(store.get(name), home)
-        if not isinstance(keeper, Rester):
+        manager = manager_for(store.get(name), home)
+        if not isinstance(manager, SupportsPause):
             raise UsageError(
                 f"{name} is not paused by name",
                 hint=f"'deployer idle stop' stops machines that nobody uses; 'deployer down {name}' removes it",
             )
-        keeper.rest(name)
+        manager.rest(name)
 
 
-def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:
+def _asked(managers: Sequence[Manager], name: str, say: Say) -> Iterator[Manager]:
     """Those that can be asked. Where several clouds may have it, one that does not answer is said, no error."""
-    clouds = [keeper for keeper in keepers if isinstance(keeper, Finder)]
+    clouds = [manager for manager in managers if isinstance(manager, SupportsLookup)]
     refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
     if refused and len(refused) == len(clouds):
         raise next(iter(refused.values()))
     for refusal in refused.values():
         say(f"not looked at: {refusal.message}")
-    yield from (keeper for keeper in keepers if id(keeper) not in refused)
+    yield from (manager for manager in managers if id(manager) not in refused)
 
 
-def _refusals(keepers: Sequence[Keeper], name: str) -> Iterator[tuple[int, DeployerError]]:
-    for keeper in keepers:
+def _refusals(managers: Sequence[Manager], name: str) -> Iterator[tuple[int, DeployerError]]:
+    for manager in managers:
         try:
-            keeper.found(name)
+            manager.found(name)
         except DeployerError as error:
-            yield id(keeper), error
+            yield id(manager), error
 
 
-def _why(keeper: Keeper, one: Mapping[str, str]) -> str:
-    why = keeper.why(one["type"], one["id"]) if isinstance(keeper, Finder) else None
+def _why(manager: Manager, one: Mapping[str, str]) -> str:
+    why = manager.why(one["type"], one["id"]) if isinstance(manager, SupportsLookup) else None
     return why or "it did not end when it was told to"
 
 
-def _keepers_of(name: str, store: Store, say: Say) -> Iterator[Keeper]:
+def _managers_of(name: str, store: Store, say: Say) -> Iterator[Manager]:
     """What the record names; without a readable record, all that may have made something of that name."""
     try:
         record = store.load(name)
     except DeployerError:
         record = None
     if record is not None:
-        yield keeper_for(record, store.home, say)
+        yield manager_for(record, store.home, say)
         return
     for where, provider in registry.every_provider():
         found = registry.provider(where, provider)
         # a cloud is asked only for what is named after its target
-        named = applied_by_engine(found) and name.endswith(f"-{where}")
+        named = found.applied_by_pulumi and name.endswith(f"-{where}")
         if named or hasattr(found, "runner"):
-            yield keeper_of(found, store.home, say)
+            yield manager_of(found, store.home, say)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from deployer.core.domain import Plan, Resource
 from deployer.providers.api import Say
 from deployer.providers.registry import provider
-from deployer.running.lookup import applied_by_engine
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
@@ -24,12 +23,12 @@ def refreshed(plan: Plan, home: Path, say: Say) -> Plan:
 
     Raises:
         PrerequisiteError: engine, credentials, permission or network are missing.
-        EngineError: the engine failed.
+        RemoteError: the engine failed.
     """
     from deployer.running.stack.preview import look
 
     store, where = Store(home), provider(plan.target, plan.provider)
-    if plan.deployed is None or not plan.feasible or not applied_by_engine(where):
+    if plan.deployed is None or not plan.feasible or not where.applied_by_pulumi:
         return plan
     changes = look(plan, store, where, say)
     return replace(

@@ -30,18 +30,13 @@ from typing import Any
 
 from deployer.core.clock import now
 from deployer.core.domain import TARGETS, ModelInfo, Plan, Resource
-from deployer.core.errors import (
-    DeployerError,
-    Exit,
-    NothingFitsError,
-    PolicyError,
-)
+from deployer.core.errors import DeployerError, Exit, NothingFitsError, PolicyError
 from deployer.core.home import home
 from deployer.planning import catalog, diff, model_facts, plan
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question
 from deployer.providers.api import Provider
-from deployer.providers.registry import provider, provider_file
+from deployer.providers.registry import provider
 from deployer.running.stack import offline as program
 from deployer.running.store import Store
 from deployer.sources import host, measurements
@@ -85,9 +80,9 @@ def _beside(made: Plan, setting: Setting) -> Plan:
         return made
     made = replace(made, deployed=diff.fingerprint(record))
     where = provider(made.target, made.provider)
-    if not made.resources or record.provider != made.provider or not hasattr(where, "program"):
+    if not made.resources or record.provider != made.provider or where.program is None:
         return made
-    return diff.beside(made, record, getattr(where, "REPLACED_FOR", {}))
+    return diff.beside(made, record, where.program.replaced_for)
 
 
 def _on_instance(spec: Spec, instance: str) -> Spec:
@@ -142,9 +137,7 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
     question = Question(loaded.spec, target, info, prices, host.look(), kept)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
-        return program.resources_of(
-            where, provider_file(target, where.NAME), inputs, setting.home / "cache" / "programs"
-        )
+        return program.resources_of(where, inputs, setting.home / "cache" / "programs")
 
     write = cached(setting.home / "cache" / "files")
     known = _deployed(f"{loaded.name}-{target}", info, setting)

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Plan
-from deployer.core.errors import (
-    StaleError,
-    UsageError,
-)
+from deployer.core.errors import StaleError, UsageError
 from deployer.planning import diff
 from deployer.planning.document import moved
 

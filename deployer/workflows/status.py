@@ -10,9 +10,9 @@ from typing import Any
 
 from deployer.core.deployment import Deployment
 from deployer.engines.metrics import COUNTED, Counted
-from deployer.providers.api import Keeper, Teller
+from deployer.providers.api import Manager, ReportsStatus
 from deployer.running import health, openai_client
-from deployer.running.lookup import keeper_for, located
+from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
 
 SECONDS_PER_HOUR = 3600
@@ -30,12 +30,12 @@ def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
 
 
 def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
-    keeper = keeper_for(record, store.home)
-    record = located(record, store, keeper)
-    found = keeper.found(record.name)
-    state, awake = _state(record, store, keeper, found)
+    manager = manager_for(record, store.home)
+    record = located(record, store, manager)
+    found = manager.found(record.name)
+    state, awake = _state(record, store, manager, found)
     up = state in ("starting", "healthy", "unhealthy")
-    memory = getattr(keeper, "gpu_memory_mib", None)
+    memory = getattr(manager, "gpu_memory_mib", None)
     return {
         "name": record.name,
         "target": record.target,
@@ -46,27 +46,29 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
         "started_at": record.started_at,
         "uptime_seconds": int(_age(record, now)) if up else None,
         "gpu_memory_mib": memory(record.name) if memory and up else None,
-        **_used(record, store, healthy=state == "healthy" and not isinstance(keeper, Teller)),
+        **_used(
+            record, store, healthy=state == "healthy" and not isinstance(manager, ReportsStatus)
+        ),
         "usd_per_hour": None if record.usd_per_hour is None else float(record.usd_per_hour),
-        "cost_so_far_usd": None if isinstance(keeper, Teller) else _cost(record, now),
+        "cost_so_far_usd": None if isinstance(manager, ReportsStatus) else _cost(record, now),
         "expires_at": record.expires_at,
-        **_told(keeper, record, now),
+        **_told(manager, record, now),
         "resources": [dict(r) for r in found],
     }
 
 
-def _told(keeper: Keeper, record: Deployment, now: str) -> dict[str, Any]:
+def _told(manager: Manager, record: Deployment, now: str) -> dict[str, Any]:
     """What the cloud knows better than the record: how long its machines ran, when they were last used."""
     if not record.launched:
         return {}
-    from deployer.running.aws.manager import CloudKeeper
     from deployer.running.reaper import lifetime
+    from stacks.cloud_gpu.aws.manager import MachineManager
 
-    if not isinstance(keeper, CloudKeeper):
+    if not isinstance(manager, MachineManager):
         return {}
 
-    clients, at = keeper.clients(record.name), datetime.fromisoformat(now).timestamp()
-    told = lifetime.glance(clients, record, keeper.things(record.name).found(), at)
+    clients, at = manager.clients(record.name), datetime.fromisoformat(now).timestamp()
+    told = lifetime.glance(clients, record, manager.things(record.name).found(), at)
     return {
         "idle_since": told.idle_since,
         "cost_so_far_usd": None if told.cost_usd is None else round(float(told.cost_usd), 6),
@@ -75,16 +77,16 @@ def _told(keeper: Keeper, record: Deployment, now: str) -> dict[str, Any]:
 
 
 def _state(
-    record: Deployment, store: Store, keeper: Keeper, found: Sequence[Mapping[str, str]]
+    record: Deployment, store: Store, manager: Manager, found: Sequence[Mapping[str, str]]
 ) -> tuple[str, bool | None]:
     """Say how it is, and whether it is awake, which is told of what sleeps by itself alone.
 
     What should be there and is not has failed; what is there and rests is stopped. What sleeps by itself is not
     asked: that would wake it.
     """
-    if isinstance(keeper, Teller):
-        return keeper.told(record)
-    if not keeper.alive(record.name):
+    if isinstance(manager, ReportsStatus):
+        return manager.told(record)
+    if not manager.alive(record.name):
         return ("stopped" if found else "failed"), None
     if record.endpoint and health.healthy(record, store):
         return "healthy", None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deployer.core.domain import Plan
 from deployer.providers.api import Provider, Say
-from deployer.running.lookup import applied_by_engine, runner_of
+from deployer.running.lookup import runner_of
 from deployer.running.runner_apply import READY_S, Applied, Now, RunnerWork
 from deployer.running.store import Store
 
@@ -38,13 +38,13 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
     error; all others have been agreed to with the plan.
 
     Raises:
-        EngineError: it did not start, or does not answer as it should.
+        RemoteError: it did not start, or does not answer as it should.
         PrerequisiteError: something that it needs is missing.
         StaleError: another process is working on the same deployment.
     """
     store = Store(home)
     with store.lock(plan.deployment):
-        if applied_by_engine(provider):
+        if provider.applied_by_pulumi:
             from deployer.running.reaper import lifetime
             from deployer.running.stack.apply import StackWork
 

@@ -20,8 +20,8 @@ from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question, candidates, want_of
 from deployer.providers import registry
-from deployer.providers.api import Finder, Host, Provider, Teller
-from deployer.running.lookup import keeper_of
+from deployer.providers.api import Host, Provider, ReportsStatus, SupportsLookup
+from deployer.running.lookup import manager_of
 from deployer.running.stack import offline
 from deployer.spec.load import load
 
@@ -87,9 +87,7 @@ def _case(where: str, name: str, file: Path) -> Case:
     assert found, "it has an offer, a format and an engine for an 8B model"
     order = plan.order_of(plan.Asked(question, loaded), found[0])
     provider = registry.provider(where, name)
-    made = offline.resources_of(
-        provider, registry.provider_file(where, name), provider.inputs(order), None
-    )
+    made = offline.resources_of(provider, provider.inputs(order), None)
     return Case(where, name, provider, question, order, made)
 
 
@@ -98,18 +96,18 @@ def offers(case: Case) -> list[Offer]:
 
 
 def test_it_is_what_its_file_is_called(case):
-    assert case.where == case.provider.TARGET
-    assert case.name == case.provider.NAME
+    assert case.where == case.provider.target
+    assert case.name == case.provider.name
 
 
 def test_it_says_in_one_line_where_the_data_goes(case):
-    assert case.provider.PRIVACY
-    assert "\n" not in case.provider.PRIVACY
+    assert case.provider.privacy
+    assert "\n" not in case.provider.privacy
 
 
 def test_its_engines_are_known(case):
-    assert case.provider.ENGINES
-    assert set(case.provider.ENGINES) <= set(engines.names())
+    assert case.provider.engines
+    assert set(case.provider.engines) <= set(engines.names())
 
 
 def test_each_offer_is_its_own_with_a_source_and_a_price_that_is_not_zero(case):
@@ -141,7 +139,7 @@ def test_what_it_makes_is_plain_and_each_thing_has_a_name_of_its_own(case):
 
 
 def test_all_that_it_makes_is_priced_or_said_to_be_free(case):
-    known = {*cost.RULES, *cost.FREE, *getattr(case.provider, "PRICING", {})}
+    known = {*cost.every_pricing().rules, *cost.every_pricing().free}
     assert {one.type for one in case.resources} <= known
 
 
@@ -166,18 +164,18 @@ def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(ca
 def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explains(case, tmp_path):
     if not hasattr(case.provider, "program"):
         return
-    keeper = keeper_of(case.provider, tmp_path, lambda _: None)
-    assert isinstance(keeper, Finder)
+    manager = manager_of(case.provider, tmp_path, lambda _: None)
+    assert isinstance(manager, SupportsLookup)
     for call in ("alive", "found", "logs", "stop"):
-        assert callable(getattr(keeper, call))
-    assert keeper.why("some:type:Thing", "none") is None
+        assert callable(getattr(manager, call))
+    assert manager.why("some:type:Thing", "none") is None
     assert list(tmp_path.rglob("*")) == [], "asking leaves nothing behind"
 
 
 def test_what_sleeps_by_itself_is_told_of_and_not_asked(case, tmp_path):
     if not hasattr(case.provider, "idle_minutes"):
         return
-    assert isinstance(keeper_of(case.provider, tmp_path, lambda _: None), Teller)
+    assert isinstance(manager_of(case.provider, tmp_path, lambda _: None), ReportsStatus)
     low, high = case.provider.COLD_START_MINUTES
     assert 0 < low <= high
     assert case.provider.inputs(case.order)["scale_to_zero_minutes"] > 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.running.containers import arguments, daemon, inspection
 from deployer.running.containers.runtime import DockerRunner
 from deployer.running.store import Store
@@ -153,7 +153,7 @@ def test_a_replacement_that_is_never_healthy_is_rolled_back(box):
     box.write(image=docker_image.variant(box.image, "/app/sick-server"))
     said: list[str] = []
     plan = box.plan()
-    with pytest.raises(EngineError, match="not healthy within 3 s"):
+    with pytest.raises(RemoteError, match="not healthy within 3 s"):
         box.apply(plan, said)
     assert f"{box.deployment} is back as it was before" in said
     assert box.containers() == before

@@ -15,11 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deployer.core.errors import PrerequisiteError, UsageError
-from deployer.running.aws import expiry, schedule
-from deployer.running.aws.instances import EXPIRES_AT
-from deployer.running.aws.session import Session
 from deployer.running.reaper import actions
 from deployer.running.reaper.service import Clientele, Reaper, Round
+from stacks._aws import expiry, schedule
+from stacks._aws.instances import EXPIRES_AT
+from stacks._aws.session import Session
 from tests.kits import emulator, idle_world, parts
 from tests.kits.idle_world import REGIONS, World
 
@@ -295,7 +295,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "none"))
-    from deployer.running.aws import session
+    from stacks._aws import session
 
     session._session.cache_clear()
     try:

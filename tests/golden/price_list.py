@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import Estimate, Offer, Rate, Resource, Usage
-from deployer.planning.cost import FREE, estimate
+from deployer.planning.cost import estimate, every_pricing
 
 PRICES = {
     "us-east-1": {
@@ -164,5 +164,5 @@ def deployment(
         machine,
         Resource("aws:secretsmanager/secret:Secret", "key", {}),
         Resource("aws:cloudwatch/logGroup:LogGroup", "log", {"retentionInDays": 14}),
-        *(Resource(kind, "free", {}) for kind in FREE),
+        *(Resource(kind, "free", {}) for kind in every_pricing().free),
     )

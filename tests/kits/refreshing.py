@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from deployer.planning import catalog
-from deployer.sources import prices
-from deployer.sources.prices import aws_rows
-from deployer.sources.prices.aws_spot import NoSpotError
+from deployer.sources.prices import Asked, Refreshed
+from stacks._aws import prices
+from stacks._aws.prices import rows
+from stacks._aws.prices.spot import NoSpotError
 from tests.kits import price_lists as lists
 from tests.kits.price_lists import Row
 
@@ -22,12 +23,12 @@ def no_spot(region: str, types: object) -> Mapping[str, Decimal]:
     raise NoSpotError("there are no AWS credentials")
 
 
-def asked(folder: Path, base: str, **more: Any) -> prices.Asked:
+def asked(folder: Path, base: str, **more: Any) -> Asked:
     quiet = {"progress": lambda *_: nullcontext(lambda _: None), "spot": no_spot}
-    return prices.Asked(folder=folder, today=TODAY, base=base, **{**quiet, **more})
+    return Asked(folder=folder, today=TODAY, base=base, **{**quiet, **more})
 
 
-def refresh(folder: Path, content: Mapping[str, Any], **more: Any) -> prices.Refreshed:
+def refresh(folder: Path, content: Mapping[str, Any], **more: Any) -> Refreshed:
     with lists.served(content) as base:
         return prices.refresh("us-east-1", asked(folder, base, **more))
 
@@ -46,7 +47,7 @@ def only(kind: str, **cells: str) -> Callable[[Row], Row]:
 
     def change(row: Row) -> Row:
         whole = dict.fromkeys(lists.EC2_COLUMNS, "") | row
-        plain = aws_rows.instance_type(whole, "us-east-1", frozenset({kind}))
+        plain = rows.instance_type(whole, "us-east-1", frozenset({kind}))
         return row | cells if plain else row
 
     return change

@@ -10,22 +10,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.stub import Stubber
 
 from deployer.cli import main
 from deployer.core.errors import PolicyError, PrerequisiteError, UsageError
-from deployer.providers.api import Finder, Rester, Teller
-from deployer.running.aws import inventory, quota, tagged
-from deployer.running.aws.session import Session
-from deployer.running.endpoints.bedrock import Bedrock
-from deployer.running.endpoints.huggingface import TYPE, Hub
-from deployer.running.endpoints.manager import ServedKeeper
-from deployer.running.endpoints.sagemaker import SageMaker
-from deployer.running.endpoints.service import Seen, services
-from deployer.running.stack.manager import StackKeeper
+from deployer.providers.api import ReportsStatus, SupportsLookup, SupportsPause
+from deployer.running.endpoints.manager import EndpointManager
+from deployer.running.endpoints.service import Seen
+from deployer.running.stack.manager import StackManager
+from stacks._aws import inventory, quota, tagged
+from stacks._aws.session import Session
+from stacks.serverless.bedrock.service import Bedrock
+from stacks.serverless.huggingface.service import TYPE, Hub
+from stacks.serverless.sagemaker.service import SageMaker
 from tests.doubles import bedrock
 from tests.doubles import hub as hub_double
 from tests.kits import emulator
@@ -176,6 +176,7 @@ def test_an_import_that_goes_on_is_taken_up_and_what_it_made_is_removed_at_its_e
     ]
 
 
+SERVICES: Any = {"bedrock": Bedrock, "sagemaker": SageMaker, "huggingface": lambda _: Hub()}
 WHEN = bedrock.WHEN
 
 
@@ -252,7 +253,7 @@ def test_a_quota_that_does_not_suffice_is_refused_with_the_command_that_raises_i
     with Stubber(client) as stub:
         stub.add_response("list_service_quotas", {"Quotas": [told]}, {"ServiceCode": service})
         with pytest.raises(PolicyError) as caught:
-            services()[service](aws).check(make(), SAID.append)
+            SERVICES[service](aws).check(make(), SAID.append)
     assert f"--service-code {service} --quota-code L-1 --desired-value 2" in (
         caught.value.hint or ""
     )
@@ -274,7 +275,7 @@ def test_weights_that_are_not_in_the_bucket_are_missed_before_anything_is_made(a
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine without AWS credentials."""
-    from deployer.running.aws import session
+    from stacks._aws import session
 
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(key, raising=False)
@@ -290,7 +291,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["bedrock", "sagemaker"])
 def test_without_credentials_the_mend_is_said(name):
     with pytest.raises(PrerequisiteError, match="there are no AWS credentials"):
-        services()[name](Session("us-east-1")).check(plan(), SAID.append)
+        SERVICES[name](Session("us-east-1")).check(plan(), SAID.append)
 
 
 @pytest.mark.usefixtures("stranger")
@@ -386,7 +387,7 @@ def test_a_service_that_cannot_be_reached_is_said(face, monkeypatch):
         Hub().seen(NAME)
 
 
-# The keeper, whatever the service
+# The manager, whatever the service
 
 
 class Sleepy:
@@ -402,31 +403,26 @@ class Sleepy:
         return self.rests
 
 
-def keeper(tmp_path: Path, seen: Seen | None, *, rests: bool = False) -> ServedKeeper:
+def manager(tmp_path: Path, seen: Seen | None, *, rests: bool = False) -> EndpointManager:
     service = Sleepy(seen, rests=rests)
-    return ServedKeeper(SimpleNamespace(NAME="x"), tmp_path, made={"x": lambda _: service})
+    return EndpointManager(
+        SimpleNamespace(name="x"), tmp_path, service=lambda _: cast(Any, service)
+    )
 
 
 def test_a_keeper_tells_how_it_is_and_what_is_gone_has_failed(tmp_path):
     record: Any = SimpleNamespace(name=NAME, endpoint=None)
-    made = keeper(tmp_path, Seen("healthy", awake=False))
-    assert isinstance(made, StackKeeper)
-    assert isinstance(made, Finder)
-    assert isinstance(made, Teller)
-    assert isinstance(made, Rester)
+    made = manager(tmp_path, Seen("healthy", awake=False))
+    assert isinstance(made, StackManager)
+    assert isinstance(made, SupportsLookup)
+    assert isinstance(made, ReportsStatus)
+    assert isinstance(made, SupportsPause)
     assert made.told(record) == ("healthy", False)
     assert made.alive(NAME)
-    assert keeper(tmp_path, None).told(record) == ("failed", None)
+    assert manager(tmp_path, None).told(record) == ("failed", None)
 
 
 def test_what_sleeps_by_itself_cannot_be_paused_and_that_is_said(tmp_path):
     with pytest.raises(UsageError, match="sleeps by itself"):
-        keeper(tmp_path, Seen("healthy")).rest(NAME)
-    keeper(tmp_path, Seen("healthy"), rests=True).rest(NAME)
-
-
-def test_a_provider_of_ones_own_without_a_service_cannot_be_applied_yet(tmp_path):
-    made = ServedKeeper(SimpleNamespace(NAME="mine"), tmp_path)
-    with pytest.raises(PrerequisiteError, match="not part of this version yet") as caught:
-        made.found(NAME)
-    assert "bedrock" in (caught.value.hint or "")
+        manager(tmp_path, Seen("healthy")).rest(NAME)
+    manager(tmp_path, Seen("healthy"), rests=True).rest(NAME)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .refusal import Refusal
+from deployer.agents.handler_server.refusal import Refusal
 
 
 class Gate:

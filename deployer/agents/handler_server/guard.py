@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .refusal import Refusal
+from deployer.agents.handler_server.refusal import Refusal
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]

@@ -6,7 +6,7 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .schema import Usage
+from deployer.agents.handler_server.schema import Usage
 
 
 class Metrics:

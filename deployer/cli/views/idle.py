@@ -12,13 +12,13 @@ from deployer.cli import terminal
 from deployer.core.units import duration, usd
 
 if TYPE_CHECKING:
-    from deployer.running.aws.sweep import Gap
     from deployer.running.reaper.actions import Verb
     from deployer.running.reaper.endpoints import Served
     from deployer.running.reaper.orphans import Orphan
     from deployer.running.reaper.service import Round
     from deployer.running.reaper.survey import Survey
     from deployer.running.reaper.verdicts import Looked
+    from stacks._aws.sweep import Gap
 
 COLOURS = {"keep": "green", "stop": "yellow", "destroy": "red"}
 

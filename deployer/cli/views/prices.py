@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.cli.terminal import table
 from deployer.core.domain import Offer
-from deployer.core.errors import EngineError, NothingFitsError, UsageError
-from deployer.planning.catalog import Catalog, age, gpus, load
+from deployer.core.errors import NothingFitsError, RemoteError, UsageError
+from deployer.planning.catalog import Catalog, age, gpus
 
 if TYPE_CHECKING:
     from deployer.sources.prices import Refreshed
@@ -79,19 +78,6 @@ def footer(offers: Sequence[Offer], today: str) -> str:
     return "; ".join(parts)
 
 
-def regions(names: Sequence[str], folder: Path) -> Sequence[str]:
-    """Return the regions to refresh; `all` is every one that has offers.
-
-    Raises:
-        UsageError: what was given is no region's name.
-    """
-    known = load(folder).regions("aws")
-    for name in names:
-        if name != "all" and not REGION.fullmatch(name):
-            raise UsageError(f"'{name}' is no name of an AWS region", hint=_near(name, known))
-    return known if "all" in names else tuple(dict.fromkeys(names))
-
-
 def news(done: Refreshed) -> str:
     """Say what one region's refresh brought."""
     counts = f"{done.on_demand} on-demand, {done.spot} spot and {done.components} other prices"
@@ -108,10 +94,10 @@ def refreshed(done: Sequence[Refreshed]) -> dict[str, Any]:
     return {"refreshed": [_region(each) for each in done]}
 
 
-def together(refused: Sequence[EngineError]) -> EngineError:
+def together(refused: Sequence[RemoteError]) -> RemoteError:
     """Make one error of the regions that were refused."""
     first = refused[0]
-    return EngineError("; ".join(e.message for e in refused), hint=first.hint, where=first.where)
+    return RemoteError("; ".join(e.message for e in refused), hint=first.hint, where=first.where)
 
 
 def _region(done: Refreshed) -> dict[str, Any]:

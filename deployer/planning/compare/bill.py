@@ -10,7 +10,6 @@ the hardware itself are written for the hours and copies that ran:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -20,6 +19,7 @@ from deployer.planning.cost.rule import Quantity
 from deployer.planning.traffic import profile
 from deployer.planning.traffic.demand import Demand
 from deployer.planning.traffic.simulation import Simulation
+from deployer.providers import api
 
 MONTH = Decimal(HOURS_PER_MONTH)
 Pair = tuple[Decimal, Decimal]
@@ -30,7 +30,7 @@ class Pricing:
     """Prices, and the rules that a provider brings itself."""
 
     rates: cost.Rates
-    rules: Mapping[str, cost.Rule] | None = None
+    rules: api.Pricing | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def estimate(
     used = _usage(demand, ran)
     region = plan.offer.region if plan.offer else None
     bill = cost.estimate(
-        plan.resources, rates=pricing.rates, usage=used, region=region, rules=pricing.rules
+        plan.resources, rates=pricing.rates, usage=used, region=region, pricing=pricing.rules
     )
     main = {item.resource for item in bill.items if item.component in cost.ESSENTIAL}
     items = tuple(_item(i, ran, hourly) if i.resource in main else i for i in bill.items)

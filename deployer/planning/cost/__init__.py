@@ -8,21 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 
 from deployer.core.domain import Estimate, Item, Resource, Usage
-from deployer.planning.cost import aws, huggingface, local, serverless
 from deployer.planning.cost.rule import MONTH, Rates, Rule, Setting
+from deployer.providers import registry
+from deployer.providers.api import Pricing
 
-__all__ = ["FREE", "RULES", "Rates", "Rule", "Setting", "estimate", "total"]
+__all__ = ["Rates", "Rule", "Setting", "estimate", "every_pricing", "total"]
 
-RULES: Mapping[str, Rule] = {
-    **aws.RULES,
-    **local.RULES,
-    **huggingface.RULES,
-    **serverless.RULES,
-}
-FREE: Mapping[str, str] = {**aws.FREE, **local.FREE, **serverless.FREE}
-"""The types that cost nothing, with the reason."""
 ESSENTIAL = frozenset({"instance", "endpoint", "hardware"})
 """Components without whose price a total would mislead: with one unpriced there is no total."""
 MILLION = Decimal(1_000_000)
@@ -34,7 +28,7 @@ def estimate(
     rates: Rates,
     usage: Usage,
     region: str | None,
-    rules: Mapping[str, Rule] | None = None,
+    pricing: Pricing | None = None,
 ) -> Estimate:
     """Price what will exist.
 
@@ -43,16 +37,34 @@ def estimate(
         rates: where prices come from.
         usage: the month's traffic, for what is paid by use.
         region: where it will be.
-        rules: further rules by resource type, which go before the built-in ones.
+        pricing: the rules of the provider that makes them; None: those of every provider.
 
     The totals add up what has a price; `unpriced` names what has none. There is no total when the price of
     the machine, the endpoint or the hardware itself is not known.
     """
-    known = {**RULES, **(rules or {})}
+    known = _known(pricing)
     living = [r for r in resources if r.action != "delete"]
     setting = Setting(rates, usage, region, living)
-    items = tuple(item for r in living for item in _items(r, known, setting))
+    items = tuple(item for r in living for item in _items(r, known.rules, setting))
     return total(items, tuple(_unpriced(living, items, known)), usage)
+
+
+@cache
+def every_pricing() -> Pricing:
+    """The rules of every provider that can be found, and the types that cost nothing there."""
+    found = [registry.provider(*one).pricing for one in registry.every_provider()]
+    priced = [one for one in found if one is not None]
+    return Pricing(
+        {kind: rule for one in priced for kind, rule in one.rules.items()},
+        {kind: why for one in priced for kind, why in one.free.items()},
+    )
+
+
+def _known(given: Pricing | None) -> Pricing:
+    if given is not None and given.alone:
+        return given
+    every = every_pricing()
+    return Pricing({**every.rules, **given.rules}, {**every.free, **given.free}) if given else every
 
 
 def total(items: tuple[Item, ...], unpriced: tuple[str, ...], usage: Usage) -> Estimate:
@@ -76,10 +88,10 @@ def _items(resource: Resource, rules: Mapping[str, Rule], setting: Setting) -> I
 
 
 def _unpriced(
-    resources: Sequence[Resource], items: Sequence[Item], rules: Mapping[str, Rule]
+    resources: Sequence[Resource], items: Sequence[Item], known: Pricing
 ) -> Iterable[str]:
     for resource in resources:
-        if resource.type not in rules and resource.type not in FREE:
+        if resource.type not in known.rules and resource.type not in known.free:
             yield f"{resource.name}: no price is known for {resource.type}"
     for item in items:
         if item.monthly_usd is None:

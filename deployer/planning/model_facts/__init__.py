@@ -59,9 +59,7 @@ def describe(
     elif source.startswith("hf:"):
         info = _named(source.removeprefix("hf:"), catalog, hub)
     else:
-        from deployer.planning.model_facts import (
-            local,  # late: a model of the catalog needs no file readers
-        )
+        from deployer.planning.model_facts import local
 
         path = base / source
         info = local.handler(path) if handler else local.describe(path, source)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import EngineError, UsageError
+from deployer.core.errors import RemoteError, UsageError
 from deployer.engines import engine
 from deployer.providers import registry
 from deployer.providers.api import Runner, Say
@@ -33,7 +33,7 @@ def start_cold(
     Requests that it is answering are lost. Files that the system has read before may still be in memory.
 
     Raises:
-        EngineError: it did not come back; what was started of it stays, for its log to be read.
+        RemoteError: it did not come back; what was started of it stays, for its log to be read.
         StaleError: another process is working on it.
         UsageError: it does not run on this machine.
     """
@@ -59,7 +59,7 @@ def start_cold(
 
 def _runner(record: Deployment, home: Path) -> Runner:
     where = registry.provider(record.target, record.provider)
-    if lookup.applied_by_engine(where):
+    if where.applied_by_pulumi:
         raise UsageError(
             f"--cold restarts what runs on this machine; {record.name} runs elsewhere",
             hint="leave out --cold, or measure its start with 'deployer up'",
@@ -71,7 +71,7 @@ def _await(record: Deployment, runner: Runner, endpoint: Endpoint, until: float)
     path = engine(record.engine).health_path
     while not openai_client.healthy(endpoint, path):
         if not runner.alive(record.name) or time.monotonic() > until:
-            raise EngineError(
+            raise RemoteError(
                 f"{record.name} did not come back after it was stopped",
                 hint=f"see 'deployer logs {record.name}', then run 'deployer up' again",
             )

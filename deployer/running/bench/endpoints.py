@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import EngineError, UsageError, quoted
+from deployer.core.errors import RemoteError, UsageError, quoted
 from deployer.planning.measured import Served
 from deployer.running.health import endpoint_of
 from deployer.running.openai_client import Endpoint
@@ -40,12 +40,12 @@ def of_deployment(store: Store, name: str) -> Subject:
     """Return a deployment as a subject, its key read from the store.
 
     Raises:
-        EngineError: it has no endpoint.
+        RemoteError: it has no endpoint.
         UsageError: there is no such deployment, or it is no chat.
     """
     record = store.get(name)
     if record.endpoint is None:
-        raise EngineError(
+        raise RemoteError(
             f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
         )
     if record.route != "chat":

@@ -42,7 +42,7 @@ def measure(
     `limit_s` is the longest wait for the next piece of an answer; `seen` is told of each request.
 
     Raises:
-        EngineError: one of them does not answer at all.
+        RemoteError: one of them does not answer at all.
         UsageError: one of them does not take such a request.
     """
     return asyncio.run(_measure(subjects, load, progress, limit_s, seen))
@@ -90,7 +90,7 @@ class _Step:
         """Warm up with one request of each client, then measure.
 
         Raises:
-            EngineError: no request of the warm-up succeeded.
+            RemoteError: no request of the warm-up succeeded.
         """
         warm = await asyncio.gather(*(self._ask(f"warm-{i}") for i in range(self.clients)))
         if all(sample.error for sample in warm):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from deployer.core.errors import DeployerError, EngineError, UsageError
+from deployer.core.errors import DeployerError, RemoteError, UsageError
 from deployer.engines import engine
 from deployer.running.bench.endpoints import Subject
 from deployer.running.bench.prompts import prompt
@@ -34,7 +34,7 @@ async def meet(client: httpx.AsyncClient, subject: Subject, load: Load) -> Answe
     """Ask twice, briefly, and return how this endpoint is to be asked.
 
     Raises:
-        EngineError: it does not answer, or refuses.
+        RemoteError: it does not answer, or refuses.
         UsageError: it knows no such model.
     """
     extra = _extra(subject)
@@ -57,7 +57,7 @@ def only_model(endpoint: Endpoint) -> str:
     """Return the name of the one model that an endpoint lists.
 
     Raises:
-        EngineError: it does not answer, or refuses.
+        RemoteError: it does not answer, or refuses.
         UsageError: it lists none, or several.
     """
     import httpx
@@ -142,9 +142,9 @@ def failure(subject: Subject, sample: Sample) -> DeployerError:
         detail = detail.replace(subject.endpoint.key, "***")
     said = f": {detail}" if detail else ""
     if kind in ("http 401", "http 403"):
-        return EngineError(f"{where} refuses the key ({kind}{said})", hint=_key_hint(subject))
+        return RemoteError(f"{where} refuses the key ({kind}{said})", hint=_key_hint(subject))
     if kind.startswith("http 3"):
-        return EngineError(
+        return RemoteError(
             f"{where} sends elsewhere ({kind}); the key is not taken there",
             hint="give the address that answers as --url",
             where=where,
@@ -156,7 +156,7 @@ def failure(subject: Subject, sample: Sample) -> DeployerError:
             where=where,
         )
     hint = HINTS.get(kind, "its log says more: 'deployer logs NAME'")
-    return EngineError(f"{where} cannot be measured: {kind}{said}", hint=hint, where=where)
+    return RemoteError(f"{where} cannot be measured: {kind}{said}", hint=hint, where=where)
 
 
 def _key_hint(subject: Subject) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 from deployer.engines.fastapi.container import BUILT
 from deployer.providers.api import Say
 from deployer.running.containers import pull
@@ -36,7 +36,7 @@ def ensure(client: APIClient, wanted: Mapping[str, Any], say: Say) -> None:
 
     Raises:
         PrerequisiteError: its base cannot be had.
-        EngineError: a step of it fails.
+        RemoteError: a step of it fails.
     """
     name = wanted["image"]
     if pull.seen(client, name) is not None:
@@ -95,7 +95,7 @@ def _failure(error: str, said: Iterable[str]) -> Exception:
     if known.hint:
         return known
     words = "".join(f"\n    {line}" for line in said)
-    return EngineError(
+    return RemoteError(
         f"the image of the handler cannot be built: {error.strip()}; it said last:{words}",
         hint="correct requirements.txt, or name a base image that has it all as targets.local.image",
     )

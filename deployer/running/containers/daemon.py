@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deployer.core.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
 from deployer.sources.host import docker_address
 
 if TYPE_CHECKING:
@@ -123,4 +123,4 @@ def refusal(said: str) -> DeployerError:
     for pattern, mend in MENDS:
         if re.search(pattern, said, re.IGNORECASE):
             return PrerequisiteError(f"Docker refused: {said.strip()}", hint=mend)
-    return EngineError(f"Docker refused: {said.strip()}")
+    return RemoteError(f"Docker refused: {said.strip()}")

@@ -43,7 +43,7 @@ class DockerRunner:
 
         Raises:
             PrerequisiteError: no daemon, no image, no GPU for containers, a taken port, no such file.
-            EngineError: the image of a handler cannot be built.
+            RemoteError: the image of a handler cannot be built.
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
         inspection.readable(wanted)

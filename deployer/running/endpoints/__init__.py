@@ -5,7 +5,7 @@
     sagemaker.py    inference components of Amazon SageMaker
     hub.py          Inference Endpoints of Hugging Face
     looks.py        what they leave behind on AWS, and how it is removed
-    keeper.py       a deployment that exists
+    manager.py       a deployment that exists
     site.py         a plan that is being applied
 
 Nothing here asks the model itself but the smoke test: a call would wake it, and be billed.

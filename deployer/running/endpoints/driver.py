@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 from deployer.running import health
-from deployer.running.endpoints.manager import ServedKeeper
+from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Service
 from deployer.running.gateway.backend import backend_of, needs_gateway
-from deployer.running.inventory import Things
+from deployer.running.inventory import Inventory
 from deployer.running.stack.driver import Order
 
 if TYPE_CHECKING:
@@ -27,46 +27,46 @@ ANSWER_TOKENS = 8
 
 
 @dataclass(frozen=True)
-class Served:
-    """Fulfils `deployer.running.stack.driver.Site`."""
+class EndpointDriver:
+    """Fulfils `deployer.running.stack.driver.Driver`."""
 
     order: Order
-    keeper: ServedKeeper
+    manager: EndpointManager
 
     @property
     def service(self) -> Service:
         """The service in the plan's region."""
-        return self.keeper.service(self.order.name, self.order.plan.inputs["region"])
+        return self.manager.service(self.order.name, self.order.plan.inputs["region"])
 
     @property
-    def things(self) -> Things:
-        """See `Site`."""
+    def things(self) -> Inventory:
+        """See `Driver`."""
         return self.service.things(self.order.name)
 
-    def check(self) -> Config:
-        """See `Site`."""
+    def preflight(self) -> Config:
+        """See `Driver`."""
         from deployer.running.stack.config import Config
 
         return Config({"owner": self.service.check(self.order.plan, self.order.say)})
 
-    def settle(self, state: Mapping[str, Any], config: Config) -> None:
-        """See `Site`: nothing to decide."""
+    def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
+        """See `Driver`: nothing to decide."""
 
-    def well(self, record: Deployment) -> bool:
-        """See `Site`: it can be called, asleep or not. It is not asked, which would wake it."""
+    def is_healthy(self, record: Deployment) -> bool:
+        """See `Driver`: it can be called, asleep or not. It is not asked, which would wake it."""
         now = self.service.seen(record.name)
         return now is not None and now.state == "healthy"
 
-    def make(self, attempt: Callable[[], None], config: Config) -> None:  # noqa: ARG002 - one attempt
-        """See `Site`."""
+    def create(self, attempt: Callable[[], None], config: Config) -> None:  # noqa: ARG002 - one attempt
+        """See `Driver`."""
         attempt()
 
-    def wake(self, record: Deployment) -> None:
-        """See `Site`: what was paused."""
+    def resume(self, record: Deployment) -> None:
+        """See `Driver`: what was paused."""
         self.service.wake(record.name, self.order.say)
 
-    def finished(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
-        """See `Site`: with the price of an hour awake, now that the size of it is known."""
+    def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
+        """See `Driver`: with the price of an hour awake, now that the size of it is known."""
         hourly = bill().hourly_usd
         return replace(
             record,
@@ -74,24 +74,24 @@ class Served:
             resources=tuple(one.plain for one in self.things.found()),
         )
 
-    def answering(self, record: Deployment) -> None:
-        """See `Site`: through AWS's own API, or at its own OpenAI route."""
-        if needs_gateway(record):
-            self._asked_through_aws(record)
+    def verify(self, record: Deployment) -> None:
+        """See `Driver`: through the service's own API, or at its own OpenAI route."""
+        if needs_gateway(record, self.order.provider):
+            self._asked_through_backend(record)
             return
         self._awaited(record)
         health.smoke_test(record, self.order.store, self.order.say)
 
-    def _asked_through_aws(self, record: Deployment) -> None:
+    def _asked_through_backend(self, record: Deployment) -> None:
         from deployer.running.gateway.chat import chat
 
-        backend: Any = backend_of(record)
+        backend: Any = backend_of(record, self.order.provider)
         if self.order.limit_s is not None:
             backend = replace(backend, limit_s=self.order.limit_s)
         self.order.say(f"asking {record.name}; a cold model takes a while to wake")
         for _ in chat(backend, [HELLO], ANSWER_TOKENS, self.order.say):
             pass
-        self.order.say("it answers, asked through AWS's own API with your credentials")
+        self.order.say("it answers, asked through its own API with your credentials")
 
     def _awaited(self, record: Deployment) -> None:
         limit = self.order.limit_s or READY_S
@@ -100,12 +100,12 @@ class Served:
             now = self.service.seen(record.name)
             if now is None or now.state == "failed":
                 why = (now.reason if now else None) or "it gives no reason"
-                raise EngineError(
+                raise RemoteError(
                     f"{record.name} ended before it answered: {why}",
                     hint=f"'deployer logs {record.name}' has its last words; 'deployer up' tries again",
                 )
             if time.monotonic() > until:
-                raise EngineError(
+                raise RemoteError(
                     f"it did not answer within {limit:.0f} s",
                     hint=f"'deployer logs {record.name}' tells why; 'deployer down {record.name}' removes it",
                 )

@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.core.errors import UsageError
 from deployer.providers.api import Say
-from deployer.running.aws.manager import DEFAULT_REGION
-from deployer.running.aws.session import Session
-from deployer.running.endpoints.service import Seen, Service, services
-from deployer.running.inventory import Things
-from deployer.running.stack.manager import StackKeeper
+from deployer.running.endpoints.service import Seen, Service
+from deployer.running.inventory import Inventory
+from deployer.running.stack.manager import StackManager
 
 THERE = ("starting", "healthy", "unhealthy")
 
 
-class ServedKeeper(StackKeeper):
-    """Fulfils `deployer.providers.api.Keeper`, `.Finder` and `.Teller`; `made` is where a test puts its own services."""
+class EndpointManager(StackManager):
+    """Fulfils `deployer.providers.api.Manager`, `.SupportsLookup` and `.ReportsStatus`; `service` makes one in a region; None is the user's own."""
 
     def __init__(
         self,
         provider: Any,
         home: Path,
         say: Say = lambda _: None,
-        made: Mapping[str, Any] | None = None,
+        *,
+        service: Callable[[str | None], Service],
     ) -> None:
         super().__init__(provider, home, say)
-        self._services = services() if made is None else made
+        self._service = service
         self._seen: dict[str, Seen | None] = {}
 
     def service(self, deployment: str, region: str | None = None) -> Service:
-        """The service in a region: as given, else that of the deployment's record, else the user's own.
-
-        Raises:
-            PrerequisiteError: it is not known how to speak to it.
-        """
-        make = self._services.get(self.provider.NAME)
-        if make is None:
-            raise PrerequisiteError(
-                f"applying serverless with {self.provider.NAME} is not part of this version yet",
-                hint=f"what can be applied: {', '.join(self._services)}",
-            )
+        """The service in a region: as given, else that of the deployment's record, else the user's own."""
         record = self.record(deployment)
-        known = region or (record.region if record else None) or os.environ.get("AWS_REGION")
-        made: Service = make(Session(known or DEFAULT_REGION))
-        return made
+        return self._service(region or (record.region if record else None))
 
-    def things(self, deployment: str) -> Things:
+    def things(self, deployment: str) -> Inventory:
         """What exists of it."""
         return self.service(deployment).things(deployment)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from deployer.core.domain import Plan
 from deployer.providers.api import Say
-from deployer.running.aws.session import Clients
-from deployer.running.inventory import Things
+from deployer.running.inventory import Inventory
 
 State = Literal["starting", "healthy", "unhealthy", "stopped", "failed"]
 
@@ -24,7 +23,7 @@ class Seen:
 
 
 class Service(Protocol):
-    """One service, in one region. Every call may raise an error with a mend, as `Things.found` does."""
+    """One service, in one region. Every call may raise an error with a mend, as `Inventory.found` does."""
 
     def check(self, plan: Plan, say: Say) -> str:
         """See that everything is granted before anything is made; return who asks.
@@ -35,7 +34,7 @@ class Service(Protocol):
         """
         ...
 
-    def things(self, deployment: str) -> Things:
+    def things(self, deployment: str) -> Inventory:
         """What exists of a deployment."""
         ...
 
@@ -54,12 +53,3 @@ class Service(Protocol):
     def wake(self, deployment: str, say: Say) -> None:
         """End a rest that `rest` began; nothing where there is none."""
         ...
-
-
-def services() -> Mapping[str, Callable[[Clients], Service]]:
-    """The services by the name of their provider. A client is made at the first call that needs it."""
-    from deployer.running.endpoints.bedrock import Bedrock
-    from deployer.running.endpoints.huggingface import Hub
-    from deployer.running.endpoints.sagemaker import SageMaker
-
-    return {"bedrock": Bedrock, "sagemaker": SageMaker, "huggingface": lambda _: Hub()}

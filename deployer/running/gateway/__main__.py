@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.errors import DeployerError
-from deployer.running.gateway.backend import backend_of
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ def main(arguments: list[str]) -> int:
 
     told: Mapping[str, Any] = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     try:
-        backend = backend_of(Remote(told["name"], told["model"], told["outputs"]))
+        module, _, name = told["backend"].partition(":")
+        connect = getattr(importlib.import_module(module), name)
+        backend = connect(Remote(told["name"], told["model"], told["outputs"]))
     except DeployerError as error:
-        sys.stderr.write(f"error: {error.message}\n  mend: {error.hint}\n")
+        sys.stderr.write(f"error: {error.message}\n  hint: {error.hint}\n")
         return int(error.exit_code)
     key = Path(told["key_file"]).read_text(encoding="utf-8").strip()
     app = application(backend, key, told["wake_limit"], hosts=[*HOSTS, *told["hosts"]])

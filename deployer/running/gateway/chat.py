@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 from deployer.running import openai_client
 from deployer.running.gateway.backend import Backend
 from deployer.running.gateway.errors import Failed
@@ -26,7 +26,7 @@ def chat(
     """Yield the pieces of an answer as they come; `say` gets a line while the model wakes.
 
     Raises:
-        EngineError: it does not wake in time, or refuses, or breaks off.
+        RemoteError: it does not wake in time, or refuses, or breaks off.
     """
 
     def waking(waited: float) -> None:
@@ -39,7 +39,7 @@ def chat(
         events = backend.stream(body, patience(backend.limit_s, say=waking))
         yield from openai_client.pieces(_lines(events), Endpoint(backend.name, ""))
     except Failed as failure:
-        raise EngineError(
+        raise RemoteError(
             f"the model cannot be asked: {failure.message}", where=backend.name
         ) from failure
 
@@ -54,7 +54,7 @@ def hosted(
     """Yield the pieces of an answer from an OpenAI route that answers 503 until its model has woken.
 
     Raises:
-        EngineError: it does not wake in time, or refuses, or breaks off.
+        RemoteError: it does not wake in time, or refuses, or breaks off.
     """
 
     def waking(waited: float) -> None:
@@ -67,7 +67,7 @@ def hosted(
     try:
         first, rest = awake(begun, patience(HOSTED_LIMIT_S, say=waking))
     except Failed as failure:
-        raise EngineError(
+        raise RemoteError(
             f"the model cannot be asked: {failure.message}", where=endpoint.url
         ) from failure
     yield from first

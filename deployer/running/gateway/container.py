@@ -7,19 +7,21 @@ a secret file, the AWS credentials are the caller's own: neither is ever in the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.core.templates import render
+from deployer.providers import registry
 
 if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
+    from deployer.providers.api import NativeApi
 
 BASE = "python:3.12.12-slim-bookworm"
 """The official Python image (Docker Hub); `docker build --build-arg BASE=...` takes another one."""
-NEEDS = ("boto3>=1.38", "starlette>=0.40", "uvicorn>=0.30")
-"""boto3 of 2025-05 and later knows all calls that are made."""
+NEEDS = ("starlette>=0.40", "uvicorn>=0.30")
 PORT = 8090
 KEY_FILE = "/run/secrets/api_key"
 SERVICE = "proxy"
@@ -33,14 +35,6 @@ SOURCES = (
     "running/__init__.py",
     "running/gateway/*.py",
 )
-PASSED = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",
-    "AWS_ENDPOINT_URL",
-)
-"""Variables that are handed on from the shell that starts it, where they are set there."""
 HEALTH = (
     *("python3", "-c"),
     f"import urllib.request as u; u.urlopen('http://127.0.0.1:{PORT}/health', timeout=4)",
@@ -48,18 +42,21 @@ HEALTH = (
 
 
 def files(
-    record: Deployment, *, published: int, user: str, aws: Path | None, wake_limit: int | None
+    record: Deployment, api: NativeApi, *, published: int, user: str, wake_limit: int | None
 ) -> dict[str, str | Path]:
     """Return the files by path: texts, and sources to copy.
 
     Args:
-        record: a deployment on Bedrock or SageMaker.
+        record: a deployment without an OpenAI route.
+        api: how it is called.
         published: the port on 127.0.0.1.
         user: uid:gid that it runs as, which must be able to read the credentials.
-        aws: the folder of the user's AWS settings; None where there is none.
         wake_limit: seconds that a call waits for a sleeping model; None is the service's own.
     """
+    settings = Path.home() / api.settings if api.settings else None
+    needs = (*api.requirements, *NEEDS)
     told = {
+        "backend": api.target,
         "name": record.name,
         "model": record.model,
         "outputs": dict(record.outputs),
@@ -75,11 +72,18 @@ def files(
         port=PORT,
         user=user,
         region=record.outputs["region"],
-        folder=None if aws is None else str(aws),
-        passed=PASSED,
+        folder=str(settings) if settings and settings.is_dir() else None,
+        settings=api.settings or "",
+        passed=api.environment,
     )
     image = render(
-        "proxy/Dockerfile.j2", name=record.name, base=BASE, needs=NEEDS, port=PORT, health=HEALTH
+        "proxy/Dockerfile.j2",
+        name=record.name,
+        base=BASE,
+        needs=needs,
+        modules=[_module(one) for one in needs],
+        port=PORT,
+        health=HEALTH,
     )
     texts = {
         "compose.yaml": compose,
@@ -87,11 +91,19 @@ def files(
         "config.json": json.dumps(told, indent=1) + "\n",
         ".dockerignore": "secrets\n",
     }
-    return {**texts, **dict(_sources())}
+    return {**texts, **dict(_sources(api))}
 
 
-def _sources() -> Iterator[tuple[str, Path]]:
+def _sources(api: NativeApi) -> Iterator[tuple[str, Path]]:
     package = Path(__file__).parents[2]
     for pattern in SOURCES:
         for file in sorted(package.glob(pattern)):
             yield f"deployer/{file.relative_to(package)}", file
+    root = registry.folders()[0]
+    for path in api.sources:
+        yield f"stacks/{path}", root / path
+
+
+def _module(requirement: str) -> str:
+    """The module that a requirement brings, by which the image tells whether its base has it."""
+    return re.split(r"[<>=!~\[]", requirement)[0].replace("-", "_")

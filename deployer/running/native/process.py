@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from deployer.agents import supervisor
-from deployer.core.errors import EngineError
+from deployer.core.errors import RemoteError
 from deployer.core.files import write_private
 
 MARK = "DEPLOYER_SUPERVISED"
@@ -50,7 +50,7 @@ def start(
     variables that the engine alone is given, each read from its file when it starts.
 
     Raises:
-        EngineError: the supervisor cannot be started.
+        RemoteError: the supervisor cannot be started.
         PrerequisiteError: the disk is full.
     """
     log = folder / "engine.log"
@@ -76,7 +76,7 @@ def start(
         check=False,
     )
     if done.returncode:
-        raise EngineError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
+        raise RemoteError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
 
 
 def find(folder: Path) -> list[psutil.Process]:

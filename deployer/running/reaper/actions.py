@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from deployer.agents.idle import Decision, decide
-from deployer.running.aws.instances import Machine, described, policy
-from deployer.running.aws.session import Clients
-from deployer.running.aws.sweep import ClientsOf, Gap, spelled
 from deployer.running.reaper import survey
 from deployer.running.reaper.survey import Asked
 from deployer.running.reaper.verdicts import Looked
+from stacks._aws.instances import Machine, described, policy
+from stacks._aws.session import Clients
+from stacks._aws.sweep import ClientsOf, Gap, spelled
 
 Verb = Literal["stop", "destroy"]
 AT_ONCE = 50

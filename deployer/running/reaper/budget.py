@@ -16,10 +16,10 @@ from decimal import Decimal
 from deployer.agents.idle import Decision
 from deployer.planning.cost import spending
 from deployer.planning.cost.spending import Verdict
-from deployer.running.aws import idle_metrics
-from deployer.running.aws.instances import budget
-from deployer.running.aws.sweep import ClientsOf, Gap
 from deployer.running.reaper.verdicts import Looked
+from stacks._aws import idle_metrics
+from stacks._aws.instances import budget
+from stacks._aws.sweep import ClientsOf, Gap
 
 DAY_S = 86400
 SAMPLE_HOURS = Decimal(5) / 60

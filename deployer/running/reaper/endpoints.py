@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deployer.core.errors import DeployerError
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.sweep import SERVED, ClientsOf, Gap
-from deployer.running.endpoints import huggingface
-from deployer.running.endpoints.service import Seen, services
+from deployer.running.endpoints.service import Seen, Service
+from deployer.running.inventory import Found
+from stacks._aws.session import Clients
+from stacks._aws.sweep import SERVED, ClientsOf, Gap
+from stacks.serverless.huggingface import service
 
 PROVIDERS = {kind: name for name, kind in SERVED.items()}
 WHERE = "huggingface"
@@ -62,17 +63,22 @@ def served(
     for one in (f for f in found if f.type in PROVIDERS):
         told.append(Served(one, _seen(clients_of, one), one.deployment in recorded))
     try:
-        told += [
-            Served(one, huggingface.seen(one), one.deployment in recorded) for one in _endpoints()
-        ]
+        told += [Served(one, service.seen(one), one.deployment in recorded) for one in _endpoints()]
     except DeployerError as error:
         gaps.append(Gap(WHERE, error.message))
     return told, gaps
 
 
+def _services() -> Mapping[str, Callable[[Clients], Service]]:
+    from stacks.serverless.bedrock.service import Bedrock
+    from stacks.serverless.sagemaker.service import SageMaker
+
+    return {"bedrock": Bedrock, "sagemaker": SageMaker}
+
+
 def _seen(clients_of: ClientsOf, one: Found) -> Seen | None:
     try:
-        return services()[PROVIDERS[one.type]](clients_of(one.region)).seen(one.deployment)
+        return _services()[PROVIDERS[one.type]](clients_of(one.region)).seen(one.deployment)
     except DeployerError:
         return None
 
@@ -82,4 +88,4 @@ def _endpoints() -> Iterator[Found]:
     from huggingface_hub import get_token
 
     if get_token() is not None:
-        yield from huggingface.listed()
+        yield from service.listed()

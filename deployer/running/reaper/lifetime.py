@@ -19,14 +19,14 @@ from deployer.core.errors import DeployerError
 from deployer.planning import catalog
 from deployer.planning.cost import Rates, spending
 from deployer.planning.cost.spending import Prices
-from deployer.running.aws import expiry, idle_metrics, inventory
-from deployer.running.aws.instances import Machine, expires_at, iso, machine, policy
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.session import Clients, Session
+from deployer.running.inventory import Found
 from deployer.running.reaper.budget import DAY_S, SAMPLE_HOURS
 from deployer.running.reaper.orphans import prices
 from deployer.running.stack.driver import Remember
 from deployer.running.store import Store
+from stacks._aws import expiry, idle_metrics, inventory
+from stacks._aws.instances import Machine, expires_at, iso, machine, policy
+from stacks._aws.session import Clients, Session
 
 HOUR = Decimal(3600)
 

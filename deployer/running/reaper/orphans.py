@@ -12,13 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import Item, Resource, Usage
-from deployer.planning.cost import FREE, RULES, Rates, Setting
+from deployer.planning.cost import Rates, Setting, every_pricing
 from deployer.planning.cost.rule import MONTH, times
 from deployer.planning.cost.spending import Prices
-from deployer.running.aws import inventory
-from deployer.running.aws.instances import Machine
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.sweep import EVERYWHERE, SERVED
+from deployer.running.inventory import Found
+from stacks._aws import inventory
+from stacks._aws.instances import Machine
+from stacks._aws.sweep import EVERYWHERE, SERVED
 
 NO_TRAFFIC = Usage(*(Decimal(0),) * 5, (Decimal(0),) * 2, (Decimal(0),) * 2)
 FREE_HERE = frozenset(
@@ -110,15 +110,15 @@ def monthly(one: Found, rates: Rates) -> Decimal | None:
     if one.type == inventory.LOGS:
         stored = Decimal(one.details.get("storedBytes", 0)) / GIB
         return times(stored, rates.rate("logs-storage", one.region).usd)
-    if one.type in FREE or one.type in FREE_HERE:
+    if one.type in every_pricing().free or one.type in FREE_HERE:
         return Decimal(0)
-    if one.type not in RULES:
+    if one.type not in every_pricing().rules:
         return None
     return _sum([i.monthly_usd for i in _items(one, rates) if i.when != "used"])
 
 
 def _items(one: Found, rates: Rates) -> Iterator[Item]:
-    rule = RULES.get(one.type)
+    rule = every_pricing().rules.get(one.type)
     if rule is not None:
         priced = Resource(one.type, one.name, _inputs(one))
         yield from rule(priced, Setting(rates, NO_TRAFFIC, one.region))

@@ -10,13 +10,13 @@ from typing import Any
 
 from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.planning import catalog
-from deployer.running.aws import expiry
-from deployer.running.aws.session import Clients, Session
-from deployer.running.aws.sweep import ClientsOf, Gap, regions
 from deployer.running.reaper import actions
 from deployer.running.reaper.actions import Outcome, Verb
 from deployer.running.reaper.survey import Asked, Survey, survey
 from deployer.running.store import Store
+from stacks._aws import expiry
+from stacks._aws.session import Clients, Session
+from stacks._aws.sweep import ClientsOf, Gap, regions
 
 HOME_REGION = "us-east-1"
 """Where the other regions are asked for when nothing says where."""
@@ -71,7 +71,7 @@ class Reaper:
 
         Raises:
             PrerequisiteError: credentials or network are missing.
-            EngineError: AWS failed.
+            RemoteError: AWS failed.
         """
         prices = catalog.load(self.home / "catalog")
         asked, gaps = self._regions(names, prices.regions("aws"))
@@ -101,7 +101,7 @@ class Reaper:
         Raises:
             UsageError: it has no machine in any of the regions.
             PrerequisiteError: credentials, permission or network are missing.
-            EngineError: AWS failed.
+            RemoteError: AWS failed.
         """
         asked, _ = self._regions(names, catalog.load(self.home / "catalog").regions("aws"))
         until = self.clock() + for_s

@@ -11,14 +11,14 @@ from typing import Any
 from deployer.agents.idle import Decision, Observation, decide
 from deployer.planning.cost import Rates
 from deployer.planning.cost.spending import Prices
-from deployer.running.aws import idle_metrics, inventory
-from deployer.running.aws.instances import Machine, machine, policy
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.sweep import ClientsOf, Gap, sweep
+from deployer.running.inventory import Found
 from deployer.running.reaper.budget import budgeted
 from deployer.running.reaper.endpoints import Served, served
 from deployer.running.reaper.orphans import Orphan, orphans, prices
 from deployer.running.reaper.verdicts import Looked
+from stacks._aws import idle_metrics, inventory
+from stacks._aws.instances import Machine, machine, policy
+from stacks._aws.sweep import ClientsOf, Gap, sweep
 
 
 @dataclass(frozen=True)

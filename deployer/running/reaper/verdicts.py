@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.agents.idle import Decision
 from deployer.planning.cost.spending import Prices
-from deployer.running.aws.instances import Machine, expires_at, iso
+from stacks._aws.instances import Machine, expires_at, iso
 
 HOUR = Decimal(3600)
 

@@ -1,6 +1,6 @@
 """Apply a plan whose provider has a Pulumi program: checked, put right, previewed, agreed to, made, answering.
 
-What differs between a rented machine and a serverless service is in its `Site`. Nothing is undone when it fails:
+What differs between a rented machine and a serverless service is in its `Driver`. Nothing is undone when it fails:
 what exists is named, the next `up` goes on from there, `down` removes it.
 """
 
@@ -18,17 +18,16 @@ from deployer.core.errors import DeployerError
 from deployer.planning.record import new_record
 from deployer.providers.api import Say
 from deployer.running.stack import recovery
-from deployer.running.stack.driver import Order, Remember, as_is
+from deployer.running.stack.driver import Order, Remember, as_is, driver_of
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.pricing import price_of
-from deployer.running.stack.sites import site_of
 from deployer.running.stack.state import outputs_of, resources_in
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
     from deployer.running.stack.changes import Changes, Price
     from deployer.running.stack.config import Config
-    from deployer.running.stack.driver import Site
+    from deployer.running.stack.driver import Driver
     from deployer.running.stack.engine import Engine
 
 Agree = Callable[["Changes"], None]
@@ -52,9 +51,9 @@ class StackWork:
     remember: Remember = as_is
 
     @cached_property
-    def site(self) -> Site:
+    def driver(self) -> Driver:
         """Where it is applied."""
-        return site_of(
+        return driver_of(
             Order(
                 self.plan,
                 self.store,
@@ -74,13 +73,13 @@ class StackWork:
     def done(self) -> tuple[Deployment, bool]:
         """Do it all; say whether anything had to change."""
         before = self._recorded()
-        config = self.site.check()
+        config = self.driver.preflight()
         with self._told_on_failure():
             engine = self._opened(config)
             recovery.tidy(self._scene(engine), ours=before is not None)
-            self.site.settle(engine.state(), config)
+            self.driver.select_zone(engine.state(), config)
             changes = self._preview(engine)
-            if not changes.real and before and before.ready_at and self.site.well(before):
+            if not changes.real and before and before.ready_at and self.driver.is_healthy(before):
                 self.say(f"{self.name} is as planned: nothing to change")
                 return self._kept(before, engine), False
             if changes.real:
@@ -118,7 +117,7 @@ class StackWork:
     def _scene(self, engine: Engine) -> recovery.Scene:
         at = self._settings()
         return recovery.Scene(
-            self.name, engine, self.site.things, at.work, at.locks, self.say, self._price
+            self.name, engine, self.driver.things, at.work, at.locks, self.say, self._price
         )
 
     @cached_property
@@ -149,8 +148,8 @@ class StackWork:
         record = new_record(self.plan, before.started_at if before else self.now())
         record = replace(record, launched=before.launched if before else {})
         self.store.save(replace(record, planned=before.planned if before else []))
-        self.site.make(lambda: self._attempt(engine), config)
-        self.site.wake(record)
+        self.driver.create(lambda: self._attempt(engine), config)
+        self.driver.resume(record)
         record = self._finished(record, engine)
         self.store.save(record)
         return self._answering(record) if self.wait else record
@@ -166,10 +165,10 @@ class StackWork:
         state = engine.state()
         outputs = outputs_of(state)
         record = replace(record, outputs=outputs, endpoint=outputs.get("endpoint"))
-        return self.site.finished(record, lambda: self._price(resources_in(state)))
+        return self.driver.record(record, lambda: self._price(resources_in(state)))
 
     def _answering(self, record: Deployment) -> Deployment:
-        self.site.answering(record)
+        self.driver.verify(record)
         record = replace(record, ready_at=self.now())
         self.store.save(record)
         return record
@@ -186,7 +185,7 @@ class StackWork:
 
     def _tell(self) -> None:
         try:
-            found = self.site.things.found()
+            found = self.driver.things.found()
         except DeployerError as error:
             self.say(f"what exists now cannot be listed: {error.message}")
             return

@@ -112,6 +112,6 @@ def program_of(provider: Any, inputs: Mapping[str, Any], config: Config) -> Call
             f"deployer:{key}": value for key, value in {**config.plain, **config.secret}.items()
         }
         set_all_config(named, [f"deployer:{key}" for key in config.secret])
-        provider.program(inputs)
+        provider.program.run(inputs)
 
     return program

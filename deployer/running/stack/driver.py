@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from deployer.core.clock import now
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.providers.api import Say
-from deployer.running.aws.inventory import Found
-from deployer.running.inventory import Things
+from deployer.core.errors import PrerequisiteError
+from deployer.providers.api import Provider, Say
+from deployer.running.inventory import Found, Inventory
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Order:
 
     plan: Plan
     store: Store
-    provider: Any
+    provider: Provider
     say: Say
     limit_s: float | None = None
     now: Callable[[], str] = now
@@ -46,15 +46,31 @@ class Order:
         return self.plan.deployment
 
 
-class Site(Protocol):
-    """One place while a plan is applied there. Its calls come in this order."""
+def driver_of(order: Order) -> Driver:
+    """Return what applies an order where its provider serves.
+
+    Raises:
+        PrerequisiteError: the provider can be planned, not applied.
+    """
+    make = order.provider.driver
+    if make is None:
+        raise PrerequisiteError(
+            f"applying {order.provider.target} with {order.provider.name} is not part of this version",
+            hint="'deployer plan' shows what it would cost",
+        )
+    made: Driver = make(order)
+    return made
+
+
+class Driver(Protocol):
+    """One place while a plan is applied there, as its provider knows it. Its calls come in this order."""
 
     @property
-    def things(self) -> Things:
+    def things(self) -> Inventory:
         """What exists there."""
         ...
 
-    def check(self) -> Config:
+    def preflight(self) -> Config:
         """See that everything is granted before anything is made; return what the program is told besides.
 
         Raises:
@@ -62,30 +78,30 @@ class Site(Protocol):
         """
         ...
 
-    def settle(self, state: Mapping[str, Any], config: Config) -> None:
+    def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
         """Decide, by the engine's state, what only a look at it can tell (the zone)."""
         ...
 
-    def well(self, record: Deployment) -> bool:
+    def is_healthy(self, record: Deployment) -> bool:
         """Whether what was made is there and can be called."""
         ...
 
-    def make(self, attempt: Callable[[], None], config: Config) -> None:
+    def create(self, attempt: Callable[[], None], config: Config) -> None:
         """Make it by one attempt, or by several (zone after zone)."""
         ...
 
-    def wake(self, record: Deployment) -> None:
+    def resume(self, record: Deployment) -> None:
         """Start what was put to rest."""
         ...
 
-    def finished(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
+    def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
         """The record with what exists now and where it is; `bill` prices the engine's own state."""
         ...
 
-    def answering(self, record: Deployment) -> None:
+    def verify(self, record: Deployment) -> None:
         """Wait until it answers as it should.
 
         Raises:
-            EngineError: it does not, within the limit.
+            RemoteError: it does not, within the limit.
         """
         ...

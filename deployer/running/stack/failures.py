@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from deployer.core.errors import (
     DeployerError,
-    EngineError,
     NothingFitsError,
     PolicyError,
     PrerequisiteError,
+    RemoteError,
     StaleError,
 )
-from deployer.running.aws.session import refused
+from stacks._aws.session import refused
 
 API_ERROR = re.compile(r"(?:api error |RequestID: [\w-]*, )(\w+): *(.*)", re.DOTALL)
 """How AWS's SDK for Go writes what was refused; an error that its service's model names is without "api error"."""
@@ -82,7 +82,7 @@ def explained(said: str, errors: Sequence[str], name: str) -> DeployerError:
         found = API_ERROR.search(text)
         if found:
             return _by_aws(found[1], _first_line(found[2]), text, name)
-    return EngineError(
+    return RemoteError(
         f"{name} was not brought up: {_first_line(_telling(texts))}",
         hint=f"'deployer up' goes on from here; {_removes(name)}",
     )
@@ -97,7 +97,7 @@ def _by_resource(text: str, name: str) -> DeployerError:
     if aws:
         error = refused(f"bring up {name}", aws["code"], aws["words"])
     else:
-        error = KINDS.get(kind.rpartition(".")[2], EngineError)(words)
+        error = KINDS.get(kind.rpartition(".")[2], RemoteError)(words)
     error.hint = mend or error.hint or f"'deployer up' goes on from here; {_removes(name)}"
     return error
 
@@ -123,7 +123,7 @@ def _by_aws(code: str, words: str, text: str, name: str) -> DeployerError:
             f"'deployer down {name}' removes what was made so far",
         )
     error = refused(what, code, words)
-    if type(error) is EngineError:
+    if type(error) is RemoteError:
         error.hint = f"'deployer up' goes on from here; {_removes(name)}"
     return error
 

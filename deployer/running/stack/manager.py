@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.deployment import Deployment
 from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.providers.api import Say
-from deployer.running.aws.removal import Left
-from deployer.running.inventory import Things
+from deployer.running.inventory import Inventory, Left
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
     from deployer.running.stack.recovery import Scene
 
 
-class StackKeeper(ABC):
-    """The part of `deployer.providers.api.Keeper` that goes by the engine's state and by what is found without it."""
+class StackManager(ABC):
+    """The part of `deployer.providers.api.Manager` that goes by the engine's state and by what is found without it."""
 
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         self.provider, self.store, self.say = provider, Store(home), say
@@ -28,7 +27,7 @@ class StackKeeper(ABC):
         self._scenes: dict[str, Scene] = {}
 
     @abstractmethod
-    def things(self, deployment: str) -> Things:
+    def things(self, deployment: str) -> Inventory:
         """What exists of a deployment."""
 
     def record(self, deployment: str) -> Deployment | None:

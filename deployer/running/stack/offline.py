@@ -10,7 +10,7 @@ import gc
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.util import find_spec
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Resource
-from deployer.core.errors import DeployerError, EngineError, PrerequisiteError
+from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
+from deployer.providers.api import Provider
 from deployer.providers.registry import sources
 
 PROJECT = "deployer"
@@ -26,36 +27,40 @@ STACK = "plan"
 
 
 def resources_of(
-    provider: object, file: Path, inputs: Mapping[str, Any], cache: Path | None
+    provider: Provider, inputs: Mapping[str, Any], cache: Path | None
 ) -> tuple[Resource, ...]:
     """Say what a provider would make: by its `resources`, or else by running its `program` offline.
 
     Raises:
-        EngineError: the program failed, or registered something that cannot be told apart.
+        RemoteError: the program failed, or registered something that cannot be told apart.
         PrerequisiteError: it needs a package that is not installed.
     """
-    listed: Callable[..., Iterable[Any]] | None = getattr(provider, "resources", None)
-    if listed is None:
-        return collected(file, provider, inputs, cache)
-    return tuple(_resource(given) for given in listed(inputs))
+    if provider.resources is None:
+        if provider.program is None:
+            raise RemoteError(f"provider {provider.name} does not say what it makes")
+        code = sources(provider.target, provider.name)
+        return collected(provider.program.run, code, inputs, cache)
+    return tuple(_resource(given) for given in provider.resources(inputs))
 
 
 def collected(
-    file: Path, provider: object, inputs: Mapping[str, Any], cache: Path | None
+    program: Callable[[Mapping[str, Any]], object],
+    code: Sequence[Path],
+    inputs: Mapping[str, Any],
+    cache: Path | None,
 ) -> tuple[Resource, ...]:
-    """Return what the provider's `program` registers for the inputs, from `cache` if it is known there.
+    """Return what a program registers for the inputs, from `cache` if it is known there; `code` is all that it is made of.
 
     An unreadable cache file is written anew; a cache that cannot be written is done without.
 
     Raises:
-        EngineError: the program failed.
+        RemoteError: the program failed.
         PrerequisiteError: it needs a package that is not installed.
     """
-    kept = None if cache is None else cache / f"{_key(file, inputs)}.json"
+    kept = None if cache is None else cache / f"{_key(code, inputs)}.json"
     known = _read(kept) if kept else None
     if known is not None:
         return known
-    program: Callable[[Mapping[str, Any]], object] = getattr(provider, "program")  # noqa: B009 - not every provider has one
     found = collect(program, inputs, project=PROJECT, stack=STACK)
     if kept:
         _write(kept, found)
@@ -72,7 +77,7 @@ def collect(
     """Run a Pulumi program under Pulumi's mocks: no engine, no network, no credentials.
 
     Raises:
-        EngineError: the program failed.
+        RemoteError: the program failed.
         PrerequisiteError: it needs a package that is not installed.
     """
     try:
@@ -89,7 +94,7 @@ def collect(
             hint=f"pip install {(error.name or '').split('.')[0].replace('_', '-')}",
         ) from error
     except Exception as error:
-        raise EngineError(f"the stack's program failed: {type(error).__name__}: {error}") from error
+        raise RemoteError(f"the stack's program failed: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -110,9 +115,9 @@ def _resource(given: Any) -> Resource:
     return Resource(given["type"], given["name"], given["inputs"])
 
 
-def _key(file: Path, inputs: Mapping[str, Any]) -> str:
+def _key(parts: Sequence[Path], inputs: Mapping[str, Any]) -> str:
     asked = json.dumps([inputs, _versions()], sort_keys=True, default=str)
-    code = b"\0".join(part.read_bytes() for part in sources(file))
+    code = b"\0".join(part.read_bytes() for part in parts)
     return sha256(code + b"\0" + asked.encode()).hexdigest()
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Plan
 from deployer.providers.api import Say
 from deployer.running.stack import recovery
-from deployer.running.stack.driver import Order
+from deployer.running.stack.driver import Order, driver_of
 from deployer.running.stack.pricing import price_of
-from deployer.running.stack.sites import site_of
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
 
     Raises:
         PrerequisiteError: engine, credentials, permission or network are missing.
-        EngineError: the engine failed.
+        RemoteError: the engine failed.
     """
     from deployer.running.stack.changes import Collector
     from deployer.running.stack.progress import Progress
@@ -42,9 +41,9 @@ def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:
     from deployer.running.stack import engine, pulumi_cli, settings
     from deployer.running.stack.config import program_of
 
-    site = site_of(Order(plan, store, provider, say))
-    config = site.check()
+    driver = driver_of(Order(plan, store, provider, say))
+    config = driver.preflight()
     at = settings.settings(store.home, plan.deployment, plan.options.get("state"))
     opened = engine.opened(pulumi_cli.find(say), at, program_of(provider, plan.inputs, config), say)
-    site.settle(opened.state(), config)
+    driver.select_zone(opened.state(), config)
     return opened

@@ -16,9 +16,9 @@ def price_of(plan: Plan, home: Path, provider: Any) -> Price:
     from deployer.planning import catalog, cost
 
     rates = catalog.load(home / "catalog")
-    rules = getattr(provider, "PRICING", None)
+    pricing = provider.pricing
     assert plan.usage is not None  # noqa: S101 - a feasible plan is priced
     usage, region = plan.usage, plan.inputs["region"]
     return lambda resources: cost.estimate(
-        resources, rates=rates, usage=usage, region=region, rules=rules
+        resources, rates=rates, usage=usage, region=region, pricing=pricing
     )

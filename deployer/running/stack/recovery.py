@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Resource
-from deployer.core.errors import EngineError, StaleError
+from deployer.core.errors import RemoteError, StaleError
 from deployer.core.units import usd
 from deployer.providers.api import Say
-from deployer.running.aws import inventory
-from deployer.running.aws.inventory import Found
-from deployer.running.inventory import Things
+from deployer.running.inventory import Found, Inventory
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
 from deployer.running.stack.process import PID_FILE, is_alive
+from stacks._aws import inventory
 
 if TYPE_CHECKING:
     from deployer.running.stack.changes import Price
@@ -45,7 +44,7 @@ class Scene:
 
     name: str
     engine: Engine
-    things: Things
+    things: Inventory
     work: Path
     locks: Path | None
     say: Say
@@ -63,7 +62,7 @@ def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
 
     Raises:
         StaleError: somebody else is at work, or has a deployment of that name.
-        EngineError: something that is left over cannot be removed.
+        RemoteError: something that is left over cannot be removed.
     """
     unlock(at)
     shared = at.locks is None
@@ -200,7 +199,7 @@ def _remove(at: Scene, lost: Sequence[Found]) -> None:
         at.say(f"  {one.type} {one.id}{worth(one, at.price)}")
     _, left = at.things.remove(lost, at.say)
     if left:
-        raise EngineError(
+        raise RemoteError(
             f"{left[0].found.type} {left[0].found.id} is left over and cannot be removed: {left[0].why}",
             hint="remove it by hand, then run the same command again",
         )

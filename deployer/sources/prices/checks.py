@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from deployer.planning.catalog import Catalog
-from deployer.sources.prices import aws_rows
-from deployer.sources.prices.aws_price_list import Found, Row
+from deployer.sources.prices import PriceList, Row
 
 JUMP = Decimal(2)
 """A price that is this many times the old one, or this part of it, is not believed at once."""
@@ -43,15 +42,24 @@ class News:
     faults: Sequence[str] = field(default=())  # why it must not be used at all
 
 
-def compare(old: Catalog, region: str, files: Sequence[Found]) -> News:
-    """Set what was read against the prices in use."""
+def compare(
+    old: Catalog,
+    provider: str,
+    region: str,
+    files: Sequence[PriceList],
+    wanted: Mapping[str, str | None],
+) -> News:
+    """Set what was read against the prices in use.
+
+    `wanted` are the components by name; one without which the list cannot be whole has the reason to be missed.
+    """
     instances = {name: row for found in files for name, row in found.instances.items()}
     components = {name: row for found in files for name, row in found.components.items()}
-    before = _on_demand(old, region)
+    before = _on_demand(old, provider, region)
     missing = sorted(name for name in before if name not in instances)
     changes = [
         *_changes(before, instances),
-        *_changes(_rates(old, region), components),
+        *_changes(_rates(old, region, wanted), components),
     ]
     return News(
         instances,
@@ -59,11 +67,11 @@ def compare(old: Catalog, region: str, files: Sequence[Found]) -> News:
         changes,
         missing,
         tuple(_doubts(changes, missing, len(before))),
-        tuple(_faults(instances, components)),
+        tuple(_faults(instances, components, wanted)),
     )
 
 
-def against(before: Mapping[str, Decimal], found: Found) -> News:
+def against(before: Mapping[str, Decimal], found: PriceList) -> News:
     """Set a listing that has machines alone against the prices in use."""
     missing = sorted(name for name in before if name not in found.instances)
     changes = [*_changes(before, found.instances)]
@@ -72,12 +80,14 @@ def against(before: Mapping[str, Decimal], found: Found) -> News:
     return News(found.instances, {}, changes, missing, doubts, none)
 
 
-def _faults(instances: Mapping[str, Row], components: Mapping[str, Row]) -> Iterator[str]:
+def _faults(
+    instances: Mapping[str, Row], components: Mapping[str, Row], wanted: Mapping[str, str | None]
+) -> Iterator[str]:
     if not instances:
         yield "it prices no machine with a GPU"
-    for known in aws_rows.COMPONENTS:
-        if known.essential and known.name not in components:
-            yield f"it has no row for {known.name} ({known.usage})"
+    for name, usage in wanted.items():
+        if usage is not None and name not in components:
+            yield f"it has no row for {name} ({usage})"
 
 
 def _doubts(changes: Sequence[Change], missing: Sequence[str], before: int) -> Iterator[str]:
@@ -98,14 +108,14 @@ def _changes(old: Mapping[str, Decimal], new: Mapping[str, Row]) -> Iterator[Cha
             yield Change(name, before, row.usd, row.said)
 
 
-def _on_demand(old: Catalog, region: str) -> Mapping[str, Decimal]:
+def _on_demand(old: Catalog, provider: str, region: str) -> Mapping[str, Decimal]:
     return {
         offer.instance_type: offer.usd_per_hour
-        for offer in old.offers("aws", region)
+        for offer in old.offers(provider, region)
         if offer.billing == "on-demand" and offer.usd_per_hour is not None
     }
 
 
-def _rates(old: Catalog, region: str) -> Mapping[str, Decimal]:
-    found = ((known.name, old.rate(known.name, region).usd) for known in aws_rows.COMPONENTS)
+def _rates(old: Catalog, region: str, names: Iterable[str]) -> Mapping[str, Decimal]:
+    found = ((name, old.rate(name, region).usd) for name in names)
     return {name: usd for name, usd in found if usd is not None}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from deployer.core.errors import DeployerError, EngineError, PrerequisiteError, UsageError
+from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError, UsageError
 
 if TYPE_CHECKING:
     import httpx
 
-AWS_URL = "https://pricing.us-east-1.amazonaws.com"
 TIMEOUT_S = 60.0
 GONE = (403, 404)
-"""What AWS answers for a file that is not there."""
+"""What is answered for a file that is not there."""
 
 Advance = Callable[[int], None]
 """Is told how many more bytes have come."""
@@ -25,18 +23,6 @@ Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 class NotThereError(UsageError):
     """There is no such file."""
-
-
-def base_url(environ: Mapping[str, str] | None = None) -> str:
-    """Return where the price lists are: DEPLOYER_PRICES_URL, else AWS_ENDPOINT_URL, else AWS."""
-    known = os.environ if environ is None else environ
-    url = known.get("DEPLOYER_PRICES_URL") or known.get("AWS_ENDPOINT_URL") or AWS_URL
-    return url.rstrip("/")
-
-
-def file_url(base: str, offer: str, region: str) -> str:
-    """Return the address of the newest price list of one offer in one region."""
-    return f"{base}/offers/v1.0/aws/{offer}/current/{region}/index.csv"
 
 
 def client(headers: Mapping[str, str] | None = None) -> httpx.Client:
@@ -53,7 +39,7 @@ def stream(by: httpx.Client, url: str, label: str, progress: Progress) -> Iterat
     Raises:
         NotThereError: there is none.
         PrerequisiteError: the host cannot be reached.
-        EngineError: it answers with an error, or breaks off.
+        RemoteError: it answers with an error, or breaks off.
         UsageError: the address is none.
     """
     import httpx
@@ -93,5 +79,5 @@ def _as_ours(error: Exception, url: str) -> DeployerError:
             where=url,
         )
     if isinstance(error, httpx.HTTPStatusError):
-        return EngineError(f"{url} answers {error.response.status_code}", where=url)
-    return EngineError(f"the price list is truncated, it broke off: {said}", where=url)
+        return RemoteError(f"{url} answers {error.response.status_code}", where=url)
+    return RemoteError(f"the price list is truncated, it broke off: {said}", where=url)

@@ -12,7 +12,7 @@ from typing import Any
 from deployer.core.errors import PrerequisiteError
 from deployer.core.home import make_folder
 from deployer.planning.catalog import refreshed
-from deployer.sources.prices.aws_price_list import Found
+from deployer.sources.prices import PriceList
 
 Entry = list[str | None]
 
@@ -20,7 +20,7 @@ Entry = list[str | None]
 def document(
     region: str,
     today: str,
-    files: Sequence[Found],
+    files: Sequence[PriceList],
     spot: Mapping[str, Decimal],
     missing: Sequence[str],
     before: Path,
@@ -37,7 +37,7 @@ def document(
     on_demand |= {name: [None, f"{files[0].offer}@{today}"] for name in missing}
     live = dict[str, Entry](kept["spot"])
     if spot:
-        sources[f"spot@{today}"] = ["AWS, live: median of the spot prices of the zones", today[:10]]
+        sources[f"spot@{today}"] = ["live: median of the spot prices of the zones", today[:10]]
         live |= {name: [_text(price), f"spot@{today}"] for name, price in spot.items()}
     kinds = {"on-demand": on_demand, "spot": live, "components": components}
     used = {row[1] for kind in kinds.values() for row in kind.values()}
@@ -78,5 +78,5 @@ def _kept(before: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _text(price: Decimal) -> str:
-    """Write a price without the zeros that AWS pads it with."""
+    """Write a price without zeros at its end."""
     return f"{price.normalize():f}"

@@ -49,7 +49,7 @@ def test_every_engine_that_a_rented_machine_runs_has_its_metrics():
     run = {
         e
         for name in registry.providers("cloud-gpu")
-        for e in registry.provider("cloud-gpu", name).ENGINES
+        for e in registry.provider("cloud-gpu", name).engines
     }
     assert run <= set(watchdog.RUNNING)
     assert set(watchdog.RUNNING) == set(watchdog.FINISHED)

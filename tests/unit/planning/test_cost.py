@@ -12,7 +12,9 @@ from deployer.core.domain import Estimate, Item, Resource, Usage
 from deployer.planning import catalog, cost
 from deployer.planning.cost.rule import Quantity, Setting, known, line
 from deployer.planning.traffic.profile import usage
+from deployer.providers.api import Pricing
 
+EVERY = cost.every_pricing()
 USAGE = usage(
     {"requests_per_day": 1000, "input_tokens": 800, "output_tokens": 300, "profile": "steady"},
     scale_to_zero_minutes=15,
@@ -59,7 +61,7 @@ def test_a_disk_whose_size_is_not_known_is_unpriced_and_not_free():
     assert "machine: gp3 storage" in bill(replace(MACHINE, inputs=inputs)).unpriced
 
 
-@pytest.mark.parametrize("kind", sorted(cost.RULES))
+@pytest.mark.parametrize("kind", sorted(EVERY.rules))
 def test_no_rule_gives_a_free_lunch_without_saying_so(kind):
     """A rule asked about a resource of which nothing is known says something, and never a bare 0."""
     made = bill(Resource(kind, "thing", BARE.get(kind, {})), region="mars-1")
@@ -69,14 +71,14 @@ def test_no_rule_gives_a_free_lunch_without_saying_so(kind):
 
 
 def test_free_types_cost_nothing_and_are_not_called_unpriced():
-    made = bill(MACHINE, *(Resource(kind, "free", {}) for kind in cost.FREE))
+    made = bill(MACHINE, *(Resource(kind, "free", {}) for kind in EVERY.free))
     assert made.unpriced == ()
     assert made.monthly_usd == bill(MACHINE).monthly_usd
 
 
 def test_no_type_is_both_priced_and_free():
-    assert not set(cost.RULES) & set(cost.FREE)
-    assert all(cost.FREE.values())
+    assert not set(EVERY.rules) & set(EVERY.free)
+    assert all(EVERY.free.values())
 
 
 def test_nothing_at_all_has_no_price():
@@ -121,7 +123,7 @@ def test_a_provider_can_bring_its_own_rules():
         rates=catalog.load(),
         usage=USAGE,
         region=None,
-        rules={"mine:index:Endpoint": rule},
+        pricing=Pricing({"mine:index:Endpoint": rule}),
     )
     assert made.monthly_usd == Decimal(1460)
     assert made.unpriced == ()

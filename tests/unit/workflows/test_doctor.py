@@ -9,7 +9,7 @@ import pytest
 
 from deployer.cli import main
 from deployer.core.domain import ModelInfo, Plan, Resource
-from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.engines import container as images
 from deployer.providers.api import HostGpu
 from deployer.running.containers.daemon import refusal, unreachable
@@ -110,7 +110,7 @@ def test_a_refusal_of_the_daemon_comes_with_its_mend(said, mend):
 
 def test_an_unheard_of_refusal_is_shown_as_it_is():
     error = refusal("the moon is in the wrong house")
-    assert type(error) is EngineError
+    assert type(error) is RemoteError
     assert "wrong house" in error.message
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from deployer.core.domain import Estimate, ModelInfo, Plan, Resource, Sizing
-from deployer.core.errors import DeployerError, EngineError
+from deployer.core.errors import DeployerError, RemoteError
 from deployer.providers.api import Provider
 from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.running.store import Store
@@ -216,7 +216,7 @@ def test_one_that_does_not_answer_any_more_is_unhealthy_and_started_anew(world, 
     up(world)
     server.health = 503
     assert shown(world)["state"] == "unhealthy"
-    with pytest.raises(EngineError, match="not healthy within"):
+    with pytest.raises(RemoteError, match="not healthy within"):
         up(world, limit_s=0.1)
     assert runner.starts == 2
 
@@ -232,9 +232,9 @@ def test_one_that_is_still_loading_is_starting_and_is_waited_for(world, runner, 
 
 def fails(
     world: SimpleNamespace, runner: Runner, words: str, limit_s: float = PATIENCE_S
-) -> EngineError:
+) -> RemoteError:
     """Apply, fail, and see that nothing runs and nothing is remembered."""
-    with pytest.raises(EngineError, match=words) as caught:
+    with pytest.raises(RemoteError, match=words) as caught:
         up(world, limit_s=limit_s)
     assert runner.things == 0
     assert Store(world.home).names() == []
@@ -313,7 +313,7 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
 
 
 def test_a_refused_question_carries_the_servers_reason(runner):
-    with pytest.raises(EngineError, match="401 no key"):
+    with pytest.raises(RemoteError, match="401 no key"):
         list(chat(Endpoint(runner.url, ""), "bot", [{"role": "user", "content": "Hi"}]))
 
 
@@ -321,7 +321,7 @@ def test_a_refused_question_carries_the_servers_reason(runner):
 def test_an_endpoint_that_is_gone_before_its_key_is_tried_is_an_error_in_words(server, asked):
     gone = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1", "dk-a")
     server.cut_off = True
-    with pytest.raises(EngineError, match="cannot be asked"):
+    with pytest.raises(RemoteError, match="cannot be asked"):
         asked(gone)
 
 

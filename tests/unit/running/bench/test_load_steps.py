@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from deployer.core.errors import DeployerError, EngineError, UsageError
+from deployer.core.errors import DeployerError, RemoteError, UsageError
 from deployer.running.bench import load_steps
 from deployer.running.bench.endpoints import Subject
 from deployer.running.bench.probe import only_model
@@ -121,14 +121,14 @@ def test_an_answer_that_is_none_is_an_error_of_its_own_kind(lines, kind):
 def test_nothing_listening_is_said_with_a_mend():
     with serving(Behaviour()) as server:
         gone = subject(server)
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(RemoteError) as caught:
         load_steps.measure([gone], Load(60, 4, (1,), requests=1), lambda *_: None)
     assert "no connection" in caught.value.message
     assert caught.value.hint
 
 
 def test_a_wrong_key_is_said_and_not_shown():
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(RemoteError) as caught:
         measured(Behaviour(), key="sk-wrong-1234")
     assert "refuses the key" in caught.value.message
     assert "sk-wrong-1234" not in caught.value.message
@@ -139,7 +139,7 @@ def test_a_wrong_key_is_said_and_not_shown():
 def test_a_redirect_is_not_followed_so_the_key_stays_here(status):
     with serving(Behaviour()) as other:
         away = Behaviour(statuses=[status] * 9, location=f"{other.url}/chat/completions")
-        with pytest.raises(EngineError, match="sends elsewhere"):
+        with pytest.raises(RemoteError, match="sends elsewhere"):
             measured(away)
         assert other.asked == []
 

@@ -17,11 +17,12 @@ import uvicorn
 
 from deployer.cli import main
 from deployer.core.deployment import Deployment
-from deployer.core.errors import EngineError, UsageError
+from deployer.core.errors import RemoteError, UsageError
 from deployer.running.gateway.app import application
 from deployer.running.gateway.backend import Backend, backend_of, needs_gateway
 from deployer.running.gateway.chat import chat
 from deployer.running.gateway.waking import Patience
+from deployer.running.lookup import provider_of
 from deployer.running.store import Store
 from tests.doubles.aws import Double, document, error, frame, serving, stream
 
@@ -98,6 +99,10 @@ def record(kind: str, **more: Any) -> Deployment:
     )
 
 
+def connected(made: Deployment) -> Backend:
+    return backend_of(made, provider_of(made))
+
+
 @pytest.fixture
 def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
     with serving() as made:
@@ -164,7 +169,7 @@ def ask(to: openai.OpenAI, **more: Any) -> Any:
 
 def test_an_answer_comes_back_as_it_was_given(double, kind):
     double.answers = [document(WHOLE)]
-    with proxy(backend_of(record(kind))) as url, client(url) as to:
+    with proxy(connected(record(kind))) as url, client(url) as to:
         answer = ask(to, max_tokens=8, temperature=0.5)
     assert answer.choices[0].message.content == "Hello."
     assert answer.usage.total_tokens == 5
@@ -177,7 +182,7 @@ def test_the_call_is_signed_with_the_callers_own_credentials_and_not_with_the_pr
     double, kind
 ):
     double.answers = [document(WHOLE)]
-    with proxy(backend_of(record(kind)), key="dk-1") as url, client(url, "dk-1") as to:
+    with proxy(connected(record(kind)), key="dk-1") as url, client(url, "dk-1") as to:
         ask(to)
     sent = double.seen[0]["headers"]
     signed = {k.lower(): v for k, v in sent.items()}["authorization"]
@@ -188,7 +193,7 @@ def test_the_call_is_signed_with_the_callers_own_credentials_and_not_with_the_pr
 def test_the_model_is_named_in_the_call(double):
     double.answers = [document(WHOLE)]
     for kind, outputs in KINDS.items():
-        with proxy(backend_of(record(kind))) as url, client(url) as to:
+        with proxy(connected(record(kind))) as url, client(url) as to:
             ask(to)
         seen = double.seen[-1]
         if kind == "bedrock":
@@ -201,7 +206,7 @@ def test_the_model_is_named_in_the_call(double):
 
 def test_a_streamed_answer_comes_in_pieces(double, kind):
     double.answers = [stream(frames(kind, CHUNKS))]
-    with proxy(backend_of(record(kind))) as url, client(url) as to:
+    with proxy(connected(record(kind))) as url, client(url) as to:
         pieces = [c.choices[0].delta.content for c in ask(to, stream=True)]
     assert [p for p in pieces if p] == ["Hel", "lo."]
     assert double.seen[0]["body"]["stream"] is True
@@ -212,7 +217,7 @@ def test_a_cold_model_is_asked_again_until_it_has_woken(double, kind, streamed):
     good = stream(frames(kind, CHUNKS)) if streamed else document(WHOLE)
     double.answers = [ASLEEP[kind], ASLEEP[kind], ASLEEP[kind], good]
     clock = Clock()
-    with proxy(backend_of(record(kind)), patience=clock.patience) as url, client(url) as to:
+    with proxy(connected(record(kind)), patience=clock.patience) as url, client(url) as to:
         answer = ask(to, stream=streamed)
         if streamed:
             text = "".join(c.choices[0].delta.content or "" for c in answer)
@@ -226,7 +231,7 @@ def test_a_cold_model_is_asked_again_until_it_has_woken(double, kind, streamed):
 def test_one_that_does_not_wake_in_time_is_a_503_that_clients_do_not_repeat(double, kind):
     double.answers = [ASLEEP[kind]]
     clock = Clock()
-    backend = backend_of(record(kind))
+    backend = connected(record(kind))
     with (
         proxy(backend, patience=clock.patience) as url,
         openai.OpenAI(base_url=url, api_key="none", max_retries=2) as to,
@@ -256,7 +261,7 @@ def test_one_that_does_not_wake_in_time_is_a_503_that_clients_do_not_repeat(doub
 def test_what_aws_refuses_is_the_clients_own_error_with_the_reason(double, code, status, raised):
     double.answers = [error(code, status, "because of this")]
     with (
-        proxy(backend_of(record("bedrock"))) as url,
+        proxy(connected(record("bedrock"))) as url,
         client(url) as to,
         pytest.raises(raised, match="because of this") as caught,
     ):
@@ -269,7 +274,7 @@ def test_what_aws_refuses_is_the_clients_own_error_with_the_reason(double, code,
 def test_a_stream_that_breaks_is_an_error_and_not_a_short_answer(double, kind, cut):
     double.answers = [stream(frames(kind, CHUNKS[:2], done=False), cut=cut)]
     with (
-        proxy(backend_of(record(kind))) as url,
+        proxy(connected(record(kind))) as url,
         client(url) as to,
         pytest.raises(openai.APIError, match="broke off"),
     ):
@@ -289,7 +294,7 @@ def test_an_error_inside_the_stream_is_told_to_the_client(double, kind, name):
     )
     double.answers = [stream([*frames(kind, CHUNKS[:1], done=False), failure])]
     with (
-        proxy(backend_of(record(kind))) as url,
+        proxy(connected(record(kind))) as url,
         client(url) as to,
         pytest.raises(openai.APIError, match="broke off"),
     ):
@@ -299,7 +304,7 @@ def test_an_error_inside_the_stream_is_told_to_the_client(double, kind, name):
 
 def test_without_the_key_nobody_gets_an_answer(double):
     double.answers = [document(WHOLE)]
-    with proxy(backend_of(record("bedrock")), key="dk-right") as url:
+    with proxy(connected(record("bedrock")), key="dk-right") as url:
         with client(url, "dk-wrong") as to, pytest.raises(openai.AuthenticationError):
             ask(to)
         with client(url, "dk-right") as to:
@@ -309,14 +314,14 @@ def test_without_the_key_nobody_gets_an_answer(double):
 
 def test_a_page_that_was_led_here_under_another_name_is_refused(double):
     double.answers = [document(WHOLE)]
-    with proxy(backend_of(record("bedrock"))) as url:
+    with proxy(connected(record("bedrock"))) as url:
         answer = httpx.get(f"{url}/models", headers={"host": "evil.example"}, trust_env=False)
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"messages": "hi"}'])
 def test_a_request_that_is_none_is_refused_before_aws_is_asked(double, body):
-    with proxy(backend_of(record("bedrock"))) as url:
+    with proxy(connected(record("bedrock"))) as url:
         answer = httpx.post(f"{url}/chat/completions", content=body, trust_env=False)
     assert answer.status_code == 400
     assert not double.seen
@@ -329,7 +334,7 @@ def test_health_says_that_calls_wait_for_the_model(double):
     def patience(limit_s: float, **more: Any) -> Patience:
         return Patience(limit_s, clock=clock, pause=lambda _: woken.wait(60), **more)
 
-    with proxy(backend_of(record("bedrock")), patience=patience) as url:
+    with proxy(connected(record("bedrock")), patience=patience) as url:
         with client(url) as to:
             asking = threading.Thread(target=lambda: ask(to), daemon=True)
             asking.start()
@@ -348,7 +353,7 @@ def test_health_says_that_calls_wait_for_the_model(double):
 def test_chat_shows_a_line_while_the_model_wakes_and_then_the_answer(double, kind):
     double.answers = [ASLEEP[kind], ASLEEP[kind], stream(frames(kind, CHUNKS))]
     said: list[str] = []
-    backend = backend_of(record(kind))
+    backend = connected(record(kind))
     pieces = list(chat(backend, ASK, 8, said.append, Clock().patience))
     assert pieces == ["Hel", "lo."]
     assert said[0].startswith("waking mine: 0 of at most")
@@ -357,15 +362,15 @@ def test_chat_shows_a_line_while_the_model_wakes_and_then_the_answer(double, kin
 
 def test_chat_says_why_it_got_no_answer(double):
     double.answers = [error("AccessDeniedException", 403, "no permission")]
-    with pytest.raises(EngineError, match="no permission"):
-        list(chat(backend_of(record("bedrock")), ASK, 8, lambda _: None))
+    with pytest.raises(RemoteError, match="no permission"):
+        list(chat(connected(record("bedrock")), ASK, 8, lambda _: None))
 
 
 def test_a_deployment_with_a_route_of_its_own_needs_no_proxy():
     made = record("huggingface", endpoint="https://x.endpoints.huggingface.cloud/v1")
-    assert not needs_gateway(made)
+    assert not needs_gateway(made, provider_of(made))
     with pytest.raises(UsageError, match="needs no proxy"):
-        backend_of(made)
+        connected(made)
 
 
 def test_the_commands_find_what_the_stack_exported(double, home, capsys):

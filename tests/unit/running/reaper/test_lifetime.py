@@ -12,11 +12,11 @@ import pytest
 
 from deployer.core.deployment import Deployment
 from deployer.planning import catalog
-from deployer.running.aws import inventory
-from deployer.running.aws.instances import EXPIRES_AT
-from deployer.running.aws.inventory import Found
-from deployer.running.aws.session import Session
+from deployer.running.inventory import Found
 from deployer.running.reaper import lifetime
+from stacks._aws import inventory
+from stacks._aws.instances import EXPIRES_AT
+from stacks._aws.session import Session
 
 NAME = "bot-cloud-gpu"
 HOUR = 3600.0

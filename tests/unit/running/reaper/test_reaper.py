@@ -15,14 +15,14 @@ from deployer.agents.idle import Decision
 from deployer.core.templates import cron_text, systemd_text
 from deployer.planning import catalog
 from deployer.planning.cost.spending import Prices
-from deployer.running.aws import inventory
-from deployer.running.aws.instances import Machine, described, expires_at, policy
-from deployer.running.aws.inventory import Found
+from deployer.running.inventory import Found
 from deployer.running.reaper import budget, schedules
 from deployer.running.reaper.actions import chosen
 from deployer.running.reaper.orphans import monthly, orphans, prices
 from deployer.running.reaper.survey import together
 from deployer.running.reaper.verdicts import Looked
+from stacks._aws import inventory
+from stacks._aws.instances import Machine, described, expires_at, policy
 
 RATES = catalog.load()
 REGION = "us-east-1"

@@ -15,13 +15,13 @@ from deployer.core.domain import ModelInfo, Plan, Sizing
 from deployer.core.errors import DeclinedError, PrerequisiteError
 from deployer.planning.traffic.profile import usage
 from deployer.running import certificates, health
-from deployer.running.aws import inventory, preflight
-from deployer.running.aws.inventory import Found
 from deployer.running.certificates import Pair
+from deployer.running.inventory import Found
 from deployer.running.stack.apply import StackWork
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.store import Store
 from deployer.spec import Traffic
+from stacks._aws import inventory, preflight
 from tests.doubles.fake_pulumi import MACHINE, MACHINE_INPUTS, FakeEngine, said, told
 
 NAME = "bot-cloud-gpu"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.core.errors import EngineError, PolicyError, PrerequisiteError, StaleError
+from deployer.core.errors import PolicyError, PrerequisiteError, RemoteError, StaleError
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock, NoCapacityError
 
@@ -22,7 +22,7 @@ CREATING = (
         ("UnauthorizedOperation", PrerequisiteError),
         ("ExpiredToken", PrerequisiteError),
         ("AuthFailure", PrerequisiteError),
-        ("InternalError", EngineError),
+        ("InternalError", RemoteError),
     ],
 )
 def test_the_code_of_aws_decides_what_kind_of_error_it_is(code, kind):
@@ -71,7 +71,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in creat
     [
         (
             "nowhere.FailedImport: Bedrock refused the model: no such architecture",
-            EngineError,
+            RemoteError,
             "Bedrock refused the model: no such architecture",
             "goes on from here",
         ),
@@ -95,7 +95,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in creat
         ),
         (
             "hub.HfHubHTTPError: Server error 500\n\ntry later",
-            EngineError,
+            RemoteError,
             "Server error 500 try later",
             "goes on from here",
         ),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ import pulumi
 import pytest
 
 from deployer.core.domain import Resource
-from deployer.core.errors import EngineError, PrerequisiteError
+from deployer.core.errors import PrerequisiteError, RemoteError
+from deployer.providers import registry
 from deployer.running.stack.offline import collect, collected, resources_of
 
 Program = Callable[[Mapping[str, Any]], object]
@@ -76,7 +78,7 @@ def test_an_error_in_the_program_is_told_and_the_next_run_is_not_disturbed():
         thing("one")
         raise ValueError("no such size")
 
-    with pytest.raises(EngineError, match="ValueError: no such size"):
+    with pytest.raises(RemoteError, match="ValueError: no such size"):
         run(broken)
     assert [r.name for r in run(lambda _: thing("two"))] == ["two"]
 
@@ -85,7 +87,7 @@ def test_an_error_while_an_output_is_worked_out_is_told_too():
     def broken(_inputs):
         thing("two", size=thing("one").id.apply(int))
 
-    with pytest.raises(EngineError, match="ValueError"):
+    with pytest.raises(RemoteError, match="ValueError"):
         run(broken)
 
 
@@ -125,7 +127,7 @@ def stack(tmp_path: Path) -> SimpleNamespace:
         file=file,
         cache=cache,
         provider=provider,
-        plan=lambda **inputs: collected(file, provider, inputs, cache),
+        plan=lambda **inputs: collected(provider.program, [file], inputs, cache),
     )
 
 
@@ -155,32 +157,32 @@ def test_a_corrupt_cache_is_ignored_and_rewritten(stack, rubbish):
 def test_a_cache_that_cannot_be_written_is_done_without(stack, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    found = collected(stack.file, stack.provider, {"size": 1}, blocked / "cache")
+    found = collected(stack.provider.program, [stack.file], {"size": 1}, blocked / "cache")
     assert [r.name for r in found] == ["one"]
 
 
 def test_without_a_cache_the_program_is_run_each_time(stack):
     for _ in range(2):
-        collected(stack.file, stack.provider, {}, None)
+        collected(stack.provider.program, [stack.file], {}, None)
     assert stack.provider.runs == 2
 
 
-def test_a_provider_without_a_program_says_itself_what_it_makes(tmp_path):
-    provider = SimpleNamespace(
-        resources=lambda inputs: [{"type": "t", "name": "n", "inputs": inputs}]
+def test_a_provider_without_a_program_says_itself_what_it_makes():
+    aws = registry.provider("cloud-gpu", "aws")
+    provider = replace(
+        aws, resources=lambda inputs: [{"type": "t", "name": "n", "inputs": inputs}], program=None
     )
-    assert resources_of(provider, tmp_path, {"a": 1}, None) == (Resource("t", "n", {"a": 1}),)
+    assert resources_of(provider, {"a": 1}, None) == (Resource("t", "n", {"a": 1}),)
 
 
 def test_a_cached_plan_does_not_import_pulumi(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from deployer.running.stack import offline as program; from deployer.providers import registry as target\n"
-        "aws = target.provider('cloud-gpu', 'aws'); file = target.providers('cloud-gpu')['aws']\n"
-        f"program.collected(file, aws, {{}}, Path({str(tmp_path)!r}))\n"
+        "import sys; from pathlib import Path; from deployer.running.stack import offline\n"
+        "from deployer.providers import registry\n"
+        f"offline.resources_of(registry.provider('cloud-gpu', 'aws'), {{}}, Path({str(tmp_path)!r}))\n"
         "assert not [m for m in sys.modules if m.startswith(('pulumi', 'grpc', 'asyncio'))]\n"
     )
-    file = Path(__file__).parents[4] / "stacks" / "cloud_gpu" / "aws.py"
-    collected(file, SimpleNamespace(program=lambda _: thing("one")), {}, tmp_path)
+    collected(lambda _: thing("one"), registry.sources("cloud-gpu", "aws"), {}, tmp_path)
     root = Path(__file__).parents[4]
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, check=False

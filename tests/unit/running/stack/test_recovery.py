@@ -17,11 +17,11 @@ import pytest
 from pulumi.automation._cmd import CommandResult
 from pulumi.automation.errors import create_command_error
 
-from deployer.core.errors import EngineError, StaleError
-from deployer.running.aws import inventory, removal
-from deployer.running.aws.inventory import Found
+from deployer.core.errors import RemoteError, StaleError
+from deployer.running.inventory import Found, Left
 from deployer.running.stack import process, recovery
 from deployer.running.stack.recovery import Scene
+from stacks._aws import inventory
 from tests.doubles.fake_pulumi import FakeEngine
 
 NAME = "bot-cloud-gpu"
@@ -52,7 +52,7 @@ class Account:
 
     def remove(self, found: Any, _say: Any) -> tuple[list[Found], list[Any]]:
         if self.stuck:
-            return [], [removal.Left(one, "DependencyViolation") for one in found]
+            return [], [Left(one, "DependencyViolation") for one in found]
         self.things = [one for one in self.things if one not in found]
         return found, []
 
@@ -185,7 +185,7 @@ def test_what_the_state_does_not_know_is_removed_and_the_pending_creation_cleare
 def test_what_is_left_over_and_cannot_be_removed_stops_it(scene, account):
     account.add("i-lost")
     account.stuck = True
-    with pytest.raises(EngineError, match="i-lost is left over"):
+    with pytest.raises(RemoteError, match="i-lost is left over"):
         recovery.tidy(scene.at, ours=True)
 
 

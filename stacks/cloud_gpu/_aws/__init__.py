@@ -1,1 +1,0 @@
-"""The parts of the AWS stack. They import Pulumi and each other, and nothing of deployer."""

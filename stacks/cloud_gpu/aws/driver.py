@@ -1,0 +1,150 @@
+"""A rented machine while a plan is applied to it: quota and zones before, boot and address afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from deployer.core.deployment import Deployment
+from deployer.core.errors import UsageError
+from deployer.running import health
+from deployer.running.stack.driver import Order
+from deployer.running.stack.failures import NoCapacityError
+from deployer.running.stack.state import zones_to_try
+from stacks._aws import inventory, schedule
+from stacks._aws import preflight as aws_preflight
+from stacks._aws.account import Account
+from stacks._aws.session import Clients, understood
+from stacks.cloud_gpu.aws.manager import MachineManager, moved
+from stacks.cloud_gpu.aws.readiness import Awaited
+
+if TYPE_CHECKING:
+    from deployer.core.domain import Estimate
+    from deployer.running.stack.config import Config
+
+
+@dataclass
+class MachineDriver:
+    """Fulfils `deployer.running.stack.driver.Driver` on AWS."""
+
+    order: Order
+    manager: MachineManager
+    zones: Sequence[str] = field(default=(), init=False)
+    known: str | None = field(default=None, init=False)  # the machine that was there before
+
+    @property
+    def clients(self) -> Clients:
+        """AWS's API in the plan's region."""
+        return self.manager.clients(self.order.name, self.order.plan.inputs["region"])
+
+    @property
+    def things(self) -> Account:
+        """See `Driver`."""
+        return Account(self.clients, self.order.name)
+
+    def preflight(self) -> Config:
+        """See `Driver`."""
+        from deployer.running.stack.config import config_of
+
+        self._servable()
+        cleared = aws_preflight.check(self.clients, self._needed(), self.order.say)
+        config = config_of(self.order.plan, self.order.store, cleared.owner)
+        config.plain["zones"] = ",".join(cleared.zones)
+        self._dated(config)
+        before = self.manager.record(self.order.name)
+        self.zones, self.known = (
+            cleared.zones,
+            before.outputs.get("instance_id") if before else None,
+        )
+        return config
+
+    def _dated(self, config: Config) -> None:
+        """Tell the program when what it makes expires."""
+        expires = self.order.plan.inputs.get("expires")
+        if expires:
+            name, now = self.order.name, self.order.now()
+            config.plain["expiresAt"] = schedule.due(self.clients, name, float(expires), now)
+
+    def _servable(self) -> None:
+        if not self.order.plan.inputs.get("user_data", "unknown"):
+            raise UsageError(
+                f"{self.order.name} cannot be served on a rented machine: the plan's notes say why",
+                hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+            )
+
+    def _needed(self) -> aws_preflight.Needed:
+        from stacks.cloud_gpu.aws.program.machine import AMI_PARAMETER
+
+        inputs, offer = self.order.plan.inputs, self.order.plan.offer
+        most = int(inputs["replicas"]["max"]) if inputs.get("fleet") else 1
+        return aws_preflight.Needed(
+            deployment=self.order.name,
+            instance_type=inputs["instance_type"],
+            spot=bool(inputs.get("spot")),
+            machines=max(1, most),
+            vcpus=offer.vcpus if offer else None,
+            image_parameter=AMI_PARAMETER,
+        )
+
+    def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
+        """See `Driver`: first the zone where things are already."""
+        self.zones = zones_to_try(state, self.zones)
+        config.plain["zone"] = self.zones[0]
+
+    def is_healthy(self, record: Deployment) -> bool:
+        """See `Driver`: its machines run and it answers where it should."""
+        there = replace(record, endpoint=moved(record, self.manager.machines(record.name)))
+        return self.manager.alive(record.name) and health.healthy(there, self.order.store)
+
+    def create(self, attempt: Callable[[], None], config: Config) -> None:
+        """See `Driver`: in the first zone that has room; a fleet looks for room by itself."""
+        for number, zone in enumerate(self.zones):
+            config.plain["zone"] = zone
+            try:
+                attempt()
+            except NoCapacityError as error:
+                if self.order.plan.inputs.get("fleet") or number + 1 == len(self.zones):
+                    raise self._nowhere(error) from error
+                self.order.say(f"no capacity in {zone}: trying {self.zones[number + 1]}")
+            else:
+                return
+
+    def _nowhere(self, last: NoCapacityError) -> NoCapacityError:
+        inputs = self.order.plan.inputs
+        return NoCapacityError(
+            f"AWS has no {inputs['instance_type']} to spare in any zone of {inputs['region']} now "
+            f"({', '.join(self.zones)})",
+            hint=last.hint,
+        )
+
+    def resume(self, record: Deployment) -> None:
+        """See `Driver`: the watchdog stops an idle machine."""
+        resting = [
+            one
+            for one in self.manager.machines(record.name)
+            if one.details["State"]["Name"] in ("stopped", "stopping")
+        ]
+        if not resting:
+            return
+        ids = [one.id for one in resting]
+        self.order.say(f"starting {', '.join(ids)}, which rests")
+        client = self.clients("ec2")
+        with understood("start an instance"):
+            client.get_waiter("instance_stopped").wait(InstanceIds=ids)
+            client.start_instances(InstanceIds=ids)
+            client.get_waiter("instance_running").wait(InstanceIds=ids)
+
+    def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:  # noqa: ARG002 - as planned
+        """See `Driver`: with the address that it has now."""
+        found = self.things.found()
+        machines = [one for one in found if one.type == inventory.INSTANCE]
+        resources = tuple(one.plain for one in found)
+        record = replace(record, endpoint=moved(record, machines), resources=resources)
+        return self.order.remember(record, found)
+
+    def verify(self, record: Deployment) -> None:
+        """See `Driver`: following its boot."""
+        order = self.order
+        Awaited(record, self.manager, order.say, order.limit_s, self.known).answer()
+        health.smoke_test(record, order.store, order.say)

@@ -1,0 +1,158 @@
+"""Hugging Face's own listing of what an Inference Endpoint runs on and costs, taken for the bundled prices.
+
+`GET /v2/provider` of the Inference Endpoints' API: vendors, in each regions, in each `computes` with
+`instanceType`, `instanceSize`, `accelerator`, `status` and `pricePerHour` in USD. A price is the same in every
+region of a cloud; where it is not, the dearest counts and it is said. What the listing lacks is no longer had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from typing import Any
+
+from deployer.core.errors import RemoteError, UsageError
+from deployer.planning import catalog
+from deployer.planning.catalog import refreshed
+from deployer.sources.prices import Asked, PriceList, Refreshed, Row, Spot, checks, store
+from deployer.sources.prices.download import client, stream
+
+PROVIDER = "huggingface"
+ADDRESS = "https://api.endpoints.huggingface.cloud/v2"
+HAD = "available"
+
+
+class Listing(PriceList):
+    """What the listing holds."""
+
+    @property
+    def source(self) -> str:
+        """See `PriceList`."""
+        return f"Hugging Face's own listing, read on {self.version}"
+
+
+def url(environ: Mapping[str, str] | None = None) -> str:
+    """Return where the listing is: HF_INFERENCE_ENDPOINTS_ENDPOINT names another service."""
+    known = os.environ if environ is None else environ
+    return f"{(known.get('HF_INFERENCE_ENDPOINTS_ENDPOINT') or ADDRESS).rstrip('/')}/provider"
+
+
+def refresh(asked: Asked, token: str | None = None) -> Refreshed:
+    """Renew the prices of Inference Endpoints; `asked.base` is the listing's address.
+
+    Raises:
+        RemoteError: the listing is truncated, changed in form, or holds a price that cannot be believed.
+        PrerequisiteError: no network, or the folder cannot be written.
+    """
+    found = read(_fetched(asked, token), asked.today, asked.base)
+    old = {
+        offer.instance_type: offer.usd_per_hour
+        for offer in catalog.load(asked.folder).offers(PROVIDER)
+        if offer.usd_per_hour is not None
+    }
+    news = checks.against(old, found)
+    _believe(news, asked)
+    file = refreshed.listed_file(asked.folder, PROVIDER)
+    store.write(file, store.document(PROVIDER, asked.today, [found], {}, news.missing, file))
+    return Refreshed(
+        region=PROVIDER,
+        file=file,
+        as_of=asked.today,
+        on_demand=len(found.instances),
+        spot=0,
+        components=0,
+        changes=news.changes,
+        missing=news.missing,
+        notes=found.notes,
+    )
+
+
+def read(text: bytes, version: str, where: str) -> Listing:
+    """Read the listing: the machines with GPUs that can be had, `<vendor>/<type>/<size>`.
+
+    Raises:
+        RemoteError: it has another form.
+    """
+    found = Listing("endpoints", version)
+    try:
+        for name, price, place in _priced(json.loads(text)):
+            before = found.instances.get(name)
+            if before is not None and before.usd != price:
+                found.notes.append(f"{name} costs {price} in {place}, {before.usd} elsewhere")
+            if before is None or price > before.usd:
+                found.instances[name] = Row(price, f"{name} in {place}")
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+        raise RemoteError(
+            f"Hugging Face's listing has another form than is known: {type(error).__name__}: {error}",
+            hint="the old prices stay; a newer deployer may know it",
+            where=where,
+        ) from None
+    return found
+
+
+def _priced(listing: Mapping[str, Any]) -> Iterator[tuple[str, Decimal, str]]:
+    for vendor in listing["vendors"]:
+        for region in vendor["regions"]:
+            if {vendor.get("status", HAD), region.get("status", HAD)} != {HAD}:
+                continue
+            for one in region["computes"]:
+                if one["accelerator"] == "gpu" and one.get("status", HAD) == HAD:
+                    name = f"{vendor['name']}/{one['instanceType']}/{one['instanceSize']}"
+                    yield name, _amount(one["pricePerHour"]), region["name"]
+
+
+def _amount(said: Any) -> Decimal:
+    price = Decimal(str(said))
+    if not price.is_finite() or price <= 0:
+        raise ValueError(f"{said!r} is no price")
+    return price.quantize(Decimal("0.0001")).normalize()
+
+
+def _fetched(asked: Asked, token: str | None) -> bytes:
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    with (
+        client(headers) as by,
+        stream(by, asked.base, "Inference Endpoints", asked.progress) as pieces,
+    ):
+        return b"".join(pieces)
+
+
+def _believe(news: checks.News, asked: Asked) -> None:
+    why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
+    if not why:
+        return
+    mend = "look at huggingface.co/docs/inference-endpoints/support/pricing; if it is right"
+    again = "deployer prices refresh --provider huggingface --accept-changes"
+    raise RemoteError(
+        f"the old prices stay, for the new listing cannot be believed: {'; '.join(why)}",
+        hint=None if news.faults else f"{mend}: {again}",
+        where=asked.base,
+    )
+
+
+class OwnListing:
+    """Fulfils `deployer.sources.prices.PriceSource`: one listing for all regions."""
+
+    @property
+    def base(self) -> str:
+        """See `PriceSource`."""
+        return url()
+
+    @property
+    def spot(self) -> Spot:
+        """See `PriceSource`: there are none."""
+        return lambda _region, _types: {}
+
+    def refreshes(self, regions: Sequence[str], asked: Asked) -> list[Callable[[], Refreshed]]:
+        """See `PriceSource`."""
+        from huggingface_hub import get_token
+
+        if regions:
+            raise UsageError(
+                "Hugging Face's prices are the same in every region of a cloud",
+                hint="leave --region out",
+            )
+        return [partial(refresh, asked, get_token())]

@@ -1,0 +1,177 @@
+"""An inference component on a SageMaker endpoint of your own that scales to zero instances.
+
+This file imports nothing from `deployer`: `program` is a complete Pulumi program that takes one plain mapping.
+From zero, the first call fails (NoCapacityInvocationFailures) and wakes it; target tracking on concurrent
+requests per copy adds and removes copies, down to none.
+Source: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.providers.api import (
+    Inputs,
+    Manager,
+    NativeApi,
+    Pricing,
+    Program,
+    Provider,
+    Say,
+    Sleep,
+)
+from stacks._aws import pricing, session
+
+if TYPE_CHECKING:
+    from deployer.running.endpoints.service import Service
+    from deployer.running.stack.driver import Driver, Order
+
+from stacks.serverless import _weights
+
+NAME = "sagemaker"
+
+COLD_START_MINUTES = (4.0, 15.0)
+"""AWS: "several minutes"; the upper figure is an estimate: instance, 10 GB of image, weights, engine."""
+LEAST_IDLE_MINUTES = 15.0
+"""Target tracking looks at 15 minutes of low use before it removes a copy (its alarm's 15 datapoints)."""
+LOG_DAYS = 14
+HOST_SHARE = 0.5
+"""The part of the host's memory that a copy asks for: the rest is the system's and the file cache's."""
+
+
+def idle_minutes(after_s: float) -> float:
+    """How long it stays awake after the last request."""
+    return max(LEAST_IDLE_MINUTES, after_s / 60)
+
+
+def refuses(want: Any, prices: Any) -> Iterator[str]:
+    """Why it cannot be served there."""
+    if want.region and not list(prices.offers(NAME, want.region)):
+        yield f"no SageMaker price is known in {want.region}"
+    if want.adapter:
+        yield "adapters are not served there in this version: merge it into the model"
+
+
+def offers(want: Any, prices: Any) -> Iterator[Any]:
+    """The NVIDIA instances of the wanted region."""
+    for offer in prices.offers(NAME, want.region):
+        gpu = prices.gpu(offer.gpu or "")
+        if gpu is not None and gpu.vendor == "nvidia":
+            yield offer
+
+
+def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Turn what was chosen into the inputs of `program`: plain, without a secret."""
+    offer, replicas = order["offer"], order.get("replicas") or {"min": 1, "max": 1}
+    return {
+        "deployment": order["deployment"],
+        "region": offer["region"],
+        "instance_type": offer["instance_type"],
+        "gpus": order["gpus"],
+        "memory_mb": math.floor((offer.get("memory_gib") or 16) * 1024 * HOST_SHARE),
+        "weights": _weights.origin(order),
+        "environment": _environment(order),
+        "concurrency": order["concurrency"],
+        "min_copies": replicas["min"] if replicas["min"] > 1 else 0,
+        "max_copies": replicas["max"],
+        "scale_to_zero_minutes": idle_minutes(order["policy"]["idle"]["after"]),
+        "log_days": LOG_DAYS,
+        "tags": {
+            "deployer:deployment": order["deployment"],
+            "deployer:spec-digest": order["digest"],
+        },
+    }
+
+
+def _environment(order: Mapping[str, Any]) -> dict[str, str]:
+    """What the image is told: each SM_VLLM_X is vLLM's own argument --x."""
+    told = {
+        "SM_VLLM_SERVED_MODEL_NAME": order["spec_name"],
+        "SM_VLLM_MAX_MODEL_LEN": str(order["context"]),
+        "SM_VLLM_TENSOR_PARALLEL_SIZE": str(order["gpus"]),
+    }
+    if order["quantization"] == "fp8":
+        told["SM_VLLM_QUANTIZATION"] = "fp8"
+    repo, _, revision = order["model"]["source"].removeprefix("hf:").partition("@")
+    if not order["model"]["source"].startswith("hf:"):
+        return told
+    return {**told, "SM_VLLM_MODEL": repo, **({"SM_VLLM_REVISION": revision} if revision else {})}
+
+
+def warnings(inputs: Mapping[str, Any], offer: Any) -> Iterator[str]:
+    """What should be known before it is applied."""
+    price = "" if offer.usd_per_hour is None else f" at {offer.usd_per_hour} USD/h"
+    yield (
+        f"the first 'up' starts an {inputs['instance_type']}{price}, and bills it until it has been idle for"
+        f" {inputs['scale_to_zero_minutes']:.0f} minutes for the first time"
+    )
+    yield "the quota '<instance type> for endpoint usage' of SageMaker must allow the instance: it is 0 in new accounts"
+    if "repository" in inputs["weights"]:
+        yield "the container reads the model hub without a token: a gated model must lie in a bucket (s3://...)"
+    yield "it has no OpenAI route of its own: 'deployer proxy' gives it one, and holds a call until it has woken"
+
+
+def _run(inputs: Inputs) -> None:
+    from stacks.serverless.sagemaker.program import program
+
+    program(inputs)
+
+
+def _service(region: str | None) -> Service:
+    from stacks.serverless.sagemaker.service import SageMaker
+
+    return SageMaker(session.in_region(region))
+
+
+def _manager(home: Path, say: Say) -> Manager:
+    from deployer.running.endpoints.manager import EndpointManager
+
+    return EndpointManager(PROVIDER, home, say, service=_service)
+
+
+def _driver(order: Order) -> Driver:
+    from deployer.running.endpoints.driver import EndpointDriver
+    from deployer.running.endpoints.manager import EndpointManager
+
+    home = order.store.home
+    return EndpointDriver(order, EndpointManager(PROVIDER, home, order.say, service=_service))
+
+
+def backend(record: Any) -> Any:
+    """Connect to what a deployment's stack exports."""
+    from stacks.serverless.sagemaker.backend import backend as connect
+
+    return connect(record)
+
+
+PROVIDER = Provider(
+    target="serverless",
+    name=NAME,
+    engines=("vllm",),
+    privacy="prompts and answers stay on instances in your own AWS account, in the region that you name",
+    offers=offers,
+    inputs=inputs,
+    program=Program(run=_run, packages=("pulumi", "pulumi-aws")),
+    refuses=refuses,
+    warnings=warnings,
+    sleep=Sleep(idle_minutes, COLD_START_MINUTES),
+    native_api=NativeApi(
+        connect=backend,
+        limit_s=1800.0,
+        sources=(
+            "serverless/sagemaker/backend.py",
+            "serverless/sagemaker/__init__.py",
+            "_aws/__init__.py",
+            "_aws/runtime.py",
+        ),
+        requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
+        environment=session.VARIABLES,
+        settings=".aws",
+    ),
+    pricing=Pricing(pricing.RULES, pricing.FREE),
+    driver=_driver,
+    manager=_manager,
+)

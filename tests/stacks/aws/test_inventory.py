@@ -1,0 +1,169 @@
+"""Finding and removing what carries a deployment's tag, on moto's AWS in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deployer.core.errors import PrerequisiteError
+from deployer.running.stack.recovery import orphans
+from stacks._aws import inventory, removal
+from stacks._aws.session import Session
+
+NAME, OTHER = "bot-cloud-gpu", "bot-cloud-gpu-2"
+ACCOUNT = "123456789012"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+    }
+)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    from moto import mock_aws
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        yield Session("us-east-1")
+
+
+def tags(name: str) -> list[dict[str, str]]:
+    return [{"Key": inventory.TAG, "Value": name}]
+
+
+def marked(kind: str, name: str) -> dict[str, Any]:
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags(name)}]}
+
+
+def make(aws: Session, name: str) -> None:
+    """One of each thing, for one deployment."""
+    ec2, iam, path = aws("ec2"), aws("iam"), f"/deployer/{name}/"
+    vpc = ec2.create_vpc(CidrBlock="10.42.0.0/24", **marked("vpc", name))["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.0.0/25", **marked("subnet", name))
+    gateway = ec2.create_internet_gateway(**marked("internet-gateway", name))["InternetGateway"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
+    routes = ec2.create_route_table(VpcId=vpc, **marked("route-table", name))["RouteTable"]
+    place = subnet["Subnet"]["SubnetId"]
+    ec2.associate_route_table(RouteTableId=routes["RouteTableId"], SubnetId=place)
+    group = ec2.create_security_group(
+        GroupName="access", Description="x", VpcId=vpc, **marked("security-group", name)
+    )
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.run_instances(
+        ImageId=image,
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=place,
+        SecurityGroupIds=[group["GroupId"]],
+        **marked("instance", name),
+    )
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=8, **marked("volume", name))
+    ec2.allocate_address(Domain="vpc", **marked("elastic-ip", name))
+    aws("secretsmanager").create_secret(Name=f"deployer/{name}", SecretString="x", Tags=tags(name))
+    aws("logs").create_log_group(logGroupName=f"/deployer/{name}")
+    acm = aws("acm")
+    arn = acm.request_certificate(DomainName=f"{name}.example.com")["CertificateArn"]
+    acm.add_tags_to_certificate(CertificateArn=arn, Tags=tags(name))
+    limit = {"Amount": "100", "Unit": "USD"}
+    budget = {"TimeUnit": "MONTHLY", "BudgetType": "COST", "BudgetLimit": limit}
+    aws("budgets").create_budget(
+        AccountId=ACCOUNT, Budget={**budget, "BudgetName": f"deployer-{name}"}
+    )
+    iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName=name, Path=path)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+KINDS = {
+    inventory.INSTANCE, inventory.VPC, inventory.SUBNET, inventory.GATEWAY, inventory.ROUTES, inventory.FIREWALL,
+    inventory.VOLUME, inventory.ADDRESS, inventory.SECRET, inventory.LOGS, inventory.ROLE, inventory.PROFILE,
+    inventory.CERTIFICATE, inventory.BUDGET,
+}  # fmt: skip
+
+
+def test_everything_of_a_deployment_is_found_and_nothing_of_another(aws):
+    make(aws, NAME)
+    make(aws, OTHER)
+    found = inventory.search(aws, NAME)
+    assert {one.type for one in found} == KINDS
+    assert {one.deployment for one in found} == {NAME}
+
+
+def test_without_a_name_those_of_every_deployment_are_found(aws):
+    make(aws, NAME)
+    make(aws, OTHER)
+    assert {one.deployment for one in inventory.search(aws, None)} == {NAME, OTHER}
+
+
+def test_what_is_found_can_be_removed_and_the_others_stay(aws, monkeypatch):
+    monkeypatch.setattr(removal, "LOOK_S", 0.0)
+    make(aws, NAME)
+    make(aws, OTHER)
+    removed, left = removal.remove(aws, inventory.search(aws, NAME), lambda _: None)
+    assert left == []
+    assert {one.type for one in removed} == KINDS
+    assert inventory.search(aws, NAME) == []
+    assert {one.type for one in inventory.search(aws, OTHER)} == KINDS
+
+
+def test_what_cannot_be_removed_is_left_with_the_reason(aws, monkeypatch):
+    monkeypatch.setattr(removal, "LOOK_S", 0.0)
+    make(aws, NAME)
+    vpc = [one for one in inventory.search(aws, NAME) if one.type == inventory.VPC]
+    removed, left = removal.remove(aws, vpc, lambda _: None, limit_s=0.0)
+    assert removed == []
+    assert "DependencyViolation" in left[0].why
+
+
+def test_a_terminated_instance_does_not_exist(aws):
+    make(aws, NAME)
+    (machine,) = [one for one in inventory.search(aws, NAME) if one.type == inventory.INSTANCE]
+    aws("ec2").terminate_instances(InstanceIds=[machine.id])
+    assert inventory.INSTANCE not in {one.type for one in inventory.search(aws, NAME)}
+
+
+def test_everything_that_can_be_found_can_be_removed():
+    named = [value for key, value in vars(inventory).items() if key.isupper()]
+    kinds = {value for value in named if isinstance(value, str) and value.startswith("aws:")}
+    assert kinds == set(removal.HOW)
+
+
+def test_what_the_state_knows_in_any_way_is_no_orphan(aws):
+    make(aws, NAME)
+    found = inventory.search(aws, NAME)
+    machine = next(one for one in found if one.type == inventory.INSTANCE)
+    disk = next(one for one in found if one.type == inventory.VOLUME)
+    known = {"id": machine.id, "outputs": {"rootBlockDevice": {"volumeId": disk.id}}}
+    lost = {one.type for one in orphans(found, {"resources": [known]})}
+    assert lost == KINDS - {inventory.INSTANCE, inventory.VOLUME}
+
+
+def test_a_missing_permission_is_named(aws, monkeypatch):
+    from botocore.exceptions import ClientError
+
+    def refuse(*_: object) -> Any:
+        told = {"Error": {"Code": "UnauthorizedOperation", "Message": "ec2:DescribeInstances"}}
+        raise ClientError(told, "DescribeInstances")
+
+    monkeypatch.setattr(inventory, "LOOKS", (refuse,))
+    with pytest.raises(PrerequisiteError, match="may not list what belongs to bot-cloud-gpu"):
+        inventory.search(aws, NAME)
+
+
+def test_a_region_s_types_are_told_by_one_call(aws):
+    assert inventory.kinds(aws) == frozenset()
+    make(aws, NAME)
+    told = inventory.kinds(aws)
+    looked = {
+        key for key, look in inventory.EC2_LOOKS.items() if [one.id for one in look(aws, None)]
+    }
+    assert looked <= told, "what is looked for is found by looking only where its type is told"
