@@ -149,10 +149,9 @@ def test_no_secret_of_the_environment_gets_into_what_it_makes(case):
 
 
 def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(case, tmp_path):
-    make = getattr(case.provider, "runner", None)
-    if make is None:
+    if case.provider.runner is None:
         return
-    runner = make(tmp_path)
+    runner = case.provider.runner(tmp_path)
     assert not runner.alive("none-local")
     assert list(runner.found("none-local")) == []
     assert list(runner.stop("none-local")) == []
@@ -162,7 +161,7 @@ def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(ca
 
 
 def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explains(case, tmp_path):
-    if not hasattr(case.provider, "program"):
+    if case.provider.program is None:
         return
     manager = manager_of(case.provider, tmp_path, lambda _: None)
     assert isinstance(manager, SupportsLookup)
@@ -173,10 +172,10 @@ def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explai
 
 
 def test_what_sleeps_by_itself_is_told_of_and_not_asked(case, tmp_path):
-    if not hasattr(case.provider, "idle_minutes"):
+    if case.provider.sleep is None:
         return
     assert isinstance(manager_of(case.provider, tmp_path, lambda _: None), ReportsStatus)
-    low, high = case.provider.COLD_START_MINUTES
+    low, high = case.provider.sleep.cold_start_minutes
     assert 0 < low <= high
     assert case.provider.inputs(case.order)["scale_to_zero_minutes"] > 0
 

@@ -81,7 +81,7 @@ def test_the_plan_says_what_share_meets_a_cold_start_how_long_it_takes_and_who_s
     plan: Any = json.loads(capsys.readouterr().out)["plans"][0]
     (said,) = [w for w in plan["warnings"] if "cold start" in w and "% of the requests" in w]
     found: Any = registry.provider("serverless", provider)
-    low, high = found.COLD_START_MINUTES
+    low, high = found.sleep.cold_start_minutes
     assert f"a cold start of {low:g} to {high:g} minutes" in said
     assert "simulated over 4 weeks" in said
     assert "2026-" in said, "a date"
