@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,45 @@ from deployer.running.lookup import applied_by_engine, keeper_for, keeper_of, si
 from deployer.running.store import Store
 
 
-def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
-    """Remove a deployment and everything that belongs to it; return what was removed and what is left.
+@dataclass(frozen=True)
+class _Holder:
+    """Who may hold something of a deployment. `name` is TARGET/PROVIDER."""
 
-    Nothing there is not an error. What is left keeps its record, so that it is not lost from sight.
+    name: str
+    keeper: Keeper
+
+
+def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
+    """Remove a deployment and everything that belongs to it.
+
+    Nothing there is not an error. What is left keeps its record, so that it is not lost from sight. Without
+    a readable record every provider that may hold it is asked; one that does not answer does not keep the
+    others from being removed.
+
+    Returns:
+        The document: what was removed, what is left, and which providers could not be asked.
 
     Raises:
         StaleError: another process is working on it.
+        DeployerError: who holds it does not answer, or nobody who answers holds it and another may.
     """
     store = Store(home)
     with store.lock(name):
+        holders, not_asked = _holders(name, store, say)
         removed: list[Mapping[str, str]] = []
         left: list[Mapping[str, str]] = []
-        for keeper in _asked(list(_keepers_of(name, store, say)), name, say):
-            removed += keeper.stop(name)
-            left += [{**one, "why": _why(keeper, one)} for one in keeper.found(name)]
+        for holder in holders:
+            removed += holder.keeper.stop(name)
+            left += [{**one, "why": _why(holder.keeper, one)} for one in holder.keeper.found(name)]
+        if not_asked and not removed and not left and name in store.names():
+            raise next(iter(not_asked.values()))
         if not left:
             store.forget(name)
     return {
         "deployment": name,
         "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
         "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
+        "not_asked": [{"provider": p, "why": e.message} for p, e in not_asked.items()],
     }
 
 
@@ -55,42 +74,44 @@ def rest(home: Path, name: str) -> None:
         keeper.rest(name)
 
 
-def _asked(keepers: Sequence[Keeper], name: str, say: Say) -> Iterator[Keeper]:
-    """Those that can be asked. Where several clouds may have it, one that does not answer is said, no error."""
-    clouds = [keeper for keeper in keepers if isinstance(keeper, Finder)]
-    refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
-    if refused and len(refused) == len(clouds):
-        raise next(iter(refused.values()))
-    for refusal in refused.values():
-        say(f"not looked at: {refusal.message}")
-    yield from (keeper for keeper in keepers if id(keeper) not in refused)
-
-
-def _refusals(keepers: Sequence[Keeper], name: str) -> Iterator[tuple[int, DeployerError]]:
-    for keeper in keepers:
-        try:
-            keeper.found(name)
-        except DeployerError as error:
-            yield id(keeper), error
-
-
 def _why(keeper: Keeper, one: Mapping[str, str]) -> str:
     why = keeper.why(one["type"], one["id"]) if isinstance(keeper, Finder) else None
     return why or "it did not end when it was told to"
 
 
-def _keepers_of(name: str, store: Store, say: Say) -> Iterator[Keeper]:
-    """What the record names; without a readable record, all that may have made something of that name."""
+def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], dict[str, DeployerError]]:
+    """Return who is to be asked, and who did not answer.
+
+    Raises:
+        DeployerError: every cloud that may hold it refuses to answer.
+    """
     try:
         record = store.load(name)
     except DeployerError:
         record = None
     if record is not None:
-        yield keeper_for(record, store.home, say)
-        return
+        holder = f"{record.target}/{record.provider}"
+        return [_Holder(holder, keeper_for(record, store.home, say))], {}
+    holders = list(_possible_holders(name, store, say))
+    refused = dict(_refusals(holders, name))
+    clouds = [one.name for one in holders if isinstance(one.keeper, Finder)]
+    if clouds and refused.keys() >= set(clouds):
+        raise refused[clouds[0]]
+    return [one for one in holders if one.name not in refused], refused
+
+
+def _refusals(holders: Sequence[_Holder], name: str) -> Iterator[tuple[str, DeployerError]]:
+    for holder in holders:
+        try:
+            holder.keeper.found(name)
+        except DeployerError as error:
+            yield holder.name, error
+
+
+def _possible_holders(name: str, store: Store, say: Say) -> Iterator[_Holder]:
     for where, provider in registry.every_provider():
         found = registry.provider(where, provider)
         # a cloud is asked only for what is named after its target
         named = applied_by_engine(found) and name.endswith(f"-{where}")
         if named or hasattr(found, "runner"):
-            yield keeper_of(found, store.home, say)
+            yield _Holder(f"{where}/{provider}", keeper_of(found, store.home, say))

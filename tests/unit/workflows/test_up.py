@@ -14,8 +14,9 @@ from typing import Any, cast
 
 import pytest
 
+from deployer.cli import main
 from deployer.core.domain import Estimate, ModelInfo, Plan, Resource, Sizing
-from deployer.core.errors import DeployerError, EngineError
+from deployer.core.errors import DeployerError, EngineError, PrerequisiteError
 from deployer.providers.api import Provider
 from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.running.store import Store
@@ -285,6 +286,7 @@ def test_down_removes_it_and_twice_removes_nothing(world):
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
+        "not_asked": [],
     }
     assert down.down(world.home, NAME)["removed"] == []
 
@@ -307,9 +309,31 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
     up(world)
     assert shown(world)["state"] == "healthy"
     record.write_text("{")
-    down.down(world.home, NAME)
+    told = down.down(world.home, NAME)
+    assert [one["provider"] for one in told["not_asked"]] == ["local/docker"]
     assert runner.things == 0
     assert Store(world.home).names() == []
+
+
+def test_a_damaged_record_stays_while_nobody_holds_it_and_somebody_does_not_answer(world, runner):
+    up(world)
+    record = Store(world.home).folder(NAME) / "deployment.json"
+    record.write_text("{")
+    runner.things = 0
+    with pytest.raises(PrerequisiteError, match="Docker daemon"):
+        down.down(world.home, NAME)
+    assert record.exists()
+
+
+def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(world, monkeypatch, capsys):
+    monkeypatch.setenv("DEPLOYER_HOME", str(world.home))
+    up(world)
+    (Store(world.home).folder(NAME) / "deployment.json").write_text("{")
+    assert main(["down", NAME]) == 0
+    said = capsys.readouterr()
+    assert "removed fake:index:Thing 1" in said.out
+    assert "not looked at: the Docker daemon does not answer (local/docker" in said.err
+    assert "is left" not in said.err
 
 
 def test_a_refused_question_carries_the_servers_reason(runner):
