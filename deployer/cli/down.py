@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,15 +26,18 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     if as_json:
         terminal.emit(document)
     else:
-        _show(document["deployment"], document["removed"], document["remaining"])
+        _show(document)
     if document["remaining"]:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def _show(name: str, removed: list[dict[str, str]], remaining: list[dict[str, str]]) -> None:
+def _show(document: Mapping[str, Any]) -> None:
+    name, removed, remaining = document["deployment"], document["removed"], document["remaining"]
     for one in removed:
         terminal.out(f"removed {one['type']} {one['id']}")
     for one in remaining:
         terminal.out(f"left    {one['type']} {one['id']}: {one['why']}")
-    if not remaining:
+    for one in document["not_asked"]:
+        terminal.say(f"not looked at: {one['why']} ({one['provider']} may hold more of {name})")
+    if not remaining and not document["not_asked"]:
         terminal.say(f"Nothing of {name} is left." if removed else f"There was nothing of {name}.")

@@ -148,15 +148,25 @@ def extend(name: str, length: int, regions: tuple[str, ...], as_json: bool) -> N
 @click.option(
     "--do", "verb", type=click.Choice(["stop", "destroy"]), default="stop", show_default=True
 )
+@click.option(
+    "--install",
+    metavar="COMMAND",
+    help="For github: the shell command that installs deployer there (default: this copy, pinned).",
+)
 @region_option
 @idle_for_option
 def render(
-    out: Path, place: str, verb: str, regions: tuple[str, ...], idle_for: int | None
+    out: Path,
+    place: str,
+    verb: str,
+    regions: tuple[str, ...],
+    idle_for: int | None,
+    install: str | None,
 ) -> None:
     """Write the files; nothing is installed."""
     from deployer.running.reaper import schedules
 
-    for path, text in schedules.files(place, verb, regions, idle_for).items():
+    for path, text in schedules.files(place, verb, regions, idle_for, install).items():
         schedules.write(out / path, text)
         terminal.out(str(out / path))
 

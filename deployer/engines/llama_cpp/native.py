@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.agents import llama_server
+from deployer.core import installation
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.engines.launch import HOST, Job, Launch, Machine, program
 
@@ -26,7 +27,7 @@ def launch(job: Job, machine: Machine) -> Launch:
         return Launch((server, *arguments(job, model)), what)
     raise PrerequisiteError(
         "llama.cpp is not installed",
-        hint="pip install 'deployer[llama-cpp]', or put llama-server on PATH",
+        hint=f"{installation.add_extra('llama-cpp')}, or put llama-server on PATH",
     )
 
 

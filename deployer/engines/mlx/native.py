@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.agents import mlx_server
+from deployer.core import installation
 from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
 
@@ -24,7 +25,6 @@ BOOT = (
 )
 """Runs the program in any Python, whose own modules come first."""
 VERSIONS = "0.32.0 or newer"
-INSTALL = "pip install 'deployer[mlx]', or: uv tool install mlx-lm (on Linux: 'mlx-lm[cpu]')"
 
 
 def launch(job: Job, machine: Machine) -> Launch:
@@ -49,7 +49,10 @@ def installed(machine: Machine) -> tuple[tuple[str, ...], str]:
     """
     python = sys.executable if machine.has_module("mlx_lm") else _python_of(machine)
     if python is None:
-        raise PrerequisiteError("mlx_lm is not installed", hint=INSTALL)
+        raise PrerequisiteError(
+            "mlx_lm is not installed",
+            hint=f"{installation.add_extra('mlx')}, or: uv tool install mlx-lm (on Linux: 'mlx-lm[cpu]')",
+        )
     start = (python, "-P", "-c", BOOT, str(Path(mlx_server.__file__).parents[1]))
     return start, _version(machine, start)
 

@@ -54,8 +54,11 @@ def status() -> Schema:
 
 
 def down() -> Schema:
-    """What `deployer down` removed, and what it could not."""
+    """What `deployer down` removed, what it could not, and whom it could not ask."""
     removed, left = {"type": TEXT, "id": TEXT}, {"type": TEXT, "id": TEXT, "why": TEXT}
     return _document(
-        deployment=TEXT, removed=listed(strict(removed)), remaining=listed(strict(left))
+        deployment=TEXT,
+        removed=listed(strict(removed)),
+        remaining=listed(strict(left)),
+        not_asked=listed(strict({"provider": TEXT, "why": TEXT})),
     )

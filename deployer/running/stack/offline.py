@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from deployer.core import installation
 from deployer.core.domain import Resource
 from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
 from deployer.providers.api import Provider
@@ -91,7 +92,9 @@ def collect(
     except ModuleNotFoundError as error:
         raise PrerequisiteError(
             f"the stack needs the package '{error.name}', which is not installed",
-            hint=f"pip install {(error.name or '').split('.')[0].replace('_', '-')}",
+            hint=installation.this().add_package(
+                (error.name or "").split(".")[0].replace("_", "-")
+            ),
         ) from error
     except Exception as error:
         raise RemoteError(f"the stack's program failed: {type(error).__name__}: {error}") from error
