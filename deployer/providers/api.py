@@ -166,6 +166,8 @@ class Rester(Protocol):
 class Provider(Protocol):
     """The module under `stacks/`. `program` or `resources` must be there; the following may be:
 
+    - `RUNS`: it also runs every engine that can be started: "native" without a container, "container" in one, "pulled" in one whose image is pulled and not built here.
+    - `ENGINE`: the engine that it brings itself (`deployer.engines.Engine`), named in `ENGINES` too.
     - `runner(home)`: applies it without Pulumi; one with a `program` is applied by the Pulumi engine. `PRICING`: rules of the bill by resource type.
     - `image()`: the name of the public parameter of its machine image, which is read before anything is made.
     - `refuses(want, prices)`: why it cannot serve the wanted model there, one reason each; nothing if it can.
@@ -176,7 +178,7 @@ class Provider(Protocol):
 
     TARGET: str
     NAME: str
-    ENGINES: Sequence[str]  # the engines it can run, most preferred first
+    ENGINES: Sequence[str]  # the engines it runs, most preferred first; see `RUNS`
     PRIVACY: str  # where the data goes, in one line
 
     def offers(self, want: Want, prices: Prices) -> Iterable[Offer]:

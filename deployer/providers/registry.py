@@ -1,19 +1,24 @@
-"""How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one."""
+"""How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one.
+
+Here too is which engines one runs: those that it names, those that it can start (`RUNS`), and one that it brings itself.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 from zlib import crc32
 
+from deployer import engines
 from deployer.core.domain import TARGETS
 from deployer.core.errors import UsageError, quoted
+from deployer.engines import Engine, container
 from deployer.providers.api import Provider
 
 
@@ -59,6 +64,43 @@ def provider(target: str, name: str) -> Provider:
             hint=f"providers of {target}: {have}",
         )
     return cast(Provider, _module(known[name], target.replace("-", "_")))
+
+
+def engines_of(where: Provider) -> tuple[str, ...]:
+    """The engines that a provider can run: those that it names, most preferred first, then those that it can start."""
+    runs = getattr(where, "RUNS", None)
+    found = () if runs is None else _STARTED[runs]()
+    return tuple(dict.fromkeys((*where.ENGINES, *found)))
+
+
+_STARTED: Mapping[str, Callable[[], tuple[str, ...]]] = {
+    "native": lambda: engines.with_part("native"),
+    "container": lambda: engines.with_part("container"),
+    "pulled": container.pulled,
+}
+
+
+def engine_by(where: Provider, name: str) -> Engine:
+    """Return an engine that a provider runs: the one that it brings (`ENGINE`), or one of `deployer.engines`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    own = getattr(where, "ENGINE", None)
+    if isinstance(own, Engine) and own.name == name:
+        return own
+    return engines.engine(name)
+
+
+def engine_of(target: str, by: str, name: str) -> Engine:
+    """Return the engine of what a provider serves. Only for one that it brings itself is it imported.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    if name in engines.names():
+        return engines.engine(name)
+    return engine_by(provider(target, by), name)
 
 
 def sources(file: Path) -> tuple[Path, ...]:

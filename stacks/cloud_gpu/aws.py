@@ -25,6 +25,7 @@ from typing import Any
 TARGET = "cloud-gpu"
 NAME = "aws"
 ENGINES = ("vllm", "sglang", "llama.cpp")
+RUNS = "pulled"
 PRIVACY = "stays on a machine in your own AWS account, in the region that you name"
 
 AMI_GIB = 75

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Offer
 from deployer.engines import container
-from deployer.engines.fastapi import container as handler
 from deployer.planning import own_machine
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 TARGET = "local"
 NAME = "docker"
 ENGINES: Sequence[str] = ("vllm", "sglang", "llama.cpp", "fastapi")
+RUNS = "container"
 PRIVACY = "prompts and answers never leave this machine"
 
 
@@ -40,11 +40,10 @@ def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PrerequisiteError: it cannot be served from a container.
     """
-    own = order["engine"] == "fastapi"
     return {
         "hardware": own_machine.hardware(order),
-        "image": handler.image(order) if own else None,
-        "container": handler.container(order) if own else container.container(order),
+        "image": container.image(order),
+        "container": container.container(order),
         "deployment": order["deployment"],
     }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TARGET = "local"
 NAME = "native"
 ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang", "mlx", "fastapi")
+RUNS = "native"
 PRIVACY = "prompts and answers never leave this machine"
 
 
