@@ -21,19 +21,16 @@ def recipe(name: str) -> Recipe | None:
     return None if found is None else found.RECIPE
 
 
-def pulled() -> tuple[str, ...]:
-    """The engines whose image is pulled and not built here, so that any machine can run it."""
-    return tuple(name for name, found in _recipes() if found.build is None)
+def pulled(name: str) -> bool:
+    """Whether an engine's image is pulled and not built here, so that any machine can run it."""
+    found = recipe(name)
+    return found is not None and found.build is None
 
 
 def with_adapters() -> str:
     """Name the engines that serve adapters in a container, in words."""
-    return " and ".join(name for name, found in _recipes() if found.adapters)
-
-
-def _recipes() -> list[tuple[str, Recipe]]:
     found = ((name, recipe(name)) for name in engines.with_part("container"))
-    return [(name, one) for name, one in found if one is not None]
+    return " and ".join(name for name, one in found if one is not None and one.adapters)
 
 
 def image(order: Order) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ def unservable(order: Order) -> str | None:
     """Say why a rented machine could not serve an order, or None."""
     model = order["model"]
     name = order["engine"]
-    if name not in images.pulled():
+    if not images.pulled(name):
         return f"engine {name} has no container image that could be pulled there"
     if engine(name).metrics is None:
         return f"engine {name} has no metrics, so the machine cannot see whether it is used"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -69,15 +69,11 @@ def provider(target: str, name: str) -> Provider:
 def engines_of(where: Provider) -> tuple[str, ...]:
     """The engines that a provider can run: those that it names, most preferred first, then those that it can start."""
     runs = getattr(where, "RUNS", None)
-    found = () if runs is None else _STARTED[runs]()
-    return tuple(dict.fromkeys((*where.ENGINES, *found)))
-
-
-_STARTED: Mapping[str, Callable[[], tuple[str, ...]]] = {
-    "native": lambda: engines.with_part("native"),
-    "container": lambda: engines.with_part("container"),
-    "pulled": container.pulled,
-}
+    if runs is None:
+        return tuple(where.ENGINES)
+    started = engines.with_part("native" if runs == "native" else "container")
+    more = (name for name in started if name not in where.ENGINES)
+    return (*where.ENGINES, *(name for name in more if runs != "pulled" or container.pulled(name)))
 
 
 def engine_by(where: Provider, name: str) -> Engine:

@@ -94,14 +94,15 @@ def _state(
 
 def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:
     """Ask the engine what it has done; what it does not count is None."""
-    names = registry.engine_of(record.target, record.provider, record.engine).metrics
-    figures: Mapping[str, float] = {}
-    if healthy and names:
-        figures = openai_client.metrics(health.endpoint_of(record, store))
+    served = healthy and registry.engine_of(record.target, record.provider, record.engine)
+    names = served.metrics if served else None
+    if names is None:
+        return {"idle_since": None, "requests": None, "output_tokens": None}
+    figures = openai_client.metrics(health.endpoint_of(record, store))
     return {
-        "idle_since": _idle_since(figures, names) if names else None,
-        "requests": _whole(figures, names.requests) if names else None,
-        "output_tokens": _whole(figures, names.output_tokens) if names else None,
+        "idle_since": _idle_since(figures, names),
+        "requests": _whole(figures, names.requests),
+        "output_tokens": _whole(figures, names.output_tokens),
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TARGET = "local"
 NAME = "native"
-ENGINES: Sequence[str] = ("llama.cpp", "vllm", "sglang", "mlx", "fastapi")
+ENGINES: Sequence[str] = ("llama.cpp", "vllm", "mlx", "fastapi")
 RUNS = "native"
 PRIVACY = "prompts and answers never leave this machine"
 

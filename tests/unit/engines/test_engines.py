@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from deployer import engines
 from deployer.core.domain import Gpu, ModelInfo
 from deployer.core.errors import UsageError
 from deployer.core.gpu_traits import generation, link_gb_s, memory, usable_gib
 from deployer.core.quantization import FORMATS
-from deployer.engines import engine
+from deployer.engines import choices, engine, names
 from deployer.planning.catalog import gpus, models
 
 
@@ -25,6 +29,22 @@ def known(name: str) -> ModelInfo:
 
 
 QWEN, BIG = known("Qwen/Qwen3-8B"), known("Qwen/Qwen3-235B-A22B")
+
+
+def test_naming_engines_imports_none():
+    code = (
+        "import sys; from deployer import engines; engines.choices();"
+        "print(*(m for m in sys.modules if m.startswith('deployer.engines.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["deployer.engines.record"]
+
+
+def test_what_nobody_can_start_is_an_engine_that_no_spec_names():
+    for name in names():
+        startable = engines.part(name, "container") or engines.part(name, "native")
+        assert (name in choices()) == (startable is not None)
+    assert set(choices()) >= {"vllm", "llama.cpp"}
 
 
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are():
