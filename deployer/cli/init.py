@@ -29,12 +29,15 @@ def command(
 ) -> None:
     """Write a spec; ask for what no flag says, where somebody is there to answer."""
     from deployer.core.templates import render
+    from deployer.engines import choices
+    from deployer.spec import AUTO
     from deployer.spec.load import check
 
     file = spec_file or options.DEFAULT_SPEC
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", hint="pass --force to write over it")
-    text = render("spec.yaml.j2", **_answers(flags, ask=terminal.interactive() and not yes))
+    answers = _answers(flags, ask=terminal.interactive() and not yes)
+    text = render("spec.yaml.j2", engines=" | ".join((AUTO, *choices())), **answers)
     check(text, file)
     try:
         file.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from deployer.core.domain import Usage, Verdict
 from deployer.core.quantization import FORMATS
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
+from deployer.engines import choices, engine
 from deployer.planning.auto_provider import others
 from deployer.planning.auto_provider import refusals as refusals_of_providers
 from deployer.planning.choose import Candidate, Question, candidates, nowhere, ranked, refusals
@@ -60,13 +61,22 @@ def _no_offer(question: Question) -> str:
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
     if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
-        engine = "llama.cpp serves it without a GPU only as a GGUF file"
-        return f"no GPU is named: set targets.local.hardware (gpu, count); {engine}"
+        without = "without a GPU it is only served as a GGUF file"
+        return (
+            f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
+        )
     where = f" in {region}" if region else ""
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
     if question.target == "local":
         what = "no engine on your machine"
     return f"{what}{where} can serve this model in this format"
+
+
+def _on_a_cpu() -> str:
+    """Name the engines that serve GGUF files on a CPU without being asked for."""
+    found = (engine(name) for name in choices())
+    served = (one for one in found if "gguf" in one.families and "cpu" in one.vendors)
+    return ", ".join(one.name for one in served if "cpu" not in one.by_name)
 
 
 def _smaller(question: Question) -> Iterator[str]:

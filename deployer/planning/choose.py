@@ -25,7 +25,7 @@ from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for,
 from deployer.planning.throughput import estimate
 from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
-from deployer.providers.registry import provider, providers
+from deployer.providers.registry import engine_by, engines_of, provider, providers
 from deployer.spec import Spec
 from deployer.spec.serialize import to_plain
 
@@ -134,9 +134,7 @@ def _rank(
     form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
-    preferred = (*candidate.provider.engines, candidate.sizing.engine).index(
-        candidate.sizing.engine
-    )
+    preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
     over = budget is not None and cost > budget
     return fits > 1, over, fits, lossy, cost, preferred
 
@@ -171,9 +169,10 @@ def _offers(question: Question, where: Provider) -> Iterable[Offer]:
 
 def _engines(question: Question, where: Provider) -> Iterator[Engine]:
     asked = question.spec.serve.engine
-    for name in where.engines if asked == "auto" else (asked,):
-        served = engine(name)
-        if name in where.engines and question.info.file_format in (None, *served.families):
+    runs = engines_of(where)
+    for name in runs if asked == "auto" else (asked,):
+        served = engine_by(where, name)
+        if name in runs and question.info.file_format in (None, *served.families):
             yield served
 
 
@@ -196,7 +195,7 @@ def nowhere(question: Question) -> Iterator[str]:
     """Say that no provider of the target runs the engine that was asked for, and what does; else nothing."""
     asked = question.spec.serve.engine
     found = list(_providers(question))
-    if asked == "auto" or any(asked in where.engines for where in found):
+    if asked == "auto" or any(asked in engines_of(where) for where in found):
         return
     first, *rest = (where.name for where in found)
     nor = "".join(f", nor does {name}" for name in rest)
@@ -207,12 +206,13 @@ def nowhere(question: Question) -> Iterator[str]:
 
 def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[str]:
     asked = question.spec.serve.engine
-    for name in where.engines if asked == "auto" else (asked,):
-        served, kind = engine(name), question.info.file_format
+    runs = engines_of(where)
+    for name in runs if asked == "auto" else (asked,):
+        served, kind = engine_by(where, name), question.info.file_format
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
             yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
-        elif name not in where.engines:
+        elif name not in runs:
             yield f"{where.name} does not run {name} in this version"
         elif _vendor(gpu) not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
@@ -261,7 +261,7 @@ def _candidate(
 def with_speed(question: Question, best: Candidate) -> Candidate:
     """Say how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
     hardware = _hardware(best.offer, best.gpu)
-    served = engine(best.sizing.engine)
+    served = engine_by(best.provider, best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
     what = Served.by(question.info, sizing, best.offer)
     return replace(best, sizing=with_measured_speed(sizing, what, question.load, question.measured))

@@ -27,6 +27,7 @@ from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
 from deployer.providers.api import Provider
+from deployer.providers.registry import engine_by
 from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.serialize import to_plain
@@ -199,12 +200,13 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
-    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (of
-    engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
+    the engine serves one, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
     gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
     this model already).
     """
     question, gpu = asked.question, best.gpu
+    served = engine_by(best.provider, best.sizing.engine)
     spec = question.spec
     offer = to_plain(best.offer) | {
         "gpu_watts": gpu.watts if gpu else None,
@@ -226,7 +228,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
         "replicas": asdict(spec.serve.replicas),
-        "handler": _handler(asked) if best.sizing.engine == "fastapi" else None,
+        "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
         "weights_gib": best.sizing.weights_gib,
         "offer": offer,

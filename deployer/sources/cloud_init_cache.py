@@ -10,9 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from deployer import agents
+from deployer import agents, engines
 from deployer.core import templates
-from deployer.engines import container
 from deployer.planning import cloud_init
 
 Order = Mapping[str, Any]
@@ -37,17 +36,18 @@ def cached(folder: Path) -> Callable[[Order], Mapping[str, str]]:
 
 def _key(order: Order) -> str:
     asked = json.dumps(order, sort_keys=True, default=str).encode()
-    return sha256(b"\0".join([asked, *(part.read_bytes() for part in _parts())])).hexdigest()
+    return sha256(b"\0".join([asked, *(part.read_bytes() for part in _parts(order))])).hexdigest()
 
 
-def _parts() -> Iterator[Path]:
+def _parts(order: Order) -> Iterator[Path]:
     """Return all that decides about the texts besides the order."""
     yield from sorted(p for p in (templates.folder() / "cloud").rglob("*") if p.is_file())
     here = Path(cloud_init.__file__)
     yield from (
         here,
         Path(templates.__file__),
-        *sorted(Path(container.__file__).parent.rglob("*.py")),
+        *sorted(Path(engines.__file__).parent.glob("*.py")),
+        *sorted((engines.folder(order["engine"]) or here).rglob("*.py")),
     )
     yield from (Path(agents.__file__).with_name(f"{name}.py") for name in cloud_init.PROGRAMS)
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer import engines
 from deployer.core.errors import UsageError, quoted
 from deployer.spec import Spec
 from deployer.spec.serialize import defaults, digest, from_plain, to_plain
@@ -84,7 +85,7 @@ def _read(file: Path) -> str:
 
 
 def _key(text: str) -> str:
-    return hashlib.sha256(text.encode() + _code()).hexdigest()
+    return hashlib.sha256(text.encode() + _code() + _engines()).hexdigest()
 
 
 @cache
@@ -96,6 +97,13 @@ def _code() -> bytes:
         *sorted((folder.parent / "core" / "quantization").glob("*.py")),
     ]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+
+
+def _engines() -> bytes:
+    """Digest of the engines that may be named and of what they say of themselves."""
+    folders = ((name, engines.folder(name)) for name in engines.choices())
+    found = [name.encode() + (at / "__init__.py").read_bytes() for name, at in folders if at]
+    return hashlib.sha256(b"\0".join(found)).digest()
 
 
 def _recall(entry: Path | None) -> tuple[Spec, dict[str, Any]] | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.deployment import Deployment
-from deployer.engines.metrics import COUNTED, Counted
+from deployer.engines import Metrics
+from deployer.providers import registry
 from deployer.providers.api import Manager, ReportsStatus
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
@@ -95,14 +96,15 @@ def _state(
 
 def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:
     """Ask the engine what it has done; what it does not count is None."""
-    names = COUNTED.get(record.engine)
-    figures: Mapping[str, float] = {}
-    if healthy and names:
-        figures = openai_client.metrics(health.endpoint_of(record, store))
+    served = healthy and registry.engine_of(record.target, record.provider, record.engine)
+    names = served.metrics if served else None
+    if names is None:
+        return {"idle_since": None, "requests": None, "output_tokens": None}
+    figures = openai_client.metrics(health.endpoint_of(record, store))
     return {
-        "idle_since": _idle_since(figures, names) if names else None,
-        "requests": _whole(figures, names.requests) if names else None,
-        "output_tokens": _whole(figures, names.output_tokens) if names else None,
+        "idle_since": _idle_since(figures, names),
+        "requests": _whole(figures, names.requests),
+        "output_tokens": _whole(figures, names.output_tokens),
     }
 
 
@@ -111,10 +113,11 @@ def _whole(figures: Mapping[str, float], name: str | None) -> int | None:
     return None if figure is None else int(figure)
 
 
-def _idle_since(figures: Mapping[str, float], names: Counted) -> str | None:
+def _idle_since(figures: Mapping[str, float], names: Metrics) -> str | None:
     """When the last request ended (or it was started), if none is being answered."""
-    last, running = figures.get(names.last_request or ""), figures.get(names.running or "")
-    if last is None or running != 0:
+    last = figures.get(names.last_request or "")
+    running = [figures[name] for name in names.running if name in figures]
+    if last is None or not running or any(running):
         return None
     return datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
 

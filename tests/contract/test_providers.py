@@ -106,8 +106,16 @@ def test_it_says_in_one_line_where_the_data_goes(case):
 
 
 def test_its_engines_are_known(case):
-    assert case.provider.engines
-    assert set(case.provider.engines) <= set(engines.names())
+    run = registry.engines_of(case.provider)
+    assert run
+    assert [registry.engine_by(case.provider, name).name for name in run] == list(run)
+
+
+def test_it_can_start_what_it_names(case):
+    runs = case.provider.runs
+    if runs is not None:
+        started = engines.with_part("native" if runs == "native" else "container")
+        assert set(case.provider.engines) <= set(started)
 
 
 def test_each_offer_is_its_own_with_a_source_and_a_price_that_is_not_zero(case):

@@ -16,6 +16,7 @@ from deployer.engines.launch import Job, Machine, launch
 from deployer.planning.model_facts import describe
 from deployer.running.native import process
 from deployer.running.store import Store
+from deployer.sources import installed
 from tests.e2e.test_native import NAME, Cli, ask, client_of
 from tests.kits import hub_files, tiny_mlx
 from tests.kits.parts import need
@@ -191,7 +192,7 @@ def test_an_mlx_of_another_python_is_found_by_its_command(cli):
     """As pipx, uv and Homebrew install it: a script whose first line is that Python."""
     script = cli.folder / "mlx_lm.server"
     script.write_text(f"#!{sys.executable}\n")
-    machine = Machine({script.name: str(script)}.get, lambda _: False, Machine.here().said)
+    machine = Machine({script.name: str(script)}.get, lambda _: False, installed.here().said)
     wanted = {
         "engine": "mlx",
         "source": "./model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+from deployer import engines
 from deployer.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,24 @@ def test_nothing_of_deployer_names_a_provider():
         if "from stacks" in f.read_text() or "import stacks" in f.read_text()
     ]
     assert not named
+
+
+FORMATS = "core/quantization/__init__.py"
+NAMED = {(FORMATS, "mlx"): "MLX is also the name of a family of formats"}
+"""Where a text that is an engine's name means something else, and what."""
+
+
+def test_nothing_of_deployer_but_its_own_folder_names_an_engine():
+    package = ROOT / "deployer"
+    sources = [f for f in package.rglob("*.py") if f.parts[len(package.parts)] != "engines"]
+    assert len(sources) > 200
+    found = {
+        (str(file.relative_to(package)), node.value)
+        for file in sources
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in engines.choices()
+    }
+    assert found == set(NAMED), "ask for a property of the engine instead"
 
 
 GUARD = """

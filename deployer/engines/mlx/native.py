@@ -33,7 +33,7 @@ def launch(job: Job, machine: Machine) -> Launch:
     Raises:
         PrerequisiteError: it is not installed, or too old, or cannot do what is asked.
     """
-    start, version = installed(machine)
+    start, version = located(machine)
     return Launch(
         (*start, str(job.config_file)),
         f"mlx_lm {version} with {job.wanted['source']}",
@@ -41,7 +41,17 @@ def launch(job: Job, machine: Machine) -> Launch:
     )
 
 
-def installed(machine: Machine) -> tuple[tuple[str, ...], str]:
+def installed(machine: Machine) -> str:
+    """Return the version of mlx_lm.
+
+    Raises:
+        PrerequisiteError: mlx_lm is not installed, or too old.
+    """
+    _, version = located(machine)
+    return f"mlx_lm {version}"
+
+
+def located(machine: Machine) -> tuple[tuple[str, ...], str]:
     """Return the command that runs `agents/mlx_server`, without its argument, and the version of mlx_lm.
 
     Raises:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import RemoteError, UsageError
-from deployer.engines import engine
 from deployer.providers import registry
 from deployer.providers.api import Runner, Say
 from deployer.running import lookup, openai_client
@@ -68,7 +67,7 @@ def _runner(record: Deployment, home: Path) -> Runner:
 
 
 def _await(record: Deployment, runner: Runner, endpoint: Endpoint, until: float) -> None:
-    path = engine(record.engine).health_path
+    path = registry.engine_of(record.target, record.provider, record.engine).health_path
     while not openai_client.healthy(endpoint, path):
         if not runner.alive(record.name) or time.monotonic() > until:
             raise RemoteError(

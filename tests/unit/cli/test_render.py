@@ -17,6 +17,9 @@ from deployer.cli import main
 from deployer.core.domain import Resource
 from deployer.core.templates import compose_text, dockerfile_text
 from deployer.engines import container as images
+from deployer.engines.recipe import KEY_FILE
+from deployer.engines.sglang import container as sglang
+from deployer.engines.vllm import container as vllm
 from deployer.running.containers import arguments
 from deployer.running.containers import compose as files
 
@@ -231,7 +234,7 @@ def test_compose_reads_a_text_as_it_was(said):
     assert filled_in(yaml.safe_load(compose_text(said))) == said
 
 
-@pytest.mark.parametrize("script", [images.VLLM, images.SGLANG])
+@pytest.mark.parametrize("script", [vllm.SCRIPT, sglang.SCRIPT])
 @pytest.mark.parametrize("said", HOSTILE)
 def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, said, tmp_path):
     key, stand_in = tmp_path / "key", tmp_path / "bin"
@@ -240,7 +243,7 @@ def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, 
     for tool in ("vllm", "python3"):
         (stand_in / tool).write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
         (stand_in / tool).chmod(0o755)
-    here = script.replace(images.KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
+    here = script.replace(KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
     done = subprocess.run(
         ["/bin/sh", "-c", here, "serve", said],
         env={"PATH": f"{stand_in}:/usr/bin:/bin"},

@@ -76,8 +76,8 @@ def test_a_mac_is_looked_at_for_mlx():
     need("mlx_lm", "the engine that is looked for")
     mac = HostGpu("Apple M4 Max", 64 * 1024)
     checks = {c.name: c for c in doctor._machine(None, PLAIN, (mac,))}
-    assert checks["mlx_lm"].ok
-    assert "mlx_lm" not in {c.name for c in doctor._machine(None, PLAIN, ())}
+    assert checks["engine mlx"].ok
+    assert "engine mlx" not in {c.name for c in doctor._machine(None, PLAIN, ())}
 
 
 def test_an_engine_that_is_not_installed_is_named_with_the_next_step():
