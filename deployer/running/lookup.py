@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError
@@ -25,7 +24,7 @@ def keeper_for(record: Deployment, home: Path, say: Say = silent) -> Keeper:
     Raises:
         UsageError: the provider's file is gone.
     """
-    return _keeper(record.target, record.provider, home, say)
+    return keeper_of(registry.provider(record.target, record.provider), home, say)
 
 
 def reached(record: Deployment, store: Store) -> Endpoint:
@@ -41,14 +40,6 @@ def located(record: Deployment, store: Store, keeper: Keeper) -> Deployment:
     if now != record:
         store.save(now)
     return now
-
-
-def _keeper(where: str, provider: str, home: Path, say: Say) -> Keeper:
-    return keeper_of(registry.provider(where, provider), home, say)
-
-
-if TYPE_CHECKING:
-    pass
 
 
 def applied_by_engine(provider: Provider) -> bool:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.deployment import Deployment
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.engines.metrics import COUNTED, Counted
 from deployer.providers.api import Keeper, Teller
 from deployer.running import health, openai_client
 from deployer.running.lookup import keeper_for, located
 from deployer.running.store import Store
-
-SECONDS_PER_HOUR = 3600
 
 
 def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
