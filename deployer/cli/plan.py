@@ -10,7 +10,7 @@ import click
 
 from deployer.cli import options, terminal
 from deployer.core.domain import Plan
-from deployer.core.errors import PrerequisiteError
+from deployer.core.files import write_output
 
 
 @click.command("plan", help="Show what would exist and what it would cost. Applies nothing.")
@@ -74,8 +74,5 @@ def _show(plans: Sequence[Plan]) -> None:
 
 
 def _keep(file: Path, made: Mapping[str, Any]) -> None:
-    try:
-        file.write_text(terminal.as_json(made), encoding="utf-8")
-    except OSError as error:
-        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+    write_output(file, terminal.as_json(made))
     terminal.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")

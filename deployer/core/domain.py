@@ -15,6 +15,7 @@ from typing import Any, Literal
 GIB = 2**30
 MIB = 2**20
 HOURS_PER_MONTH = 730
+SECONDS_PER_HOUR = 3600
 """Hours in a month as cloud price pages count them: 365 x 24 / 12."""
 
 TARGETS = ("local", "cloud-gpu", "serverless")

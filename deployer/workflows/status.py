@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.deployment import Deployment
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.engines import Metrics
 from deployer.providers import registry
 from deployer.providers.api import Manager, ReportsStatus
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
-
-SECONDS_PER_HOUR = 3600
 
 
 def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from deployer.cli import main
 from deployer.core.domain import GIB, Offer, Resource
 from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question, candidates, want_of
+from deployer.planning.choose import Question, choose, want_of
 from deployer.providers import registry
 from deployer.providers.api import Host, Provider, ReportsStatus, SupportsLookup
 from deployer.running.lookup import manager_of
@@ -83,7 +83,7 @@ def _case(where: str, name: str, file: Path) -> Case:
         loaded.spec.model.source, base=file.parent, catalog=models.model, hub=None
     )
     question = Question(loaded.spec, where, info, catalog.load(), Host(8, 64 * GIB))
-    found = candidates(question)
+    found = choose(question).ranked
     assert found, "it has an offer, a format and an engine for an 8B model"
     order = plan.order_of(plan.Asked(question, loaded), found[0])
     provider = registry.provider(where, name)

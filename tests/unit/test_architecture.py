@@ -65,6 +65,36 @@ def test_nothing_of_deployer_but_its_own_folder_names_an_engine():
     assert found == set(NAMED), "ask for a property of the engine instead"
 
 
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter"}
+
+
+def asked_the_time(source: str) -> list[str]:
+    """The calls of a source that ask for the time or the day, whatever module they are of."""
+    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    called = [getattr(func, "attr", getattr(func, "id", "")) for func in calls]
+    return [name for name in called if name in CLOCKS]
+
+
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("datetime.now(UTC)", ["now"]),
+        ("from datetime import date as d\nd.today()", ["today"]),
+        ("from time import time\ntime()", ["time"]),
+        ("date(2026, 1, 1)\nmade(now, today)\nself.time", []),
+    ],
+)
+def test_who_asks_the_time_is_found(source, asks):
+    assert asked_the_time(source) == asks
+
+
+def test_what_plans_knows_the_calendar_but_asks_no_clock():
+    folders = (ROOT / "deployer" / door for door in ("planning", "spec", "core"))
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    asking = {file.name: found for file in files if (found := asked_the_time(file.read_text()))}
+    assert asking == {"clock.py": ["now"]}
+
+
 GUARD = """
 import sys, json, socket
 BARRED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen",

@@ -52,7 +52,8 @@ def _sections(made: Comparison, charts: str, blocks: str) -> Iterator[str]:
 
 def _table(made: Comparison) -> Iterator[list[str]]:
     yield ["", *(heading(row.target) for row in made.rows)]
-    yield ["can serve it", *(_feasible(row) for row in made.rows)]
+    no = click.style("no", fg="red")
+    yield ["can serve it", *("yes" if row.feasible else no for row in made.rows)]
     yield from _lines("hardware", [_hardware(row) for row in made.rows])
     for name, said in SHOWN:
         yield from _lines(said, [shown(row, name) for row in made.rows])
@@ -64,10 +65,6 @@ def _lines(name: str, cells: Sequence[str]) -> Iterator[list[str]]:
     for i in range(max(map(len, wrapped))):
         parts = [lines[i] if i < len(lines) else "" for lines in wrapped]
         yield [name if i == 0 else "", *parts]
-
-
-def _feasible(row: Row) -> str:
-    return "yes" if row.feasible else click.style("no", fg="red")
 
 
 def _hardware(row: Row) -> str:

@@ -121,14 +121,11 @@ def _cards(name: str) -> Sequence[Any]:
     if found := gpus.family(name):
         return found
     near = gpus.nearest(name)
+    known = ", ".join(card.name for card in gpus.every())
     raise UsageError(
         f"the catalog has no GPU '{name}'",
-        hint=f"did you mean {' or '.join(near)}?" if near else f"known: {_known_gpus()}",
+        hint=f"did you mean {' or '.join(near)}?" if near else f"known: {known}",
     )
-
-
-def _known_gpus() -> str:
-    return ", ".join(card.name for card in gpus.every())
 
 
 def _one_of(what: str, name: str, known: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from deployer.agents.idle import Decision
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.planning.cost import spending
 from deployer.planning.cost.spending import Verdict
 from deployer.running.reaper.verdicts import Looked
@@ -23,7 +24,6 @@ from stacks._aws.sweep import ClientsOf, Gap
 
 DAY_S = 86400
 SAMPLE_HOURS = Decimal(5) / 60
-HOUR = Decimal(3600)
 
 
 def month_start(now: float) -> float:
@@ -71,8 +71,8 @@ def _spent(one: Looked, ran: Mapping[str, Decimal], now: float) -> Decimal | Non
         return None
     since = month_start(now)
     this_run = now - max(since, one.machine.started_at) if one.machine.running else 0.0
-    hours = max(ran[one.machine.id], Decimal(int(this_run)) / HOUR)  # samples come late
-    existed = Decimal(int(now - max(since, one.machine.made_at))) / HOUR
+    hours = max(ran[one.machine.id], Decimal(int(this_run)) / SECONDS_PER_HOUR)  # samples come late
+    existed = Decimal(int(now - max(since, one.machine.made_at))) / SECONDS_PER_HOUR
     return spending.cost(hours, existed, one.prices)
 
 

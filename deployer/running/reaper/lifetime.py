@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from deployer.agents.idle import decide
 from deployer.core.deployment import Deployment
-from deployer.core.domain import Plan
+from deployer.core.domain import SECONDS_PER_HOUR, Plan
 from deployer.core.errors import DeployerError
 from deployer.planning import catalog
 from deployer.planning.cost import Rates, spending
@@ -27,8 +27,6 @@ from deployer.running.store import Store
 from stacks._aws import expiry, idle_metrics, inventory
 from stacks._aws.instances import Machine, expires_at, iso, machine, policy
 from stacks._aws.session import Clients, Session
-
-HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,9 @@ def _cost(
     if hours is None:
         return None
     for one in machines:  # samples come late: this run counts at the least
-        this_run = Decimal(int(now - one.started_at)) / HOUR if one.running else Decimal(0)
+        this_run = (
+            Decimal(int(now - one.started_at)) / SECONDS_PER_HOUR if one.running else Decimal(0)
+        )
         hours[_key(one)] = max(hours.get(_key(one), Decimal(0)), this_run)
     ran = sum((hours.get(key, Decimal(0)) * usd for key, usd in hourly.items()), Decimal(0))
     always = Prices(Decimal(standing), Decimal(standing))

@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from deployer.agents.idle import Decision
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.planning.cost.spending import Prices
 from stacks._aws.instances import Machine, expires_at, iso
-
-HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True)
@@ -65,4 +64,4 @@ class Looked:
         """What it has cost since nobody uses it, in USD."""
         if self.idle_s is None or self.usd_per_hour is None:
             return None
-        return Decimal(int(self.idle_s)) / HOUR * self.usd_per_hour
+        return Decimal(int(self.idle_s)) / SECONDS_PER_HOUR * self.usd_per_hour

@@ -290,6 +290,7 @@ def test_the_secrets_value_is_not_in_a_plan(variant):
 def test_a_machine_starts_from_the_text_of_the_plan_gzipped_the_same_way_each_time(variant):
     packed = base64.b64decode(machine(variant)["userDataBase64"])
     assert gzip.decompress(packed).decode() == USER_DATA
+    assert packed[:10] == b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", "neither time, nor name, nor system"
     assert packed[4:10] == b"\0\0\0\0\x02\xff", "no time and no system in its header"
 
 

@@ -8,6 +8,8 @@ import json
 import pkgutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 import pytest
@@ -123,3 +125,29 @@ def test_a_spec_cannot_steer_the_terminal_or_forge_a_line(tmp_path, home, source
         out, err = out.replace(f"\x1b[{colour}m", ""), err.replace(f"\x1b[{colour}m", "")
     assert (out + err).replace("\n", "").isprintable()
     assert "\n  total  0.00" not in out
+
+
+class Pair(NamedTuple):
+    name: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class Held:
+    text: str
+    pairs: tuple[Pair, ...]
+    more: dict[str, list[str]]
+
+
+def test_every_text_in_data_is_made_printable_wherever_it_is():
+    held = Held("a\x1b[2J", (Pair("b\n", 1.0),), {"c\r": ["d\x00"]})
+    clean = Held(r"a\x1b[2J", (Pair(r"b\n", 1.0),), {r"c\r": [r"d\x00"]})
+    assert terminal.all_printable(held) == clean
+    assert type(terminal.all_printable(held).pairs[0]) is Pair
+
+
+def test_data_without_anything_to_change_is_not_copied():
+    pairs = tuple(Pair("a", float(n)) for n in range(3))
+    assert terminal.all_printable(pairs) is pairs
+    hours = [0.5] * 3
+    assert terminal.all_printable(hours) is hours
