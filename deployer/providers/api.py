@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
+from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, State
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -149,7 +149,7 @@ class Finder(Protocol):
 class Teller(Protocol):
     """What a keeper may know besides: how a deployment is, told by who serves it and not by asking the model."""
 
-    def told(self, record: Any) -> tuple[str, bool | None]:
+    def told(self, record: Any) -> tuple[State, bool | None]:
         """Its state in the words of `status`, and whether it is awake (None: that is not told)."""
         ...
 

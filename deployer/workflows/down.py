@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from deployer.core.documents.down import DownDocument, Remaining, Removed
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
 from deployer.providers.api import Finder, Keeper, Rester, Say
@@ -13,7 +13,7 @@ from deployer.running.lookup import applied_by_engine, keeper_for, keeper_of, si
 from deployer.running.store import Store
 
 
-def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
+def down(home: Path, name: str, say: Say = silent) -> DownDocument:
     """Remove a deployment and everything that belongs to it; return what was removed and what is left.
 
     Nothing there is not an error. What is left keeps its record, so that it is not lost from sight.
@@ -23,18 +23,17 @@ def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
     """
     store = Store(home)
     with store.lock(name):
-        removed: list[Mapping[str, str]] = []
-        left: list[Mapping[str, str]] = []
+        removed: list[Removed] = []
+        left: list[Remaining] = []
         for keeper in _asked(list(_keepers_of(name, store, say)), name, say):
-            removed += keeper.stop(name)
-            left += [{**one, "why": _why(keeper, one)} for one in keeper.found(name)]
+            removed += [Removed(type=one["type"], id=one["id"]) for one in keeper.stop(name)]
+            left += [
+                Remaining(type=one["type"], id=one["id"], why=_why(keeper, one))
+                for one in keeper.found(name)
+            ]
         if not left:
             store.forget(name)
-    return {
-        "deployment": name,
-        "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
-        "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
-    }
+    return DownDocument(deployment=name, removed=tuple(removed), remaining=tuple(left))
 
 
 def rest(home: Path, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 from deployer.cli import COMMANDS
+from tests.kits.documents import read
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -64,7 +64,7 @@ def test_planning_opens_no_socket_and_starts_no_process(example, tmp_path):
     )
     ran = python(code, tmp_path)
     assert "BARRED" not in ran.stderr
-    assert len(json.loads(ran.stdout)["plans"]) == 3
+    assert len(read("plan", ran.stdout)["plans"]) == 3
 
 
 def test_the_guard_of_the_test_above_can_fail(tmp_path):

@@ -21,6 +21,7 @@ from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all,
 from deployer.running.store import Store
 from deployer.workflows import down, status
 from deployer.workflows.up import apply
+from tests.kits.documents import made
 from tests.kits.processes import PATIENCE_S
 
 NAME = "bot-local"
@@ -153,7 +154,7 @@ def up(world: SimpleNamespace, plan: Plan = PLAN, **options: Any) -> Any:
 
 
 def shown(world: SimpleNamespace) -> dict[str, Any]:
-    (one,) = status.status(world.home, [NAME], LATER)["deployments"]
+    (one,) = made("status", status.status(world.home, [NAME], LATER))["deployments"]
     return cast(dict[str, Any], one)
 
 
@@ -281,18 +282,18 @@ def test_what_should_run_and_is_gone_has_failed(world, runner):
 
 def test_down_removes_it_and_twice_removes_nothing(world):
     up(world)
-    assert down.down(world.home, NAME) == {
+    assert made("down", down.down(world.home, NAME)) == {
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
     }
-    assert down.down(world.home, NAME)["removed"] == []
+    assert down.down(world.home, NAME).removed == ()
 
 
 def test_what_down_cannot_remove_is_named_and_not_forgotten(world, runner):
     up(world)
     runner.stuck = True
-    left = down.down(world.home, NAME)["remaining"]
+    left = made("down", down.down(world.home, NAME))["remaining"]
     assert [(one["type"], one["id"]) for one in left] == [("fake:index:Thing", "1")]
     assert left[0]["why"]
     assert Store(world.home).names() == [NAME]

@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
+from deployer.core.documents.bench import Run
 from deployer.core.errors import DeployerError, EngineError, UsageError
 from deployer.running.bench import load_steps
 from deployer.running.bench.endpoints import Subject
 from deployer.running.bench.probe import only_model
-from deployer.running.bench.samples import Load, Run
+from deployer.running.bench.samples import Load
 from deployer.running.openai_client import Endpoint
 from tests.kits.streaming import KEY, Behaviour, Server, said, serving
 
