@@ -283,6 +283,7 @@ def test_what_should_run_and_is_gone_has_failed(world, runner):
 def test_down_removes_it_and_twice_removes_nothing(world):
     up(world)
     assert made("down", down.down(world.home, NAME)) == {
+        "schema": 1,
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
