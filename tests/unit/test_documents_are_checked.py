@@ -23,7 +23,9 @@ def unchecked(source: str) -> list[str]:
 
 
 def _asking(module: ast.Module) -> Iterator[Scope]:
-    for scope in (module, *(n for n in ast.walk(module) if isinstance(n, ast.FunctionDef))):
+    functions = [n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)]
+    scopes: list[Scope] = [module, *functions]
+    for scope in scopes:
         own = list(_own_nodes(scope))
         words = {n.value for n in own if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         asks = any(word == FLAG or f"'{FLAG}'" in word or f'"{FLAG}"' in word for word in words)
