@@ -135,8 +135,9 @@ def _report(args: Sequence[str], error: DeployerError) -> Exit:
     from deployer.cli import terminal
 
     if "--json" in args:
-        document = {"message": error.message, "hint": error.hint, "where": error.where}
-        terminal.emit({"error": document | {"exit_code": int(error.exit_code)}})
+        from deployer.core.documents.error import ErrorDocument
+
+        terminal.emit(ErrorDocument.of(error))
     else:
         terminal.error(error.message, error.hint, error.where)
     return error.exit_code

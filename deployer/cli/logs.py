@@ -52,7 +52,9 @@ def command(
     record = store.get(options.deployment_name(name, file, target))
     lines = lookup.manager_for(record, place).logs(record.name, follow=follow, tail=tail)
     if as_json:
-        terminal.emit({"deployment": record.name, "lines": list(lines)})
+        from deployer.core.documents.logs import LogsDocument
+
+        terminal.emit(LogsDocument(deployment=record.name, lines=tuple(lines)))
         return
     for line in lines:
         terminal.out(line)

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-SCHEMA = 1
-"""The version of every JSON document."""
+if TYPE_CHECKING:
+    from deployer.core.documents.base import Document
 
 _STEERING = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -85,17 +85,19 @@ def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
     click.echo(sent.encode(encoding, "backslashreplace").decode(encoding), err=err, nl=nl)
 
 
-def emit(document: Mapping[str, Any]) -> None:
+def emit(document: Document) -> None:
     """Print one JSON document on stdout."""
     click.echo(as_json(document))
 
 
-def as_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON text in ASCII, with its schema version first.
+def as_json(document: Document) -> str:
+    """Return a document as JSON text in ASCII.
 
-    Any terminal and any encoding can take ASCII. A figure that is no number (NaN) is a bug, not JSON.
+    Any terminal and any encoding can take ASCII. A figure that is not a number (NaN) is a bug, not JSON.
     """
-    return json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False)
+    from deployer.core.documents.base import plain
+
+    return json.dumps(plain(document), indent=2, allow_nan=False)
 
 
 def out(text: str = "") -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
+from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, State
 
 if TYPE_CHECKING:
     from deployer.engines import Engine
@@ -149,7 +149,7 @@ class SupportsLookup(Protocol):
 class ReportsStatus(Protocol):
     """What a manager may know besides: how a deployment is, told by who serves it and not by asking the model."""
 
-    def told(self, record: Any) -> tuple[str, bool | None]:
+    def told(self, record: Any) -> tuple[State, bool | None]:
         """Its state in the words of `status`, and whether it is awake (None: that is not told)."""
         ...
 

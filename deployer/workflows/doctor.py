@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.documents.doctor import Check, DoctorDocument
 from deployer.core.domain import GIB, MIB, Plan
 from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.sources import host, host_gpus, installed
@@ -30,17 +31,6 @@ TOOLKIT = (
 )
 HUB = "https://huggingface.co"
 HUB_LIMIT_S = 10
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at. `ok` None: it could not be told, or does not matter here."""
-
-    name: str
-    ok: bool | None
-    needed: bool
-    detail: str
-    next_step: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,13 +65,14 @@ def reach_daemon() -> Daemon:
 
 def examine(
     plan: Plan | None, *, ask: Callable[[], Daemon] = ask_daemon, hub: bool = True
-) -> tuple[Check, ...]:
+) -> DoctorDocument:
     """Look at everything that a plan for `local` needs, or, without a plan, at the machine."""
     seen, gpus = ask(), host_gpus.gpus()
     found = [*_machine(plan, seen, gpus)]
     if plan is not None:
         found += _of_plan(plan, seen, hub=hub)
-    return tuple(found)
+    missing = any(check.needed and check.ok is False for check in found)
+    return DoctorDocument(ok=not missing, checks=tuple(found))
 
 
 def quick(plan: Plan, *, ask: Callable[[], Daemon] | None = None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from deployer.core.documents.down import DownDocument, NotAsked, Remaining, Removed
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
 from deployer.providers.api import Manager, Say, SupportsLookup, SupportsPause
@@ -22,7 +22,7 @@ class _Holder:
     manager: Manager
 
 
-def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
+def down(home: Path, name: str, say: Say = silent) -> DownDocument:
     """Remove a deployment and everything that belongs to it.
 
     Nothing there is not an error. What is left keeps its record, so that it is not lost from sight. Without
@@ -39,23 +39,24 @@ def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
     store = Store(home)
     with store.lock(name):
         holders, not_asked = _holders(name, store, say)
-        removed: list[Mapping[str, str]] = []
-        left: list[Mapping[str, str]] = []
+        removed: list[Removed] = []
+        left: list[Remaining] = []
         for holder in holders:
-            removed += holder.manager.stop(name)
+            removed += [Removed(type=r["type"], id=r["id"]) for r in holder.manager.stop(name)]
             left += [
-                {**one, "why": _why(holder.manager, one)} for one in holder.manager.found(name)
+                Remaining(type=one["type"], id=one["id"], why=_why(holder.manager, one))
+                for one in holder.manager.found(name)
             ]
         if not_asked and not removed and not left and name in store.names():
             raise next(iter(not_asked.values()))
         if not left:
             store.forget(name)
-    return {
-        "deployment": name,
-        "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
-        "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
-        "not_asked": [{"provider": p, "why": e.message} for p, e in not_asked.items()],
-    }
+    return DownDocument(
+        deployment=name,
+        removed=tuple(removed),
+        remaining=tuple(left),
+        not_asked=tuple(NotAsked(provider=p, why=e.message) for p, e in not_asked.items()),
+    )
 
 
 def rest(home: Path, name: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from deployer import engines
-from deployer.cli import main
 from deployer.core.domain import GIB, Offer, Resource
 from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
@@ -24,6 +23,7 @@ from deployer.providers.api import Host, Provider, ReportsStatus, SupportsLookup
 from deployer.running.lookup import manager_of
 from deployer.running.stack import offline
 from deployer.spec.load import load
+from tests.kits.documents import printed
 
 SPEC = """
 name: contract
@@ -201,8 +201,9 @@ def dummy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_new_file_is_a_new_provider_in_the_plan(dummy, tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     file.write_text(spec("local", "dummy"))
-    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)["plans"][0]
+    code, document, _ = printed(capsys, "plan", "-f", file, "--target", "local")
+    shown = document["plans"][0]
+    assert code == 0
     assert shown["provider"] == "dummy"
     assert shown["offer"]["instance_type"] == "box"
     assert [r["name"] for r in shown["resources"]] == ["contract-local"]
@@ -226,13 +227,15 @@ def test_an_unknown_gpu_names_the_nearest(tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     local = "{hardware: {gpu: rtx-4900}}"
     file.write_text(f"name: a\nmodel: {{source: hf:Qwen/Qwen3-8B}}\ntargets: {{local: {local}}}\n")
-    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 2
-    assert "RTX 4090" in json.loads(capsys.readouterr().out)["error"]["hint"]
+    code, document, _ = printed(capsys, "plan", "-f", file, "--target", "local")
+    assert code == 2
+    assert "RTX 4090" in document["error"]["hint"]
 
 
 def test_a_provider_without_a_runner_cannot_be_applied_yet(dummy, tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     file.write_text(spec("local", "dummy"))
-    assert main(["up", "-f", str(file), "--target", "local", "--yes", "--json"]) == 6
-    error = json.loads(capsys.readouterr().out)["error"]
-    assert "applying local with dummy is not part of this version yet" in error["message"]
+    code, document, _ = printed(capsys, "up", "-f", file, "--target", "local", "--yes")
+    assert code == 6
+    said = "applying local with dummy is not part of this version yet"
+    assert said in document["error"]["message"]

@@ -208,9 +208,7 @@ def test_an_mlx_of_another_python_is_found_by_its_command(cli):
 def test_a_model_that_cannot_be_loaded_ends_the_engine_with_its_reasons(cli):
     config = cli.folder / "model" / "config.json"
     config.write_text(config.read_text().replace('"model_type": "llama"', '"model_type": "odd"'))
-    code, out, _ = cli.up("--json")
-    error = json.loads(out)["error"]
-    assert code == error["exit_code"] == 1
+    error = cli.up_json(code=1)["error"]
     assert "odd" in Path(error["where"]).read_text()
     assert cli.processes == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from importlinter.cli import lint_imports
 
 from deployer import engines
 from deployer.cli import COMMANDS
+from tests.kits.documents import read
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -114,7 +114,7 @@ def test_planning_opens_no_socket_and_starts_no_process(example, tmp_path):
     )
     ran = python(code, tmp_path)
     assert "BARRED" not in ran.stderr
-    assert len(json.loads(ran.stdout)["plans"]) == 3
+    assert len(read("plan", ran.stdout)["plans"]) == 3
 
 
 def test_the_guard_of_the_test_above_can_fail(tmp_path):

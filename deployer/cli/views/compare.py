@@ -13,9 +13,10 @@ import click
 from deployer.cli import terminal
 from deployer.cli.terminal import heading, table
 from deployer.cli.views import compare_charts
+from deployer.core.documents.compare import Rule
 from deployer.core.units import usd
 from deployer.planning.compare.breakeven import million
-from deployer.planning.compare.result import Comparison, Row, Rule
+from deployer.planning.compare.result import Comparison, Row
 from deployer.planning.compare.text import SHOWN, shown, told
 
 WIDTH = 100

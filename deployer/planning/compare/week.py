@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deployer.core.documents.compare import Wait
 from deployer.planning.compare.result import WeekHour
 from deployer.planning.traffic.profile import HOURS
 from deployer.planning.traffic.simulation import Simulation
 
-WAITS = ((1.0, "none"), (60.0, "seconds"), (600.0, "minutes"))
+WAITS: tuple[tuple[float, Wait], ...] = ((1.0, "none"), (60.0, "seconds"), (600.0, "minutes"))
 """A mean wait below so many seconds is called so; anything longer is `overloaded`."""
 
 
-def wait_class(seconds: float | None) -> str:
+def wait_class(seconds: float | None) -> Wait:
     """Say how long requests wait for their turn: none, seconds, minutes, overloaded or unknown."""
     if seconds is None:
         return "unknown"

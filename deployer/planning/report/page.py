@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from deployer.core.documents.compare import Rule
 from deployer.core.units import usd
 from deployer.planning.compare.breakeven import within
-from deployer.planning.compare.result import Cell, Comparison, Row, Rule
+from deployer.planning.compare.result import Cell, Comparison, Row
 from deployer.planning.compare.text import SHOWN, figure, told
 from deployer.planning.report.bill import Bill, bill
 from deployer.planning.report.footnotes import Sources

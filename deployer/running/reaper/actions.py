@@ -28,17 +28,6 @@ class Outcome:
     done: Literal["stop", "destroy", "keep", "failed"]
     why: str
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "deployment": self.machine.deployment,
-            "region": self.machine.region,
-            "id": self.machine.id,
-            "done": self.done,
-            "reason": self.why,
-        }
-
 
 def chosen(looked: Sequence[Looked], verb: Verb) -> list[Looked]:
     """Choose what is to be acted on: what the decision ends, as far as the verb may."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
+from deployer.core.domain import State
 from deployer.core.errors import DeployerError
 from deployer.running.endpoints.service import Seen, Service
 from deployer.running.inventory import Found
@@ -26,7 +27,7 @@ class Served:
     recorded: bool
 
     @property
-    def state(self) -> str:
+    def state(self) -> State | Literal["unknown"]:
         """How it is, in the words of `status`."""
         return self.seen.state if self.seen else "unknown"
 
@@ -38,21 +39,6 @@ class Served:
         if self.seen and self.seen.awake is False:
             return "it is asleep and costs nothing but storage"
         return "it sleeps by itself when nobody calls it; asleep it costs nothing but storage"
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "deployment": self.found.deployment,
-            "region": self.found.region,
-            "type": self.found.type,
-            "id": self.found.id,
-            "state": self.state,
-            "awake": self.seen.awake if self.seen else None,
-            "stack": "recorded here" if self.recorded else "not recorded here",
-            "decision": "keep",
-            "reason": self.reason,
-        }
 
 
 def served(

@@ -45,17 +45,6 @@ class Orphan:
     found: Found
     monthly_usd: Decimal | None
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "type": self.found.type,
-            "id": self.found.id,
-            "region": self.found.region,
-            "deployment": self.found.deployment,
-            "monthly_usd": None if self.monthly_usd is None else float(round(self.monthly_usd, 4)),
-        }
-
 
 def orphans(
     found: Sequence[Found], recorded: Collection[str], blind: Collection[str], rates: Rates

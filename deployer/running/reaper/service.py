@@ -37,14 +37,6 @@ class Round:
         failed = any(one.done == "failed" for one in self.outcomes)
         return not (failed or self.survey.gaps or self.gaps)
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The document: that of the survey, and what was done."""
-        told = self.survey.plain
-        gaps = dict.fromkeys([*self.survey.gaps, *self.gaps])
-        acted = [one.plain for one in self.outcomes]
-        return {**told, "gaps": [gap.plain for gap in gaps], "acted": acted}
-
 
 class Clientele:
     """The clients of each region, made once."""

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 from deployer.agents.idle import Decision, Observation, decide
+from deployer.core.documents.idle import IdleBasis
 from deployer.planning.cost import Rates
 from deployer.planning.cost.spending import Prices
 from deployer.running.inventory import Found
@@ -29,16 +29,6 @@ class Survey:
     orphans: Sequence[Orphan]
     gaps: Sequence[Gap]
     served: Sequence[Served] = ()
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The document."""
-        return {
-            "instances": [one.plain for one in self.machines],
-            "endpoints": [one.plain for one in self.served],
-            "orphans": [one.plain for one in self.orphans],
-            "gaps": [gap.plain for gap in self.gaps],
-        }
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ def _looked(
         return Looked(of, decision, None, price, recorded, "unknown")
     decision = decide(seen, rules, now)
     known = of.running or of.stopped_at is not None
-    basis = "estimated" if seen.estimated else "measured" if known else "unknown"
+    basis: IdleBasis = "estimated" if seen.estimated else "measured" if known else "unknown"
     return Looked(of, decision, decision.idle_s if known else None, price, recorded, basis)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from deployer.agents.idle import Decision
+from deployer.core.documents.idle import IdleBasis
 from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.planning.cost.spending import Prices
-from stacks._aws.instances import Machine, expires_at, iso
+from stacks._aws.instances import Machine
 
 
 @dataclass(frozen=True)
@@ -21,36 +21,11 @@ class Looked:
     idle_s: float | None
     prices: Prices | None  # None: unpriced
     recorded: bool  # this computer has a record of its deployment
-    basis: str = "measured"
+    basis: IdleBasis = "measured"
     over_budget: bool = False
     spent_usd: Decimal | None = (
         None  # this month, by the whole deployment; None: not asked or unpriced
     )
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        cost = self.cost_since_idle
-        return {
-            "deployment": self.machine.deployment,
-            "region": self.machine.region,
-            "id": self.machine.id,
-            "instance_type": self.machine.type,
-            "state": self.machine.state,
-            "stack": "recorded here" if self.recorded else "not recorded here",
-            "idle_seconds": None if self.idle_s is None else int(self.idle_s),
-            "idle_basis": self.basis,
-            "usd_per_hour": None
-            if self.usd_per_hour is None
-            else float(round(self.usd_per_hour, 6)),
-            "cost_since_idle_usd": None if cost is None else float(round(cost, 4)),
-            "expires_at": iso(expires_at(self.machine)),
-            "month_to_date_usd": None
-            if self.spent_usd is None
-            else float(round(self.spent_usd, 4)),
-            "decision": self.decision.action,
-            "reason": self.decision.reason,
-        }
 
     @property
     def usd_per_hour(self) -> Decimal | None:

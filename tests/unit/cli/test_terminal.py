@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import pkgutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +15,9 @@ import pytest
 
 from deployer import cli
 from deployer.cli import main, terminal
+from deployer.core.documents.bench import BenchDocument, BenchLoad, ColdStart
+from deployer.core.documents.logs import LogsDocument
+from tests.kits.documents import read
 
 HOSTILE = {
     "a colour": "\x1b[31m",
@@ -88,15 +90,18 @@ def test_a_terminal_that_cannot_write_a_character_gets_it_written_out():
 
 
 def test_json_is_ascii_and_says_the_same():
-    text, _ = shown(terminal.emit, {"name": "".join(HOSTILE.values())})
+    hostile = "".join(HOSTILE.values())
+    text, _ = shown(terminal.emit, LogsDocument(deployment="bot-local", lines=(hostile,)))
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
-    assert json.loads(text)["name"] == "".join(HOSTILE.values())
+    assert read("logs", text)["lines"] == [hostile]
 
 
 def test_a_figure_that_is_no_number_is_never_printed_as_json():
+    load = BenchLoad(input_tokens=1, output_tokens=1, seed=0)
+    starts = (ColdStart("bot-local", float("nan")),)
     with pytest.raises(ValueError, match="JSON"):
-        terminal.as_json({"usd": float("nan")})
+        terminal.as_json(BenchDocument(runs=(), cold_starts=starts, load=load, kept=()))
 
 
 SPEC = """

@@ -22,6 +22,7 @@ from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all,
 from deployer.running.store import Store
 from deployer.workflows import down, status
 from deployer.workflows.up import apply
+from tests.kits.documents import made
 from tests.kits.processes import PATIENCE_S
 
 NAME = "bot-local"
@@ -165,7 +166,7 @@ def up(world: SimpleNamespace, plan: Plan = PLAN, **options: Any) -> Any:
 
 
 def shown(world: SimpleNamespace) -> dict[str, Any]:
-    (one,) = status.status(world.home, [NAME], LATER)["deployments"]
+    (one,) = made("status", status.status(world.home, [NAME], LATER))["deployments"]
     return cast(dict[str, Any], one)
 
 
@@ -293,19 +294,20 @@ def test_what_should_run_and_is_gone_has_failed(world, runner):
 
 def test_down_removes_it_and_twice_removes_nothing(world):
     up(world)
-    assert down.down(world.home, NAME) == {
+    assert made("down", down.down(world.home, NAME)) == {
+        "schema": 1,
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
         "not_asked": [],
     }
-    assert down.down(world.home, NAME)["removed"] == []
+    assert down.down(world.home, NAME).removed == ()
 
 
 def test_what_down_cannot_remove_is_named_and_not_forgotten(world, runner):
     up(world)
     runner.stuck = True
-    left = down.down(world.home, NAME)["remaining"]
+    left = made("down", down.down(world.home, NAME))["remaining"]
     assert [(one["type"], one["id"]) for one in left] == [("fake:index:Thing", "1")]
     assert left[0]["why"]
     assert Store(world.home).names() == [NAME]
@@ -321,7 +323,7 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
     assert shown(world)["state"] == "healthy"
     record.write_text("{")
     told = down.down(world.home, NAME)
-    assert [one["provider"] for one in told["not_asked"]] == ["local/docker"]
+    assert [one["provider"] for one in told.not_asked] == ["local/docker"]
     assert runner.things == 0
     assert Store(world.home).names() == []
 

@@ -7,11 +7,12 @@ import threading
 import pytest
 
 from deployer.core.deployment import Deployment
+from deployer.core.documents.bench import Run
 from deployer.core.errors import DeployerError, RemoteError, UsageError
 from deployer.running.bench import load_steps
 from deployer.running.bench.endpoints import Subject, of_deployment
 from deployer.running.bench.probe import only_model
-from deployer.running.bench.samples import Load, Run
+from deployer.running.bench.samples import Load
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
 from tests.kits.streaming import KEY, Behaviour, Server, said, serving
