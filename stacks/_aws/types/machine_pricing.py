@@ -59,6 +59,8 @@ def fleet(resource: Resource, at: Setting) -> Iterator[Item]:
     """The machines of an auto-scaling group, made of the launch template that stands beside it."""
     inputs = resource.inputs
     least, most = decimal(inputs.get("minSize")), decimal(inputs.get("maxSize"))
+    if most == 0:
+        return
     template = _template(inputs, at)
     mapped = template.get("blockDeviceMappings") or [{}]
     interfaces = template.get("networkInterfaces") or [{}]
@@ -109,6 +111,16 @@ def _instance_rate(inputs: Mapping[str, Any], at: Setting) -> Rate:
 
 def _of(offer: Offer) -> Rate:
     return known("instance", "hour", offer.usd_per_hour, offer.source, offer.as_of)
+
+
+TRACKING = "TargetTrackingScaling"
+
+
+def scaling(resource: Resource, at: Setting) -> Iterator[Item]:
+    """Scaling a group is free; to track a target it makes two alarms, one for each direction."""
+    if resource.inputs.get("policyType", TRACKING) == TRACKING:
+        two = Quantity(Decimal(2), "alarm-month")
+        yield line(resource, "alarms of scaling", two, at.rate("alarm"), "exists")
 
 
 def volume(resource: Resource, at: Setting) -> Iterator[Item]:
