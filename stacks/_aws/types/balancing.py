@@ -11,6 +11,7 @@ from deployer.running.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.charging import hourly
 from stacks._aws.types.finding import TAG, belongs, by_tags, tags_of
+from stacks._aws.types.listing import HOURS, Component
 from stacks._aws.types.record import (
     Find,
     Free,
@@ -42,6 +43,14 @@ def _balancer(resource: Resource, at: Setting) -> Iterator[Item]:
         yield line(
             resource, "public IPv4", Quantity(count, "hour"), at.rate("public-ipv4"), "exists"
         )
+
+
+def _listed(kind: str, short: str) -> tuple[Component, Component]:
+    only = {"Product Family": (f"Load Balancer-{kind}",)}
+    return (
+        Component(f"{short}-hour", "AWSELB", "LoadBalancerUsage", HOURS, only),
+        Component(f"{short}-lcu", "AWSELB", "LCUUsage", {"lcu-hrs": "1", **HOURS}, only),
+    )
 
 
 def _elb(kind: str, operation: str, key: str, identity: str) -> Find:
@@ -76,7 +85,7 @@ def _certificates(clients: Clients, deployment: str | None) -> Iterator[Found]:
 TYPES: tuple[ResourceType, ...] = (
     rented(
         BALANCER,
-        Price(_balancer),
+        Price(_balancer, listed=[*_listed("Application", "alb"), *_listed("Network", "nlb")]),
         _elb(BALANCER, "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
         one_call("elbv2", "delete_load_balancer", "LoadBalancerArn"),
         Stage.BALANCING,

@@ -88,7 +88,7 @@ TYPES: tuple[ResourceType, ...] = (
     PartOf("aws:autoscaling/policy:Policy", Price(machine_pricing.scaling), owner=GROUP),
     rented(
         INSTANCE,
-        Price(machine_pricing.instance, _instance_inputs),
+        Price(machine_pricing.instance, _instance_inputs, machine_pricing.DATA_OUT),
         instances,
         _terminate,
         Stage.SERVING,

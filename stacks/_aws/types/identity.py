@@ -10,6 +10,7 @@ from deployer.planning.cost.rule import Quantity, Setting, line
 from deployer.running.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, belongs, by_tags, tags_of
+from stacks._aws.types.listing import Component
 from stacks._aws.types.record import (
     AWS,
     BEDROCK,
@@ -30,6 +31,9 @@ ROLE = "aws:iam/role:Role"
 PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 
 FREE = Free("IAM is free")
+SECRET_MONTH = Component(
+    "secret", "AWSSecretsManager", "AWSSecretsManager-Secrets", {"secrets": "1"}
+)
 
 
 def _iam(kind: str, operation: str, key: str, identity: str) -> Find:
@@ -106,7 +110,7 @@ TYPES: tuple[ResourceType, ...] = (
     PartOf("aws:iam/rolePolicyAttachment:RolePolicyAttachment", FREE, owner=ROLE),
     rented(
         SECRET,
-        Price(_secret),
+        Price(_secret, listed=[SECRET_MONTH]),
         _secrets,
         one_call("secretsmanager", "delete_secret", "SecretId", ForceDeleteWithoutRecovery=True),
         Stage.RECORDS,

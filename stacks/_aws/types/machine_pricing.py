@@ -18,6 +18,7 @@ from deployer.planning.cost.rule import (
     line,
     mapping,
 )
+from stacks._aws.types.listing import GB, Component
 
 GP3_IOPS, GP3_MB_S = Decimal(3000), Decimal(125)
 FREE_EGRESS_GB = Decimal(100)
@@ -26,6 +27,15 @@ EGRESS_TIERS = (
     ("data-out-next-40tb", Decimal(40960)),
     ("data-out-next-100tb", Decimal(102400)),
     ("data-out-over-150tb", Decimal("Infinity")),
+)
+TRANSFER = {"Transfer Type": ("AWS Outbound",), "To Location": ("External",)}
+LISTED_ENDS = ("10240", "51200", "153600", "Inf")
+"""Where each tier of data out ends in the price list (in GB), which is how it is told there."""
+DATA_OUT = tuple(
+    Component(
+        tier, "AWSDataTransfer", "DataTransfer-Out-Bytes", GB, {**TRANSFER, "EndingRange": (end,)}
+    )
+    for (tier, _), end in zip(EGRESS_TIERS, LISTED_ENDS, strict=True)
 )
 WATCHED = "deployer:idle-after"
 """A machine with this tag tells its idle time as a metric of its own, every minute. The calls are within

@@ -11,9 +11,11 @@ from deployer.core.domain import Item, Resource
 from deployer.planning.cost.rule import MONTH, Quantity, Setting, line
 from deployer.running.inventory import Found
 from stacks._aws.session import Clients
+from stacks._aws.types import listing
 from stacks._aws.types.charging import hourly
 from stacks._aws.types.compute import INSTANCE
 from stacks._aws.types.finding import ec2
+from stacks._aws.types.listing import EC2, GB, HOURS, Component
 from stacks._aws.types.record import (
     Details,
     Free,
@@ -36,6 +38,7 @@ ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 ADDRESS = "aws:ec2/eip:Eip"
 
+BY_NAT = {"operation": ("NatGateway",)}
 FREE = Free("networks are free; data and addresses are not")
 
 
@@ -93,7 +96,11 @@ def _delete_routes(clients: Clients, one: Found) -> None:
 TYPES: tuple[ResourceType, ...] = (
     rented(
         ENDPOINT,
-        Price(_endpoint, _endpoint_inputs),
+        Price(
+            _endpoint,
+            _endpoint_inputs,
+            [Component("vpc-interface-endpoint", listing.VPC, "VpcEndpoint-Hours", HOURS)],
+        ),
         ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
         _delete_endpoint,
         Stage.ATTACHED,
@@ -101,7 +108,10 @@ TYPES: tuple[ResourceType, ...] = (
     ),
     rented(
         ADDRESS,
-        Price(hourly("public IPv4", "public-ipv4")),
+        Price(
+            hourly("public IPv4", "public-ipv4"),
+            listed=[Component("public-ipv4", listing.VPC, "PublicIPv4:InUseAddress", HOURS)],
+        ),
         ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
         one_call("ec2", "release_address", "AllocationId"),
         Stage.ATTACHED,
@@ -113,7 +123,17 @@ TYPES: tuple[ResourceType, ...] = (
         Free("the address is charged, not its use"),
         owner=INSTANCE,
     ),
-    Untracked("aws:ec2/natGateway:NatGateway", Price(_nat), reason="no program makes one"),
+    Untracked(
+        "aws:ec2/natGateway:NatGateway",
+        Price(
+            _nat,
+            listed=[
+                Component("nat-hour", EC2, "NatGateway-Hours", HOURS, BY_NAT),
+                Component("nat-data", EC2, "NatGateway-Bytes", GB, BY_NAT),
+            ],
+        ),
+        reason="no program makes one",
+    ),
     rented(
         INTERFACE,
         Free("charged with the address or the machine that it is for"),

@@ -11,6 +11,7 @@ from deployer.planning.cost.rule import MONTH, Quantity, Setting, decimal, line
 from deployer.running.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import by_name
+from stacks._aws.types.listing import CLOUDWATCH, GB, GB_MONTH, Component
 from stacks._aws.types.record import AWS, SAGEMAKER, Details, Price, ResourceType, Stage, Tracked
 from stacks._aws.types.removing import one_call
 
@@ -19,6 +20,21 @@ ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 
 WAKING = "wake-"
 """How the names of the stacks' alarms begin: Pulumi makes them of the resource's own name."""
+ALARM_MONTH = Component(
+    "alarm", CLOUDWATCH, "CW:AlarmMonitorUsage", {"alarms": "1", "alarm-months": "1"}
+)
+LOGGING = (
+    Component(
+        "logs-ingestion", CLOUDWATCH, "DataProcessing-Bytes", GB, {"operation": ("PutLogEvents",)}
+    ),
+    Component(
+        "logs-storage",
+        CLOUDWATCH,
+        "TimedStorage-ByteHrs",
+        GB_MONTH,
+        {"operation": ("HourlyStorageMetering",)},
+    ),
+)
 DAYS_PER_MONTH = MONTH / 24
 GIB = Decimal(2**30)
 
@@ -92,10 +108,16 @@ def _delete_alarm(clients: Clients, one: Found) -> None:
 
 
 TYPES: tuple[ResourceType, ...] = (
-    Tracked(ALARM, Price(_alarm), {SAGEMAKER: _alarms}, _delete_alarm, Stage.SCALING),
+    Tracked(
+        ALARM,
+        Price(_alarm, listed=[ALARM_MONTH]),
+        {SAGEMAKER: _alarms},
+        _delete_alarm,
+        Stage.SCALING,
+    ),
     Tracked(
         LOGS,
-        Price(_log_group, _log_inputs),
+        Price(_log_group, _log_inputs, LOGGING),
         {AWS: _machine_logs, SAGEMAKER: _component_logs},
         one_call("logs", "delete_log_group", "logGroupName"),
         Stage.RECORDS,

@@ -6,7 +6,7 @@ removal, what is left over and the bill derive from the records (`stacks._aws.ty
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from deployer.planning.cost.rule import Rule
 from deployer.running.inventory import Found
 from stacks._aws.session import Clients
+from stacks._aws.types.listing import Component
 
 Find = Callable[[Clients, str | None], Iterator[Found]]
 """Yields what exists of one deployment in the region of the clients; None: of every deployment."""
@@ -59,10 +60,13 @@ class Price:
     Args:
         rule: the lines of its bill, from its inputs in Pulumi's words.
         inputs: the same inputs, as far as the rule reads them, from AWS's description of one that exists.
+        listed: where AWS's price lists hold the prices that the rule reads. Each belongs to one type, whose
+            bill it is foremost; another's rule may read it too.
     """
 
     rule: Rule
     inputs: Callable[[Details], Mapping[str, Any]] = no_inputs
+    listed: Sequence[Component] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from deployer.running.inventory import Found
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import machine_pricing
 from stacks._aws.types.finding import TAG, by_name, by_tags, described, tags_of
+from stacks._aws.types.listing import EC2, GB_MONTH, GIB_PER_S, Component
 from stacks._aws.types.record import (
     BEDROCK,
     SAGEMAKER,
@@ -32,7 +33,7 @@ WEIGHTS = "weights-"
 """How the names of the stacks' buckets begin: Pulumi makes them of the resource's own name."""
 NOT_OURS = ("NoSuchTagSet", "NoSuchBucket", "AccessDenied", "PermanentRedirect")
 """How S3 answers for the tags of a bucket that has none, or is not ours to look at."""
-GB = 10**9
+BYTES_PER_GB = 10**9
 
 
 def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
@@ -93,7 +94,7 @@ def _delete_bucket(clients: Clients, one: Found) -> None:
 
 def _weights(resource: Resource, at: Setting) -> Iterator[Item]:
     size = decimal(resource.inputs.get("bytes"))
-    stored = Quantity(None if size is None else size / GB, "GB-month", basis="estimated")
+    stored = Quantity(None if size is None else size / BYTES_PER_GB, "GB-month", basis="estimated")
     yield line(resource, "weights in S3", stored, at.rate("s3-storage"), "exists")
 
 
@@ -102,7 +103,17 @@ FREE = Free("charged for what lies in it, with the upload")
 TYPES: tuple[ResourceType, ...] = (
     rented(
         VOLUME,
-        Price(machine_pricing.volume, _volume_inputs),
+        Price(
+            machine_pricing.volume,
+            _volume_inputs,
+            [
+                Component("ebs-gp3-storage", EC2, "EBS:VolumeUsage.gp3", GB_MONTH, essential=True),
+                Component("ebs-gp3-iops", EC2, "EBS:VolumeP-IOPS.gp3", {"iops-mo": "1"}),
+                Component("ebs-gp3-throughput", EC2, "EBS:VolumeP-Throughput.gp3", GIB_PER_S),
+                Component("ebs-gp2-storage", EC2, "EBS:VolumeUsage.gp2", GB_MONTH),
+                Component("ebs-snapshot", EC2, "EBS:SnapshotUsage", GB_MONTH),
+            ],
+        ),
         _volumes,
         one_call("ec2", "delete_volume", "VolumeId"),
         Stage.ATTACHED,

@@ -16,6 +16,7 @@ from deployer.providers import registry
 from deployer.running.inventory import Found
 from deployer.running.stack import offline
 from stacks._aws import inventory
+from stacks._aws.prices import rows
 from stacks._aws.pricing import PRICING
 from stacks._aws.types import TRACKED, TYPES, bedrock, compute, network, of, served, storage
 from stacks._aws.types.record import (
@@ -121,6 +122,13 @@ def test_the_bill_has_every_type_once_priced_or_free_with_the_reason():
     assert not set(PRICING.rules) & set(PRICING.free)
     for name, target in TARGETS.items():
         assert registry.provider(target, name).pricing is PRICING
+
+
+def test_a_price_is_listed_by_one_type():
+    names = [row.name for one in TYPES if isinstance(one.bill, Price) for row in one.bill.listed]
+    assert len(names) > 20
+    assert len(set(names)) == len(names)
+    assert {one.name for one in rows.COMPONENTS} == set(names)
 
 
 BEFORE = [
