@@ -57,7 +57,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     for name, order in orders(tmp_path_factory.mktemp("model")):
         provider = registry.provider(TARGETS[name], name)
         assert provider.program
-        assert provider.inputs
         run, inputs = provider.program.run, provider.inputs(order)
         types[name] |= {r.type for r in offline.collect(run, inputs, project="p", stack="s")}
     return types
@@ -100,12 +99,12 @@ def nothing(*_: Any) -> Iterator[Found]:
 FREE, FIND = Free("a test"), {AWS: nothing}
 INCOMPLETE: dict[str, Callable[[], ResourceType]] = {
     "no name": lambda: PartOf("", FREE, owner="a"),
-    "neither price nor reason": lambda: PartOf("a", None, owner="b"),  # type: ignore[arg-type] - the test
+    "neither price nor reason": lambda: PartOf("a", None, owner="b"),  # type: ignore[arg-type]  # the test
     "no reason": lambda: PartOf("a", Free(""), owner="b"),
     "nothing but a price": lambda: ResourceType("a", FREE),
     "no search": lambda: Tracked("a", FREE, {}, lambda *_: None, Stage.NETWORK),
-    "no removal": lambda: Tracked("a", FREE, FIND, stage=Stage.NETWORK),  # type: ignore[call-arg] - the test
-    "no order": lambda: Tracked("a", FREE, FIND, lambda *_: None),  # type: ignore[call-arg] - the test
+    "no removal": lambda: Tracked("a", FREE, FIND, stage=Stage.NETWORK),  # type: ignore[call-arg]  # the test
+    "no order": lambda: Tracked("a", FREE, FIND, lambda *_: None),  # type: ignore[call-arg]  # the test
     "no owner": lambda: PartOf("a", FREE, owner=""),
     "no reason why it is not found": lambda: Untracked("a", FREE, reason=""),
 }
@@ -182,7 +181,7 @@ def test_what_hangs_on_nothing(case):
     assert inventory.is_loose(Found(kind, "a", "a", "bot", "us-east-1", details)) is loose
 
 
-STANDING = {
+STANDING: dict[str, tuple[str, dict[str, Any], str]] = {
     "a disk": (storage.VOLUME, {"VolumeType": "gp3", "Size": 100}, "8.00"),
     "a fast disk": (storage.VOLUME, {"VolumeType": "gp3", "Size": 100, "Iops": 4000}, "13.00"),
     "an address": (network.ADDRESS, {}, "3.65"),
