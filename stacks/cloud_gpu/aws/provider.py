@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.planning import cloud_init
-from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say
-from stacks._aws import pricing
+from deployer.providers.api import Inputs, Manager, Program, Provider, Say
+from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
     from deployer.running.stack.driver import Driver, Order
@@ -187,7 +187,7 @@ PROVIDER = Provider(
     ),
     starts_from_files=True,
     unservable=cloud_init.unservable,
-    pricing=Pricing(pricing.RULES, pricing.FREE),
+    pricing=PRICING,
     driver=_driver,
     manager=_manager,
     prices=_prices,
