@@ -50,7 +50,7 @@ idle_for_option = click.option(
 @click.group(
     "idle",
     invoke_without_command=True,
-    help="Find what nobody uses or what is left over on AWS, and end it.",
+    help="Find what nobody uses or what is left over in any cloud, and end it.",
 )
 @region_option
 @idle_for_option
@@ -68,7 +68,7 @@ def command(
                 hint=f"deployer idle {name} --help",
             )
         return Exit.DONE
-    found, _ = _reaper().look(regions, idle_for)
+    found = _reaper().look(regions, idle_for)
     if as_json:
         terminal.emit(found.plain)
     else:
@@ -154,9 +154,11 @@ def render(
     out: Path, place: str, verb: str, regions: tuple[str, ...], idle_for: int | None
 ) -> None:
     """Write the files; nothing is installed."""
+    from deployer.providers import registry
     from deployer.running.reaper import schedules
 
-    for path, text in schedules.files(place, verb, regions, idle_for).items():
+    logins = [cloud.login for cloud in registry.clouds() if cloud.login]
+    for path, text in schedules.files(place, verb, regions, idle_for, logins).items():
         schedules.write(out / path, text)
         terminal.out(str(out / path))
 

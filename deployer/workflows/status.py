@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.core.deployment import Deployment
 from deployer.engines.metrics import COUNTED, Counted
-from deployer.providers.api import Manager, ReportsStatus
+from deployer.providers.api import Manager, ReportsStatus, ReportsUsage
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
@@ -59,20 +59,13 @@ def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
 
 def _told(manager: Manager, record: Deployment, now: str) -> dict[str, Any]:
     """What the cloud knows better than the record: how long its machines ran, when they were last used."""
-    if not record.launched:
+    if not (record.launched and isinstance(manager, ReportsUsage)):
         return {}
-    from deployer.running.reaper import lifetime
-    from stacks.cloud_gpu.aws.manager import MachineManager
-
-    if not isinstance(manager, MachineManager):
-        return {}
-
-    clients, at = manager.clients(record.name), datetime.fromisoformat(now).timestamp()
-    told = lifetime.glance(clients, record, manager.things(record.name).found(), at)
+    used = manager.usage(record, datetime.fromisoformat(now).timestamp())
     return {
-        "idle_since": told.idle_since,
-        "cost_so_far_usd": None if told.cost_usd is None else round(float(told.cost_usd), 6),
-        "expires_at": told.expires_at or record.expires_at,
+        "idle_since": used.idle_since,
+        "cost_so_far_usd": None if used.cost_usd is None else round(float(used.cost_usd), 6),
+        "expires_at": used.expires_at or record.expires_at,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from stacks._aws import inventory, removal
 from stacks._aws.session import Clients
 

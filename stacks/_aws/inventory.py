@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients, understood
 
 TAG = "deployer:deployment"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from stacks._aws import inventory
 from stacks._aws.session import Clients, code_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws import inventory, removal, tagged
 from stacks._aws.removal import NotYetError, Remove, one_call
 from stacks._aws.session import Clients

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from stacks._aws import inventory, removal
 from stacks._aws.inventory import TAG, Look, tags_of
 from stacks._aws.session import Clients, code_of
@@ -37,7 +37,7 @@ NOT_OURS = ("NoSuchTagSet", "NoSuchBucket", "AccessDenied", "PermanentRedirect")
 
 @dataclass(frozen=True)
 class Traces:
-    """Fulfils `deployer.running.inventory.Inventory` by some looks and ways of removal."""
+    """Fulfils `deployer.providers.inventory.Inventory` by some looks and ways of removal."""
 
     clients: Clients
     deployment: str

@@ -12,13 +12,13 @@ from deployer.cli import terminal
 from deployer.core.units import duration, usd
 
 if TYPE_CHECKING:
+    from deployer.providers.cloud import Gap
     from deployer.running.reaper.actions import Verb
-    from deployer.running.reaper.endpoints import Served
+    from deployer.running.reaper.endpoints import Serving
     from deployer.running.reaper.orphans import Orphan
     from deployer.running.reaper.service import Round
     from deployer.running.reaper.survey import Survey
-    from deployer.running.reaper.verdicts import Looked
-    from stacks._aws.sweep import Gap
+    from deployer.running.reaper.verdicts import MachineVerdict
 
 COLOURS = {"keep": "green", "stop": "yellow", "destroy": "red"}
 
@@ -33,7 +33,9 @@ def show(found: Survey) -> None:
         _orphans(found.orphans)
     if not (found.machines or found.served or found.orphans):
         terminal.say("Nothing of deployer was found.")
-    ended = sum(one.decision.action != "keep" for one in found.machines)
+    for name in found.unasked:
+        terminal.say(f"Not asked: {name}, for there are no credentials.")
+    ended = sum(not one.kept for one in found.machines)
     if ended:
         terminal.say(f"{ended} to be ended. Next: deployer idle stop (or destroy)")
     _gaps(found.gaps)
@@ -55,12 +57,12 @@ def show_round(done: Round, verb: Verb) -> None:
     for one in done.outcomes:
         of = one.machine
         terminal.out(
-            f"{one.done:8}{terminal.printable(f'{of.deployment} {of.region} {of.id}: {one.why}')}"
+            f"{one.done:8}{terminal.printable(f'{of.deployment} {of.scope} {of.id}: {one.why}')}"
         )
     _gaps([*done.survey.gaps, *done.gaps])
 
 
-def _machines(looked: Sequence[Looked]) -> None:
+def _machines(verdicts: Sequence[MachineVerdict]) -> None:
     header = [
         "deployment",
         "region",
@@ -73,10 +75,10 @@ def _machines(looked: Sequence[Looked]) -> None:
         "",
         "why",
     ]
-    terminal.out(terminal.table([header, *map(_row, looked)], right=frozenset({5, 6, 7})))
+    terminal.out(terminal.table([header, *map(_row, verdicts)], right=frozenset({5, 6, 7})))
 
 
-def _endpoints(served: Sequence[Served]) -> None:
+def _endpoints(served: Sequence[Serving]) -> None:
     terminal.out(terminal.heading("\nServed without a machine"))
     rows = [
         [terminal.printable(text) for text in (f.deployment, f.region, f.id, one.state, one.reason)]
@@ -86,9 +88,9 @@ def _endpoints(served: Sequence[Served]) -> None:
     terminal.out(terminal.table([["deployment", "region", "id", "state", "why it is kept"], *rows]))
 
 
-def _row(one: Looked) -> list[str]:
+def _row(one: MachineVerdict) -> list[str]:
     of, action = one.machine, one.decision.action
-    cells = [of.deployment, of.region, of.id, of.type, of.state, _idle(one)]
+    cells = [of.deployment, of.scope, of.id, of.type, of.state, _idle(one)]
     cells += [usd(one.usd_per_hour, 3), usd(one.cost_since_idle)]
     cells = [terminal.printable(cell) for cell in cells]
     return [
@@ -98,7 +100,7 @@ def _row(one: Looked) -> list[str]:
     ]
 
 
-def _idle(one: Looked) -> str:
+def _idle(one: MachineVerdict) -> str:
     if one.idle_s is None:
         return "unknown"
     whole = int(one.idle_s)
@@ -130,5 +132,5 @@ def _orphans(left: Sequence[Orphan]) -> None:
 def _gaps(gaps: Sequence[Gap]) -> None:
     for gap in dict.fromkeys(gaps):
         terminal.say(
-            click.style(f"not seen: {gap.region}: ", fg="red") + terminal.printable(gap.error)
+            click.style(f"not seen: {gap.scope}: ", fg="red") + terminal.printable(gap.error)
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from deployer.core.errors import PrerequisiteError
 from deployer.core.templates import render
 from deployer.core.units import duration
+from deployer.providers.cloud import Login
 
 FILES: Mapping[str, Mapping[str, str]] = {
     "cron": {"deployer-idle.cron": "idle/cron.j2"},
@@ -21,14 +22,20 @@ FILES: Mapping[str, Mapping[str, str]] = {
 """By place: each file with its template."""
 
 
-def files(place: str, verb: str, regions: Sequence[str], idle_for_s: int | None) -> dict[str, str]:
-    """Render the files of one place. The command in them needs AWS credentials where it runs, and nothing else."""
+def files(
+    place: str,
+    verb: str,
+    scopes: Sequence[str],
+    idle_for_s: int | None,
+    logins: Sequence[Login],
+) -> dict[str, str]:
+    """Render the files of one place. The command in them needs the clouds' credentials where it runs (`logins`)."""
     words = ["deployer", "idle", verb, "--yes"]
-    for region in regions:
-        words += ["--region", region]
+    for scope in scopes:
+        words += ["--region", scope]
     if idle_for_s is not None:
         words += ["--idle-for", duration(idle_for_s)]
-    told = {"command": shlex.join(words), "words": words}
+    told = {"command": shlex.join(words), "words": words, "logins": logins}
     return {path: render(template, **told) for path, template in FILES[place].items()}
 
 

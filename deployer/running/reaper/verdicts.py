@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from deployer.agents.idle import Decision
+from deployer.agents.idle import Decision, Policy
+from deployer.core.clock import iso
 from deployer.planning.cost.spending import Prices
-from stacks._aws.instances import Machine, expires_at, iso
+from deployer.providers.cloud import Machine
 
 HOUR = Decimal(3600)
+DEFAULT_AFTER_S = 1800.0
+"""What the spec's default is: for a machine that does not say."""
 
 
 @dataclass(frozen=True)
-class Looked:
+class MachineVerdict:
     """One machine and what becomes of it. `idle_s` None: it could not be found out."""
 
     machine: Machine
@@ -29,12 +32,17 @@ class Looked:
     )
 
     @property
+    def kept(self) -> bool:
+        """Whether it goes on as it is."""
+        return self.decision.action == "keep"
+
+    @property
     def plain(self) -> dict[str, Any]:
         """As the document has it."""
         cost = self.cost_since_idle
         return {
             "deployment": self.machine.deployment,
-            "region": self.machine.region,
+            "region": self.machine.scope,
             "id": self.machine.id,
             "instance_type": self.machine.type,
             "state": self.machine.state,
@@ -45,7 +53,7 @@ class Looked:
             if self.usd_per_hour is None
             else float(round(self.usd_per_hour, 6)),
             "cost_since_idle_usd": None if cost is None else float(round(cost, 4)),
-            "expires_at": iso(expires_at(self.machine)),
+            "expires_at": iso(self.machine.expires_at),
             "month_to_date_usd": None
             if self.spent_usd is None
             else float(round(self.spent_usd, 4)),
@@ -66,3 +74,11 @@ class Looked:
         if self.idle_s is None or self.usd_per_hour is None:
             return None
         return Decimal(int(self.idle_s)) / HOUR * self.usd_per_hour
+
+
+def policy(of: Machine, idle_for_s: float | None = None) -> Policy:
+    """Return the policy of a machine by its terms. `idle_for_s` goes before what they say of idleness."""
+    terms = of.terms
+    limit = idle_for_s or terms.idle_after_s or DEFAULT_AFTER_S
+    overruled = terms.idle_action == "none" and idle_for_s is not None
+    return Policy(limit, "stop" if overruled else terms.idle_action, expires_at=of.expires_at)

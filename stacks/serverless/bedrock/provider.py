@@ -20,7 +20,7 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import pricing, session
+from stacks._aws import account, pricing, session
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.service import Service
@@ -176,4 +176,5 @@ PROVIDER = Provider(
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
     manager=_manager,
+    cloud=account,
 )

@@ -14,9 +14,9 @@ import pytest
 from deployer.core.domain import ModelInfo, Plan, Sizing
 from deployer.core.errors import DeclinedError, PrerequisiteError
 from deployer.planning.traffic.profile import usage
+from deployer.providers.inventory import Found
 from deployer.running import certificates, health
 from deployer.running.certificates import Pair
-from deployer.running.inventory import Found
 from deployer.running.stack.apply import StackWork
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.store import Store

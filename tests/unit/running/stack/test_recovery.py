@@ -18,7 +18,7 @@ from pulumi.automation._cmd import CommandResult
 from pulumi.automation.errors import create_command_error
 
 from deployer.core.errors import RemoteError, StaleError
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from deployer.running.stack import process, recovery
 from deployer.running.stack.recovery import Scene
 from stacks._aws import inventory
