@@ -18,29 +18,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from deployer.providers import registry
+
 ROOT = Path(__file__).parent.parent
-STACK = ROOT / "stacks" / "cloud_gpu" / "aws.py"
 SPEC = ROOT / "examples" / "qwen3-8b.yaml"
 DEPLOYER = Path(sys.executable).with_name("deployer")
 
-HELP, FIRST, LATER = "deployer --help", "plan cloud-gpu, first", "plan cloud-gpu, later"
+HELP, COMPARE = "deployer --help", "compare, later"
+FIRST, LATER = "plan cloud-gpu, first", "plan cloud-gpu, later"
 PASS, PULUMI, CLASSES = "python -c pass", "import pulumi", "import pulumi + the stack's classes"
 
 CHOOSING = """
 import time
 from pathlib import Path
-from deployer import catalog, host, modelinfo
+from deployer.planning import catalog, model_facts
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question, candidates, ranked
+from deployer.planning.choose import Question, choose
+from deployer.sources import host
 from deployer.spec.load import load
 loaded = load(Path({spec!r}))
 start = time.perf_counter()
-info = modelinfo.describe(loaded.spec.model.source, base=Path(), catalog=models.model)
+info = model_facts.describe(loaded.spec.model.source, base=Path(), catalog=models.model)
 question = Question(loaded.spec, "cloud-gpu", info, catalog.load(), host.look())
-found = ranked(candidates(question), loaded.spec)
+found = choose(question).ranked
 print(len(found), time.perf_counter() - start)
 """
 """Sizes and ranks every offer x format x engine of the spec's region, cold, after the imports."""
@@ -50,27 +53,37 @@ CLAIMS = (
     (HELP, PASS, 6.0),
     (FIRST, CLASSES, 1.5),
     (LATER, HELP, 3.0),
+    (COMPARE, HELP, 8.0),
 )
 """(what, compared with what, greatest ratio)."""
 
 
 def stack_imports() -> str:
-    """Return a program that imports Pulumi and every resource class that the stack uses."""
-    tree = ast.parse(STACK.read_text(encoding="utf-8"))
+    """Return a program that imports Pulumi and every resource class that the stack and its parts use."""
+    files = registry.sources("cloud-gpu", "aws")
+    sources = (file.read_text(encoding="utf-8") for file in files if file.suffix == ".py")
+    return "\n".join(dict.fromkeys(line for source in sources for line in _imported(source)))
+
+
+def _imported(source: str) -> Iterator[str]:
+    """What one file imports of Pulumi, and each attribute of it that it uses."""
+    tree = ast.parse(source)
     found = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
     imports = [n for n in found if "pulumi" in ast.unparse(n)]
     names = {alias.asname or alias.name for node in imports for alias in node.names}
+    yield from map(ast.unparse, imports)
     used = {
         ast.unparse(n)
         for n in ast.walk(tree)
         if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in names
     }
-    return "\n".join((*map(ast.unparse, imports), *sorted(used)))
+    yield from sorted(used)
 
 
 def commands(home: Path) -> Mapping[str, tuple[list[str], Callable[[], None]]]:
     """Return each command with what is done before each of its runs."""
     plan = [str(DEPLOYER), "plan", "-f", str(SPEC), "--target", "cloud-gpu"]
+    compare = [str(DEPLOYER), "compare", "-f", str(SPEC), "--offline"]
 
     def nothing() -> None:
         """Leave everything as it is."""
@@ -85,6 +98,7 @@ def commands(home: Path) -> Mapping[str, tuple[list[str], Callable[[], None]]]:
         CLASSES: ([sys.executable, "-c", stack_imports()], nothing),
         FIRST: (plan, forget),
         LATER: (plan, nothing),
+        COMPARE: (compare, nothing),
     }
 
 

@@ -28,6 +28,12 @@ def tiny_gguf() -> Path:
     return TINY
 
 
+@pytest.fixture(autouse=True)
+def docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Docker daemon, whether this machine runs one or not; the tests of `e2e` have the machine's own."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A DEPLOYER_HOME of the test's own."""

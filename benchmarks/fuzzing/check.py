@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import jsonschema
 
 from deployer.cli import main
-from deployer.planning.schemas import schema_of
+from deployer.core.documents.schemas import schema_of
 
 PROMISED = (0, 2, 3, 4)
 OURS = re.compile(r"\x1b\[(0|1|31|32|33)m")

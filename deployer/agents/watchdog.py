@@ -2,7 +2,7 @@
 
     python3 -m deployer.agents.watchdog /etc/deployer/watchdog.json
 
-It asks the engine what ran since the last look, keeps what it saw, decides (`deployer.agents.idle`) and acts with the
+The file says what the engine calls its figures. It asks the engine what ran since the last look, keeps what it saw, decides (`deployer.agents.idle`) and acts with the
 machine's own role; when AWS does not listen, it shuts the system down, which ends or stops the instance as its
 launch settings say. It is copied to the machine, so it needs Python 3.10 and nothing else, and imports only `idle`.
 
@@ -35,20 +35,6 @@ LONGEST_LOOK_S = 20
 LONGEST_CALL_S = 90
 MOST_BYTES = 8 * 2**20
 PUT = ("cloudwatch", "put-metric-data", "--namespace", "Deployer")
-RUNNING: Mapping[str, Sequence[str]] = {
-    "vllm": ("vllm:num_requests_running", "vllm:num_requests_waiting"),
-    "sglang": ("sglang:num_running_reqs", "sglang:num_queue_reqs"),
-    "llama.cpp": ("llamacpp:requests_processing", "llamacpp:requests_deferred"),
-    "fastapi": ("handler_requests_running",),
-}
-"""The gauges of each engine: requests that run, requests that wait."""
-FINISHED: Mapping[str, Sequence[str]] = {
-    "vllm": ("vllm:request_success_total", "vllm:generation_tokens_total"),
-    "sglang": ("sglang:num_requests_total", "sglang:generation_tokens_total"),
-    "llama.cpp": ("llamacpp:tokens_predicted_total", "llamacpp:prompt_tokens_total"),
-    "fastapi": ("handler_request_success_total",),
-}
-"""Its counters, which only grow while it runs and begin anew when it is started again."""
 
 
 @dataclass(frozen=True)
@@ -155,24 +141,28 @@ def sample(told: Mapping[str, Any]) -> Sample | None:
             asked = Request(told["url"] + "/metrics", headers={"Authorization": f"Bearer {key}"})
             with urlopen(asked, timeout=LONGEST_LOOK_S) as answer:
                 text = answer.read(MOST_BYTES).decode()
-        return read(text, told["engine"])
+        return read(text, told["metrics"]["running"], told["metrics"]["finished"])
     except (OSError, ValueError):
         return None
 
 
-def read(text: str, engine: str) -> Sample | None:
-    """Read the Prometheus text format: None where none of the engine's gauges is in it."""
+def read(text: str, running: Sequence[str], finished: Sequence[str]) -> Sample | None:
+    """Read the Prometheus text format: None where none of the engine's gauges is in it.
+
+    `running` are the names of its gauges: requests that run, requests that wait. `finished` are those of its counters,
+    which only grow while it runs and begin anew when it is started again.
+    """
     sums: dict[str, float] = {}
     for line in text.splitlines():
         name, _, value = line.strip().rpartition(" ")
         if name and not line.startswith("#"):
             bare = name.partition("{")[0].strip()
             sums[bare] = sums.get(bare, 0.0) + float(value)
-    if not any(name in sums for name in RUNNING[engine]):
+    if not any(name in sums for name in running):
         return None
     return Sample(
-        sum(sums.get(name, 0.0) for name in RUNNING[engine]),
-        sum(sums.get(name, 0.0) for name in FINISHED[engine]),
+        sum(sums.get(name, 0.0) for name in running),
+        sum(sums.get(name, 0.0) for name in finished),
     )
 
 

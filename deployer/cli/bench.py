@@ -14,8 +14,9 @@ from deployer.cli import options, terminal
 from deployer.core.errors import Exit, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
+    from deployer.core.documents.bench import ColdStart, Run
     from deployer.running.bench.endpoints import Subject
-    from deployer.running.bench.samples import Load, Run, Start
+    from deployer.running.bench.samples import Load
 
 LADDER = (1, 2, 4, 8)
 DURATION_S = 30.0
@@ -197,7 +198,7 @@ def _load(asked: _Asked, subjects: Sequence[Subject]) -> Load:
     )
 
 
-def _cold(asked: _Asked, subjects: Sequence[Subject]) -> tuple[list[Start], Sequence[Subject]]:
+def _cold(asked: _Asked, subjects: Sequence[Subject]) -> tuple[list[ColdStart], Sequence[Subject]]:
     """Start every deployment anew, where that was asked for."""
     if not asked.cold:
         return [], subjects
@@ -233,7 +234,9 @@ class _Progress:
         terminal.progress(f"{subject.name}, {clients}: {done} requests", line=new)
 
 
-def _show(runs: Sequence[Run], starts: Sequence[Start], load: Load, kept: Sequence[Path]) -> None:
+def _show(
+    runs: Sequence[Run], starts: Sequence[ColdStart], load: Load, kept: Sequence[Path]
+) -> None:
     from deployer.cli.views.bench import render
 
     terminal.out(render(runs, starts, load))

@@ -54,8 +54,10 @@ def command(
         return
     answer = talk.ask(sys.stdin.read() if message is None else message, show=not as_json)
     if as_json:
-        said = {"role": "assistant", "content": answer}
-        terminal.emit({"deployment": record.name, "model": record.model, "message": said})
+        from deployer.core.documents.chat import ChatDocument, Message
+
+        said = Message(content=answer)
+        terminal.emit(ChatDocument(deployment=record.name, model=record.model, message=said))
 
 
 def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | None]:

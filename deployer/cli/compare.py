@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.core.errors import UsageError
 
 if TYPE_CHECKING:
     from deployer.planning.compare import Comparison
@@ -70,20 +68,9 @@ def command(
 
 
 def _report(file: Path, made: Comparison) -> None:
-    """Write the page, whole or not at all, over one that is there."""
+    """Write the page, over one that is there."""
+    from deployer.core.files import write_output
     from deployer.planning.report import page
 
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        draft.write_text(page(terminal.all_printable(made)), encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise PrerequisiteError(
-            f"{file} cannot be written: {error.strerror}",
-            hint="give a file in a folder that you may write to",
-            where=str(file),
-        ) from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    write_output(file, page(terminal.all_printable(made)))
     terminal.say(f"Wrote {file}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,8 @@ from deployer.cli import options, terminal
 from deployer.core.errors import Exit
 
 if TYPE_CHECKING:
+    from deployer.core.documents.doctor import Check
     from deployer.core.domain import Plan
-    from deployer.workflows.doctor import Check
 
 
 @click.command("doctor", help="Check what is needed to run here, each with the next step.")
@@ -24,13 +23,12 @@ def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
     """Examine this machine for the spec, or for itself where there is none; exit 6 if something is missing."""
     from deployer.workflows import doctor
 
-    checks = doctor.examine(_plan(spec_file, offline=offline), hub=not offline)
-    missing = [c for c in checks if c.needed and c.ok is False]
+    document = doctor.examine(_plan(spec_file, offline=offline), hub=not offline)
     if as_json:
-        terminal.emit({"ok": not missing, "checks": [asdict(check) for check in checks]})
+        terminal.emit(document)
     else:
-        _show(checks)
-    if missing:
+        _show(document.checks)
+    if not document.ok:
         raise click.exceptions.Exit(Exit.PREREQUISITE)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
 from deployer.core.errors import Exit
+
+if TYPE_CHECKING:
+    from deployer.core.documents.down import DownDocument
 
 
 @click.command("down", help="Remove a deployment and prove that nothing is left.")
@@ -24,15 +28,19 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     if as_json:
         terminal.emit(document)
     else:
-        _show(document["deployment"], document["removed"], document["remaining"])
-    if document["remaining"]:
+        _show(document)
+    if document.remaining:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def _show(name: str, removed: list[dict[str, str]], remaining: list[dict[str, str]]) -> None:
-    for one in removed:
-        terminal.out(f"removed {one['type']} {one['id']}")
-    for one in remaining:
-        terminal.out(f"left    {one['type']} {one['id']}: {one['why']}")
-    if not remaining:
-        terminal.say(f"Nothing of {name} is left." if removed else f"There was nothing of {name}.")
+def _show(document: DownDocument) -> None:
+    for one in document.removed:
+        terminal.out(f"removed {one.type} {one.id}")
+    for left in document.remaining:
+        terminal.out(f"left    {left.type} {left.id}: {left.why}")
+    name = document.deployment
+    for silent in document.not_asked:
+        terminal.say(f"not looked at: {silent.why} ({silent.provider} may hold more of {name})")
+    if not document.remaining and not document.not_asked:
+        nothing = "Nothing of {} is left." if document.removed else "There was nothing of {}."
+        terminal.say(nothing.format(name))

@@ -35,7 +35,9 @@ def command(
     record = store.get(options.deployment_name(name, spec_file, target))
     variables = _variables(record, store, port)
     if as_json:
-        terminal.emit({"deployment": record.name, "env": variables})
+        from deployer.core.documents.env import EnvDocument
+
+        terminal.emit(EnvDocument(deployment=record.name, env=variables))
     else:
         pairs = (f"{key}={shlex.quote(value)}" for key, value in variables.items())
         terminal.out(f"export {' '.join(pairs)}")

@@ -68,14 +68,17 @@ def command(
                 hint=f"deployer idle {name} --help",
             )
         return Exit.DONE
-    found = _reaper().look(regions, idle_for)
-    if as_json:
-        terminal.emit(found.plain)
-    else:
-        from deployer.cli.views import idle
+    from deployer.workflows import idle
 
-        idle.show(found)
-    return Exit.FAILED if found.gaps else Exit.DONE
+    found = _reaper().look(regions, idle_for)
+    document = idle.listed(found)
+    if as_json:
+        terminal.emit(document)
+    else:
+        from deployer.cli.views import idle as view
+
+        view.show(document, found.unasked)
+    return Exit.FAILED if document.gaps else Exit.DONE
 
 
 def _ending(name: str, text: str) -> None:
@@ -129,8 +132,9 @@ def extend(name: str, length: int, regions: tuple[str, ...], as_json: bool) -> N
     """Move the time at which a deployment's machine is removed."""
     held = _reaper().extend(name, length, regions)
     if as_json:
-        told = [{"region": region, "expires_at": at} for region, at in held.items()]
-        terminal.emit({"deployment": name, "extended": told})
+        from deployer.workflows import idle
+
+        terminal.emit(idle.extended(name, held))
         return
     for region, at in held.items():
         terminal.out(f"{terminal.printable(name)} in {region} expires at {at}")
@@ -148,17 +152,27 @@ def extend(name: str, length: int, regions: tuple[str, ...], as_json: bool) -> N
 @click.option(
     "--do", "verb", type=click.Choice(["stop", "destroy"]), default="stop", show_default=True
 )
+@click.option(
+    "--install",
+    metavar="COMMAND",
+    help="For github: the shell command that installs deployer there (default: this copy, pinned).",
+)
 @region_option
 @idle_for_option
 def render(
-    out: Path, place: str, verb: str, regions: tuple[str, ...], idle_for: int | None
+    out: Path,
+    place: str,
+    verb: str,
+    regions: tuple[str, ...],
+    idle_for: int | None,
+    install: str | None,
 ) -> None:
     """Write the files; nothing is installed."""
     from deployer.providers import registry
     from deployer.running.reaper import schedules
 
     logins = [cloud.login for cloud in registry.clouds() if cloud.login]
-    for path, text in schedules.files(place, verb, regions, idle_for, logins).items():
+    for path, text in schedules.files(place, verb, regions, idle_for, logins, install).items():
         schedules.write(out / path, text)
         terminal.out(str(out / path))
 
@@ -174,7 +188,9 @@ def _one(name: str, verb: Verb, *, as_json: bool) -> int:
         )
     down.rest(home(), name)
     if as_json:
-        terminal.emit({"deployment": name, "paused": True})
+        from deployer.core.documents.idle import PausedDocument
+
+        terminal.emit(PausedDocument(deployment=name))
     else:
         terminal.out(
             f"{name} is paused: it costs nothing, and no call wakes it. 'deployer up' resumes it"
@@ -198,13 +214,15 @@ def _once(
     agreed: Callable[[Round], bool],
     as_json: bool,
 ) -> int:
+    from deployer.workflows import idle
+
     done = reaper.round(asked[0], verb, asked[1], agreed)
     if as_json:
-        terminal.emit(done.plain)
+        terminal.emit(idle.ended(done))
     else:
-        from deployer.cli.views import idle
+        from deployer.cli.views import idle as view
 
-        idle.show_round(done, verb)
+        view.show_round(idle.ended(done), tuple(map(idle.instance, done.chosen)), verb)
     return Exit.DONE if done.whole else Exit.FAILED
 
 
@@ -219,9 +237,10 @@ def _agreement(verb: Verb, *, dry_run: bool, yes: bool, as_json: bool) -> Callab
                 f"nobody is there to confirm that {len(proposed.chosen)} machines are ended",
                 hint="pass --yes to end them, or --dry-run to see them",
             )
-        from deployer.cli.views import idle
+        from deployer.cli.views import idle as view
+        from deployer.workflows import idle
 
-        idle.show_chosen(proposed, verb)
+        view.show_chosen(tuple(map(idle.instance, proposed.chosen)), verb)
         if not terminal.confirm(f"{verb.capitalize()} these {len(proposed.chosen)}?"):
             raise DeclinedError("nothing was ended")
         return True

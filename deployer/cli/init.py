@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.core.errors import UsageError
 
 
 @click.command("init", help="Write a commented spec.")
@@ -28,18 +28,19 @@ def command(
     **flags: str | int | None,
 ) -> None:
     """Write a spec; ask for what no flag says, where somebody is there to answer."""
+    from deployer.core.files import write_output
     from deployer.core.templates import render
+    from deployer.engines import choices
+    from deployer.spec import AUTO
     from deployer.spec.load import check
 
     file = spec_file or options.DEFAULT_SPEC
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", hint="pass --force to write over it")
-    text = render("spec.yaml.j2", **_answers(flags, ask=terminal.interactive() and not yes))
+    answers = _answers(flags, ask=terminal.interactive() and not yes)
+    text = render("spec.yaml.j2", engines=" | ".join((AUTO, *choices())), **answers)
     check(text, file)
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+    write_output(file, text)
     terminal.say(f"Wrote {file}. Next: deployer plan{'' if spec_file is None else f' -f {file}'}")
 
 

@@ -45,14 +45,16 @@ def command(
     place = home()
     store = Store(place)
     if spec_file == FOLLOW or _meant_as_name(name, spec_file, target, store.names()):
-        name, spec_file, follow = name or _other(spec_file), None, True
+        name, spec_file, follow = name or spec_file or None, None, True
     if follow and as_json:
         raise UsageError("--follow has no end, and --json is one document", hint="leave one out")
     file = None if spec_file is None else Path(spec_file)
     record = store.get(options.deployment_name(name, file, target))
     lines = lookup.manager_for(record, place).logs(record.name, follow=follow, tail=tail)
     if as_json:
-        terminal.emit({"deployment": record.name, "lines": list(lines)})
+        from deployer.core.documents.logs import LogsDocument
+
+        terminal.emit(LogsDocument(deployment=record.name, lines=tuple(lines)))
         return
     for line in lines:
         terminal.out(line)
@@ -63,7 +65,3 @@ def _meant_as_name(
 ) -> bool:
     """Whether `-f VALUE` stands for `VALUE -f`: `logs -f tiny-local`, as other tools have it."""
     return name is None and target is None and value in known
-
-
-def _other(value: str | None) -> str | None:
-    return value or None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
 from deployer.core.domain import Plan
-from deployer.core.errors import PrerequisiteError
+from deployer.core.files import write_output
+
+if TYPE_CHECKING:
+    from deployer.core.documents.plan import PlanDocument
 
 
 @click.command("plan", help="Show what would exist and what it would cost. Applies nothing.")
@@ -73,9 +76,6 @@ def _show(plans: Sequence[Plan]) -> None:
         view.show(plan)
 
 
-def _keep(file: Path, made: Mapping[str, Any]) -> None:
-    try:
-        file.write_text(terminal.as_json(made), encoding="utf-8")
-    except OSError as error:
-        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+def _keep(file: Path, made: PlanDocument) -> None:
+    write_output(file, terminal.as_json(made))
     terminal.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")

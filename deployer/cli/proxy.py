@@ -99,8 +99,10 @@ def _application(backend: Any, key: str | None, wake_limit: int | None) -> Any:
     try:
         from deployer.running.gateway.app import application
     except ModuleNotFoundError as error:
+        from deployer.core import installation
+
         raise PrerequisiteError(
-            f"the proxy needs the package '{error.name}'", hint="pip install 'deployer[proxy]'"
+            f"the proxy needs the package '{error.name}'", hint=installation.add_extra("proxy")
         ) from None
     return application(backend, key, wake_limit)
 

@@ -87,11 +87,12 @@ def _project(plan: Plan, where: Provider) -> Mapping[str, str]:
 def _show(out: Path, made: _Rendered, *, as_json: bool) -> None:
     files = made.files
     if as_json:
-        rows = [
-            {"path": path, "sha256": sha256((out / path).read_bytes()).hexdigest()}
-            for path in files
-        ]
-        terminal.emit({"folder": str(out), "files": rows})
+        from deployer.core.documents.base import FileDigest
+        from deployer.core.documents.render import RenderDocument
+
+        digests = ((path, sha256((out / path).read_bytes()).hexdigest()) for path in files)
+        rows = tuple(FileDigest(path, digest) for path, digest in digests)
+        terminal.emit(RenderDocument(folder=str(out), files=rows))
         return
     for path in files:
         terminal.out(str(out / path))

@@ -15,7 +15,8 @@ SPEC = "spec"
 @click.command(
     "schema",
     help="Print the JSON Schema of the spec, for editors.",
-    epilog="DOCUMENT: spec, or what a command prints with --json: plan, compare, status, down, bench, error.",
+    epilog="DOCUMENT: spec, or what a command prints with --json: plan, compare, status, down, idle, prices, bench,"
+    " doctor, env, chat, logs, render, error.",
 )
 @click.argument("document", default=SPEC)
 def command(document: str) -> None:
@@ -24,7 +25,7 @@ def command(document: str) -> None:
 
 
 def _schema(name: str) -> object:
-    from deployer.planning.schemas import DOCUMENTS, schema_of
+    from deployer.core.documents.schemas import DOCUMENTS, schema_of
 
     if name == SPEC:
         from deployer.spec.validate import json_schema

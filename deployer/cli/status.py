@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from deployer.core.documents.status import DeploymentStatus
 
 COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 
@@ -29,37 +34,37 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     document = status.status(home(), names, now())
     if as_json:
         terminal.emit(document)
-    elif document["deployments"]:
-        terminal.out(_table(document["deployments"]))
+    elif document.deployments:
+        terminal.out(_table(document.deployments))
     else:
         terminal.say("There is no deployment. Next: deployer up --target local")
 
 
-def _table(deployments: Sequence[Mapping[str, Any]]) -> str:
+def _table(deployments: Sequence[DeploymentStatus]) -> str:
     header = ["name", "state", "endpoint", "up", "GPU MiB", "requests", "output tokens"]
     header += ["idle since", "USD/h", "USD so far"]
     return terminal.table([header, *map(_row, deployments)], right=frozenset({3, 4, 5, 6, 8, 9}))
 
 
-def _row(shown: Mapping[str, Any]) -> list[str]:
-    state = shown["state"]
+def _row(shown: DeploymentStatus) -> list[str]:
+    state = shown.state
     return [
-        shown["name"],
+        shown.name,
         click.style(state, fg=COLOURS.get(state, "red")) + _asleep(shown),
-        shown["endpoint"] or "-",
-        _uptime(shown["uptime_seconds"]),
-        _figure(shown["gpu_memory_mib"]),
-        _figure(shown["requests"]),
-        _figure(shown["output_tokens"]),
-        shown["idle_since"] or "-",
-        _figure(shown["usd_per_hour"]),
-        _figure(shown["cost_so_far_usd"]),
+        shown.endpoint or "-",
+        _uptime(shown.uptime_seconds),
+        _figure(shown.gpu_memory_mib),
+        _figure(shown.requests),
+        _figure(shown.output_tokens),
+        shown.idle_since or "-",
+        _figure(shown.usd_per_hour),
+        _figure(shown.cost_so_far_usd),
     ]
 
 
-def _asleep(shown: Mapping[str, Any]) -> str:
+def _asleep(shown: DeploymentStatus) -> str:
     """What sleeps by itself is well all the same: the next call wakes it."""
-    return ", asleep" if shown["state"] == "healthy" and shown["awake"] is False else ""
+    return ", asleep" if shown.state == "healthy" and shown.awake is False else ""
 
 
 def _uptime(seconds: int | None) -> str:
@@ -72,5 +77,5 @@ def _uptime(seconds: int | None) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts[first : first + 2])
 
 
-def _figure(number: float | None) -> str:
-    return "unknown" if number is None else f"{number:,.6g}"
+def _figure(number: int | Decimal | None) -> str:
+    return "unknown" if number is None else f"{float(number):,.6g}"

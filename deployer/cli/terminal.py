@@ -7,19 +7,18 @@ own colours are the only escape sequences that pass, and what a spec or an error
 from __future__ import annotations
 
 import json
+import operator
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    pass
-
-SCHEMA = 1
-"""The version of every JSON document."""
+    from deployer.core.documents.base import Document
 
 _STEERING = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -30,31 +29,49 @@ _LINE = re.compile(f"[\t\n{_STEERING}]")
 _COLOURED = re.compile(rf"\x1b\[(?:0|1|31|32|33|35)m|([{_STEERING}])")
 """Bold, red, green, yellow and magenta as `click.style` makes them, or else what steers."""
 
+_NO_TEXT = frozenset({int, float, bool, Decimal, type(None)})
+
 Anything = TypeVar("Anything")
 
 
 def printable(text: str) -> str:
     """Return text as one line that steers no terminal: an escape as `\\x1b`, a line's end as `\\n`."""
-    return _LINE.sub(lambda found: _written_out(found[0]), text)
+    return _LINE.sub(lambda found: _written_out(found[0]), text) if _LINE.search(text) else text
 
 
 def all_printable(value: Anything) -> Anything:
-    """Return data (dataclasses, mappings, sequences) with every text in it made printable."""
+    """Return data (dataclasses, mappings, sequences) with every text in it made printable.
+
+    What holds no text to change is handed back as it is: a year of simulated hours is not copied.
+    """
     return _cleaned(value)  # type: ignore[no-any-return]
 
 
 def _cleaned(value: Any) -> Any:
+    kind = type(value)
+    if kind in _NO_TEXT:
+        return value
     if isinstance(value, str):
         return printable(value)
+    if isinstance(value, tuple | list):
+        return _cleaned_members(value)
     if isinstance(value, Mapping):
         return {_cleaned(k): _cleaned(v) for k, v in value.items()}
-    if hasattr(value, "_replace"):  # a named tuple
-        return value._replace(**{name: _cleaned(v) for name, v in value._asdict().items()})
-    if isinstance(value, tuple | list):
-        return type(value)(_cleaned(v) for v in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: _cleaned(getattr(value, f.name)) for f in fields(value)})
+    if is_dataclass(kind):
+        held = {f.name: getattr(value, f.name) for f in fields(value)}
+        clean = {name: _cleaned(each) for name, each in held.items()}
+        changed = any(clean[name] is not each for name, each in held.items())
+        return replace(value, **clean) if changed else value
     return value
+
+
+def _cleaned_members(value: Any) -> Any:
+    if _NO_TEXT.issuperset(map(type, value)):
+        return value
+    clean = [_cleaned(each) for each in value]
+    if all(map(operator.is_, value, clean)):
+        return value
+    return value._make(clean) if hasattr(value, "_make") else type(value)(clean)
 
 
 def _written_out(character: str) -> str:
@@ -68,17 +85,19 @@ def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
     click.echo(sent.encode(encoding, "backslashreplace").decode(encoding), err=err, nl=nl)
 
 
-def emit(document: Mapping[str, Any]) -> None:
+def emit(document: Document) -> None:
     """Print one JSON document on stdout."""
     click.echo(as_json(document))
 
 
-def as_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON text in ASCII, with its schema version first.
+def as_json(document: Document) -> str:
+    """Return a document as JSON text in ASCII.
 
-    Any terminal and any encoding can take ASCII. A figure that is no number (NaN) is a bug, not JSON.
+    Any terminal and any encoding can take ASCII. A figure that is not a number (NaN) is a bug, not JSON.
     """
-    return json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False)
+    from deployer.core.documents.base import plain
+
+    return json.dumps(plain(document), indent=2, allow_nan=False)
 
 
 def out(text: str = "") -> None:

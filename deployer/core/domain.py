@@ -10,19 +10,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 GIB = 2**30
 MIB = 2**20
 HOURS_PER_MONTH = 730
+SECONDS_PER_HOUR = 3600
 """Hours in a month as cloud price pages count them: 365 x 24 / 12."""
 
 TARGETS = ("local", "cloud-gpu", "serverless")
 
 Basis = Literal["exact", "measured", "estimated", "unknown"]
 Fit = Literal["fits", "tight", "no", "unknown"]
+State = Literal["starting", "healthy", "unhealthy", "stopped", "failed"]
+"""How a deployment is."""
 Range = tuple[float, float]
 """Lowest and highest likely value."""
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A keyword of JSON Schema beside a type: which of its values there can be. A value of None takes it away."""
+
+    name: str
+    value: str | int | tuple[str | int, ...] | None
+
+
+Date = Annotated[str, Keyword("pattern", r"^\d{4}-\d{2}(-\d{2})?$")]
+"""ISO 8601; some sources say the month only."""
+Price = Annotated[Decimal, Keyword("exclusiveMinimum", 0), Keyword("minimum", None)]
+"""What is rented has a price above 0."""
+Signed = Annotated[float, Keyword("minimum", None)]
+"""All other figures are sizes, counts and money: none is negative."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +109,10 @@ class Offer:
     gpu: str | None
     gpu_count: int
     vram_mib: int | None  # of one GPU, as the provider reports it
-    usd_per_hour: Decimal | None
+    usd_per_hour: Price | None
     billing: str  # on-demand | spot | per-minute | owned
     source: str
-    as_of: str | None  # ISO date of the price
+    as_of: Date | None  # of the price
     vcpus: int | None = None
     memory_gib: float | None = None
 
@@ -168,7 +187,7 @@ class MeasuredFigure:
     value: float
     unit: str
     estimate: Range | None
-    error: float | None
+    error: Signed | None
     at: str  # ISO 8601
     source: str
 

@@ -1,4 +1,4 @@
-"""A folder of files for the user: written whole, with its secrets readable to those who need them alone."""
+"""Files are written here: whole or not at all, and readable to those who need them alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from shutil import copyfile
+from threading import get_ident
 
 from deployer.core.errors import PrerequisiteError
 from deployer.core.home import make_folder
@@ -21,18 +21,12 @@ def write_folder(
     Raises:
         PrerequisiteError: the folder cannot be written.
     """
-    try:
+    with writing(out, hint="give a folder that you may write to"):
         out.mkdir(parents=True, exist_ok=True)
         for path, source in files.items():
             _write_one(out, path, source)
         if secret_files:
             _secrets(out / "secrets", secret_files)
-    except OSError as error:
-        raise PrerequisiteError(
-            f"{out} cannot be written: {error.strerror}",
-            hint="give a folder that you may write to",
-            where=str(out),
-        ) from None
 
 
 def _write_one(out: Path, path: str, source: str | Path) -> None:
@@ -42,6 +36,10 @@ def _write_one(out: Path, path: str, source: str | Path) -> None:
         (out / folder).mkdir(exist_ok=True)
         (out / folder).chmod(0o755)
     if isinstance(source, Path):
+        from shutil import (
+            copyfile,
+        )  # late: it loads every kind of archive, and a plan copies nothing
+
         copyfile(source, file)
     else:
         file.write_text(source, encoding="utf-8")
@@ -62,37 +60,63 @@ def _secrets(folder: Path, values: Mapping[str, str | None]) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all.
+    """Write a file of ours, whole or not at all, which only its owner may read and a power cut does not take.
 
     Raises:
         PrerequisiteError: the disk is full or may not be written to.
     """
     make_folder(path.parent)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        replace_file(path, text, mode=0o600, lasting=True)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a file that the user named: whole or not at all, or into the pipe or device that is there.
+
+    Raises:
+        PrerequisiteError: it cannot be written there.
+    """
+    with writing(path, hint="give a file in a folder that you may write to"):
+        place = path.resolve()  # a link stays one
+        if place.exists() and not place.is_file():
+            place.write_text(text, encoding="utf-8")
+        else:
+            mode = place.stat().st_mode & 0o777 if place.exists() else 0o666
+            replace_file(place, text, mode=mode)
+
+
+def replace_file(path: Path, text: str, *, mode: int, lasting: bool = False) -> None:
+    """Put a file of UTF-8 text in place at once: who reads there sees the one before or this one.
+
+    `mode` are its permissions, less what the umask takes. `lasting` waits until it is on the disk.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}")
     try:
-        with writing(path):
-            with os.fdopen(_create(draft), "w") as file:
-                file.write(text)
+        opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(opened, "w", encoding="utf-8") as file:
+            file.write(text)
+            if lasting:
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
-    finally:
+        draft.replace(path)
+    except BaseException:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        raise
 
 
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+DISK_HINT = "free some disk space, or set DEPLOYER_HOME to a folder that can be written to"
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, hint: str = DISK_HINT) -> Iterator[None]:
     """Turn what the system says of a file that cannot be written into an error with a hint."""
     try:
         yield
     except OSError as error:
         raise PrerequisiteError(
-            f"cannot write {path}: {error.strerror}",
-            hint="free some disk space, or set DEPLOYER_HOME to a folder that can be written to",
-            where=str(path),
+            f"cannot write {path}: {error.strerror}", hint=hint, where=str(path)
         ) from error

@@ -1,147 +1,127 @@
-"""What each inference engine serves, needs and costs in memory and time. One file per engine.
+"""What each engine serves, needs and costs in memory and time. One folder per engine.
 
-An engine is found by looking: a file here that holds `ENGINE`. Nothing else names it.
+    record.py              the record `Engine`, with its `Speed` and `Metrics`   <engine>/__init__.py: ENGINE
+    recipe.py              the record `Recipe`: how it runs in a container       <engine>/container.py: RECIPE
+    launch.py              how it runs without one                               <engine>/native.py: installed, launch
+    container.py           an order as the container of its engine's recipe
+
+An engine is found by looking: a folder here, or in a folder that `DEPLOYER_ENGINES` lists, where one of the same name
+takes the place of the one here. Nothing else names it. `docs/ADD_AN_ENGINE.md` shows how to write one.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from types import ModuleType
+from typing import Literal
+from zlib import crc32
 
-from deployer.core.domain import Gpu, ModelInfo, Range
 from deployer.core.errors import UsageError
+from deployer.engines.record import Engine, Metrics, Overhead, ReadStart, Refusal, Speed
+
+__all__ = [
+    "Engine",
+    "Metrics",
+    "Overhead",
+    "ReadStart",
+    "Refusal",
+    "Speed",
+    "choices",
+    "engine",
+    "folder",
+    "names",
+    "part",
+    "with_part",
+]
+
+OWN = Path(__file__).parent
+FOLDERS = "DEPLOYER_ENGINES"
+"""The environment variable that lists further folders with engines, separated as those of PATH."""
+Part = Literal["container", "native"]
+"""What an engine's folder may hold besides the record: how it is started in a container, and without one."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Constants of the roofline (`deployer.planning.throughput`) of one engine.
-
-    Shares of the GPU's memory bandwidth that decoding reaches: `memory_gddr`, `memory_hbm` and
-    `memory_unified` for weights, by kind of memory; `kv` for the KV cache.
-    Microseconds of one step: `step_us` at all, `layer_us` a layer, `moe_us` more in a layer of experts,
-    `tp_us` more a layer with tensor parallelism, `sequence_us` a sequence of the batch, `hop_us` from GPU
-    to GPU where layers are split.
-    Shares of dense peak FLOPS: `decode` for batches, `prefill` and `prefill_8bit` for prompts (times
-    `prefill_4bit` in FP4, `prefill_moe` with experts, `prefill_blackwell` there, `prefill_packed` where
-    weights must be unpacked first), `attention` for a prompt's attention.
-    `link` is the share of the GPU link's bandwidth. `interference` is how much each other request's prompt
-    holds a request up. `band` is how far off the 80th percentile of held-out predictions was, as a share.
-    """
-
-    memory_gddr: float
-    memory_hbm: float
-    memory_unified: float
-    layer_us: float
-    kv: float = 0.7
-    step_us: float = 0.0
-    moe_us: float = 0.0
-    tp_us: float = 0.0
-    sequence_us: float = 0.0
-    hop_us: float = 0.0
-    decode: float = 0.6
-    prefill: float = 0.77
-    prefill_8bit: float = 0.6
-    prefill_4bit: float = 0.8
-    prefill_moe: float = 0.45
-    prefill_blackwell: float = 1.0
-    prefill_packed: float = 1.0
-    attention: float = 0.5
-    link: float = 0.7
-    interference: float = 1.17
-    unlinked: float = 2.5  # what tp_us grows by where GPUs have no NVLink
-    no_marlin: float = 0.5  # memory share of 4-bit kernels before Ampere, beside Marlin's
-    columns: bool = (
-        False  # True: each further sequence's work adds to the step, as it unpacks weights anew
-    )
-    grouped_kv: bool = True  # False: without flash attention every query head reads the cache anew
-    tflops_per_watt: Mapping[str, float] = field(default_factory=dict)  # prefill's ceiling
-    band: float = 0.25
-    band_moe: float = 0.35
-
-
-class Overhead(Protocol):
-    """What a GPU (or the host) loses besides weights and KV cache, in GiB: lowest and highest."""
-
-    def __call__(self, info: ModelInfo, /, gpus: int = 1, memory_gib: float | None = None) -> Range:
-        """Return the band for one of `gpus` GPUs with `memory_gib` of memory each."""
-        ...
-
-
-class Refusal(Protocol):
-    """Why a GPU cannot run a format."""
-
-    def __call__(self, gpu: Gpu | None, format_name: str, /) -> str | None:
-        """Return the reason, or None where it can. `gpu` None is a CPU."""
-        ...
-
-
-ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
-"""Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One inference engine.
-
-    `by_name` are the vendors on which it is taken only when the spec names it.
-    `memory_fraction` is the share of the memory that the engine takes by default.
-    `online` are the formats it makes itself from 16-bit weights as it loads them.
-    `load_factor` says how much larger a format is in memory than in its files.
-    `split` says how it uses several GPUs: each layer over all of them, or whole layers one after the other.
-    `offloads` says whether layers that do not fit on the GPU can stay on the CPU.
-    `most_sequences` bounds the batch; None: as many as are asked for.
-    `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default.
-    `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
-    `read_start` reads what it says of itself in its log when it starts.
-    `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
-    `elsewhere` is what to do where a provider does not run it.
-    """
-
-    name: str
-    families: tuple[Literal["safetensors", "gguf", "handler"], ...]
-    vendors: tuple[str, ...]  # of `Gpu.vendor`; "cpu" for none
-    memory_fraction: float
-    overhead_gib: Overhead
-    refuses: Refusal
-    speed: Mapping[str, Speed]  # by vendor; a vendor without constants has no estimate
-    by_name: tuple[str, ...] = ()
-    online: tuple[str, ...] = ()
-    load_factor: Mapping[str, Range] = field(default_factory=dict)
-    health_path: str = "/health"
-    split: Literal["tensor", "layer"] = "tensor"
-    offloads: bool = False
-    most_sequences: int | None = None
-    kv_8bit: tuple[str, ...] = ()
-    managed: bool = False
-    ignores_eos: bool = False
-    read_start: ReadStart | None = None
-    elsewhere: str | None = None
-
-    def kv_share(self, format_name: str) -> float:
-        """Return the size of the KV cache beside one of 16 bits."""
-        return 0.5 if format_name in self.kv_8bit else 1.0
-
-
-@cache
 def names() -> tuple[str, ...]:
-    """Every engine that is there."""
-    folders = (file.parent.name for file in Path(__file__).parent.glob("*/__init__.py"))
-    return tuple(sorted(folder.replace("llama_cpp", "llama.cpp") for folder in folders))
+    """Every engine that is there, without importing one."""
+    return tuple(_found(_further()))
 
 
-@cache
+def with_part(what: Part) -> tuple[str, ...]:
+    """The engines that can be started in one way, without importing one."""
+    return _with_part(what, _further())
+
+
+def choices() -> tuple[str, ...]:
+    """What `serve.engine` may name: the engines that can be started. The others a provider alone runs."""
+    startable = {*with_part("container"), *with_part("native")}
+    return tuple(name for name in names() if name in startable)
+
+
+def folder(name: str) -> Path | None:
+    """The folder of one engine; None where there is none of that name."""
+    return _found(_further()).get(name)
+
+
 def engine(name: str) -> Engine:
     """Return one engine.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or its folder holds no record of it.
     """
-    if name not in names():
-        raise UsageError(f"no engine '{name}' yet", hint=f"engines: {', '.join(names())}")
-    found = importlib.import_module(f"deployer.engines.{name.replace('.', '_')}").ENGINE
-    assert isinstance(found, Engine)  # noqa: S101 - a file here without ENGINE is a bug
-    return found
+    return _engine(name, _further())
+
+
+def part(name: str, what: Part) -> ModuleType | None:
+    """Import how an engine is started in one way; None where it cannot be."""
+    if name not in with_part(what):
+        return None
+    return importlib.import_module(f"{_module(_found(_further())[name])}.{what}")
+
+
+def _further() -> str:
+    return os.environ.get(FOLDERS, "")
+
+
+@cache
+def _found(further: str) -> Mapping[str, Path]:
+    """Every engine's folder by the engine's name. A folder's name cannot hold a dot: `_` stands for it there."""
+    roots = (OWN, *(Path(root).absolute() for root in further.split(os.pathsep) if root))
+    folders = (file.parent for root in roots for file in root.glob("[!_]*/__init__.py"))
+    found = {one.name.replace("_", "."): one for one in folders if one.name.isidentifier()}
+    return dict(sorted(found.items()))
+
+
+@cache
+def _with_part(what: Part, further: str) -> tuple[str, ...]:
+    found = _found(further).items()
+    return tuple(name for name, where in found if (where / f"{what}.py").is_file())
+
+
+@cache
+def _engine(name: str, further: str) -> Engine:
+    where = _found(further).get(name)
+    if where is None:
+        raise UsageError(f"no engine '{name}' yet", hint=f"engines: {', '.join(_found(further))}")
+    found = getattr(importlib.import_module(_module(where)), "ENGINE", None)
+    if isinstance(found, Engine) and found.name == name:
+        return found
+    raise UsageError(
+        f"{where} does not describe engine '{name}'",
+        hint=f"its __init__.py must hold ENGINE = Engine(name='{name}', ...)",
+    )
+
+
+def _module(where: Path) -> str:
+    """The name that an engine's folder is imported by; a further folder becomes a package of its own."""
+    if where.parent == OWN:
+        return f"{__name__}.{where.name}"
+    package = f"deployer_engines_{crc32(str(where.parent).encode()):08x}"
+    if package not in sys.modules:
+        root = sys.modules[package] = ModuleType(package)
+        root.__path__ = [str(where.parent)]
+    return f"{package}.{where.name}"

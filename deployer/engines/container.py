@@ -1,49 +1,59 @@
 """How each engine's container is run: image, arguments, and what it may touch. Pure, plain data in and out.
 
-    recipes.py   the engines' own images
-    handler.py   the image that is built of a handler of the user's own
-
-An order (`deployer.planning.plan.order_of`) becomes the description of one container. Text of the user only ever becomes
-one element of a list of arguments, one mount or one label: no shell sees it as code.
+An order (`deployer.planning.plan.order_of`) becomes the description of one container, by the recipe of its engine
+(`<engine>/container.py`). Text of the user only ever becomes one element of a list of arguments, one mount or one
+label: no shell sees it as code.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from deployer import engines
 from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
-from deployer.engines.recipe import KEY_FILE, MODEL, RECIPES, SGLANG, VLLM, Order, Recipe, repo
+from deployer.engines.recipe import MODEL, Order, Recipe, repo
 
-__all__ = ["KEY_FILE", "MODEL", "RECIPES", "SGLANG", "VLLM", "Order", "Recipe", "container", "of"]
+
+def recipe(name: str) -> Recipe | None:
+    """Return how an engine runs in a container; None where it does not."""
+    found = engines.part(name, "container")
+    return None if found is None else found.RECIPE
+
+
+def pulled(name: str) -> bool:
+    """Whether an engine's image is pulled and not built here, so that any machine can run it."""
+    found = recipe(name)
+    return found is not None and found.build is None
+
+
+def with_adapters() -> str:
+    """Name the engines that serve adapters in a container, in words."""
+    found = ((name, recipe(name)) for name in engines.with_part("container"))
+    return " and ".join(name for name, one in found if one is not None and one.adapters)
+
+
+def image(order: Order) -> dict[str, Any] | None:
+    """Describe the image that is built for an order, in plain data; None where one is pulled."""
+    found = recipe(order["engine"])
+    return found.build(order) if found is not None and found.build is not None else None
 
 
 def container(order: Order) -> dict[str, Any]:
-    """Describe the container that serves an order from its engine's own image, in plain data.
+    """Describe the container that serves an order, in plain data.
 
     Raises:
         PrerequisiteError: the engine has no image here, or cannot serve this from a container.
     """
-    recipe, options = RECIPES.get(order["engine"]), order["options"]
-    if recipe is None:
+    found, options = recipe(order["engine"]), order["options"]
+    if found is None:
         raise PrerequisiteError(f"there is no container image for engine {order['engine']} yet")
-    image = recipe.cuda_image if _gpus(order) and recipe.cuda_image else recipe.image
-    return of(order, recipe, options.get("image") or image)
-
-
-def of(order: Order, recipe: Recipe, image: str) -> dict[str, Any]:
-    """Describe the container that serves an order by a recipe, from an image, in plain data.
-
-    Raises:
-        PrerequisiteError: this cannot be served from a container.
-    """
-    _servable(order)
-    options = order["options"]
+    _servable(order, found)
     return {
-        "image": image,
-        "entrypoint": ["/bin/sh", "-c", recipe.script, "serve"] if recipe.script else None,
-        "command": recipe.arguments(order, _model(order)),
-        "environment": dict(recipe.environment),
+        "image": _image(order, found),
+        "entrypoint": ["/bin/sh", "-c", found.script, "serve"] if found.script else None,
+        "command": found.arguments(order, _model(order)),
+        "environment": dict(found.environment),
         "labels": {
             "deployer.deployment": order["deployment"],
             "deployer.spec-digest": order["digest"],
@@ -52,26 +62,33 @@ def of(order: Order, recipe: Recipe, image: str) -> dict[str, Any]:
         },
         "host": options.get("expose") or "127.0.0.1",
         "port": options.get("port", "auto"),
-        "container_port": recipe.port,
-        "health": list(recipe.health) if recipe.health else None,
+        "container_port": found.port,
+        "health": list(found.health) if found.health else None,
         "gpus": _gpus(order),
-        "shm_bytes": recipe.shm_gib * GIB,
-        "mounts": _mounts(order, recipe),
-        "secrets": _secrets(order, recipe),
-        "read_only": recipe.read_only,
+        "shm_bytes": found.shm_gib * GIB,
+        "mounts": _mounts(order, found),
+        "secrets": _secrets(order, found),
+        "read_only": found.read_only,
     }
 
 
-def _servable(order: Order) -> None:
+def _image(order: Order, recipe: Recipe) -> str:
+    if recipe.build is not None:
+        return str(recipe.build(order)["image"])
+    own = recipe.cuda_image if _gpus(order) and recipe.cuda_image else recipe.image
+    return str(order["options"].get("image") or own)
+
+
+def _servable(order: Order, recipe: Recipe) -> None:
     source, adapter = order["model"]["source"], order["model"].get("adapter")
     if source.startswith("s3:"):
         raise PrerequisiteError(
             "provider docker does not read s3: sources in this version",
             hint="copy the model to a folder and give that as model.source",
         )
-    if adapter and not (order["engine"] == "vllm" and adapter.startswith("hf:")):
+    if adapter and not (recipe.adapters and adapter.startswith("hf:")):
         raise PrerequisiteError(
-            f"provider docker serves adapters with vllm and from the model hub, not {adapter}",
+            f"provider docker serves adapters with {with_adapters()} and from the model hub, not {adapter}",
             hint="merge the adapter into the model, or publish it and write hf:<repo>",
         )
     if (order.get("replicas") or {"min": 1})["min"] > 1:

@@ -1,52 +1,34 @@
-"""How each engine is started without Docker. One small file per engine, found by looking.
+"""How an engine is started without Docker. One small file per engine (`<engine>/native.py`), found by looking.
 
-A file here says, in a pure function, what is to be run for a job: the command, its environment, its
-configuration. Nothing is started and nothing is written here. The API key is in no command: an engine is
-told the file that it lies in, or (`secrets`) gets it from the supervisor in its own environment.
+That file has two pure functions: `launch` says what is to be run for a job (the command, its environment, its
+configuration), `installed` says what is there to run. Nothing is started and nothing is written. The API key is in no
+command: an engine is told the file that it lies in, or (`secrets`) gets it from the supervisor in its own environment.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from deployer import engines
 from deployer.core.errors import PrerequisiteError
 
 HOST = "127.0.0.1"
-ANSWER_S = 60
-"""How long a command may take to say what is installed."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is installed here: a command on PATH, a module of this Python, and what a command prints."""
+    """What is installed: a command on PATH, a module of this Python, and what a command prints.
+
+    `deployer.sources.installed.here` looks at this machine.
+    """
 
     which: Callable[[str], str | None]
     has_module: Callable[[str], bool]
     said: Callable[[Sequence[str]], str] = lambda _: ""
-
-    @classmethod
-    def here(cls) -> Machine:
-        """Look at PATH and at what this interpreter can import."""
-        return cls(shutil.which, lambda name: importlib.util.find_spec(name) is not None, _said)
-
-
-def _said(command: Sequence[str]) -> str:
-    """Return what a command prints; nothing when it fails."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=ANSWER_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 @dataclass(frozen=True)
@@ -80,15 +62,6 @@ class Launch:
     health_path: str = "/health"
 
 
-Launcher = Callable[[Job, Machine], Launch]
-
-
-def engines() -> tuple[str, ...]:
-    """Name every engine that can be started so."""
-    folders = (file.parent.name for file in Path(__file__).parent.glob("*/native.py"))
-    return tuple(sorted(folder.replace("llama_cpp", "llama.cpp") for folder in folders))
-
-
 def launch(job: Job, machine: Machine) -> Launch:
     """Say what is to be run.
 
@@ -97,18 +70,30 @@ def launch(job: Job, machine: Machine) -> Launch:
         UsageError: there is no such model.
     """
     name = str(job.wanted["engine"])
-    if name not in engines():
+    native = engines.part(name, "native")
+    if native is None:
         raise PrerequisiteError(
             f"provider native does not run {name} in this version",
-            hint=f"engines that it runs: {', '.join(engines())}",
+            hint=f"engines that it runs: {', '.join(engines.with_part('native'))}",
         )
     if job.wanted["replicas"] > 1:
         raise PrerequisiteError(
             "provider native runs one replica on this machine",
             hint="set serve.replicas: 1 and raise serve.concurrency instead",
         )
-    found = importlib.import_module(f"deployer.engines.{name.replace('.', '_')}.native").launch
-    return cast(Launcher, found)(job, machine)
+    return cast(Launch, native.launch(job, machine))
+
+
+def installed(name: str, machine: Machine) -> str:
+    """Say what is there to run an engine with, in words.
+
+    Raises:
+        PrerequisiteError: nothing is, or it is too old; the hint says how it is installed.
+    """
+    native = engines.part(name, "native")
+    if native is None:
+        raise PrerequisiteError(f"{name} runs in a container only")
+    return str(native.installed(machine))
 
 
 def hub_name(source: str, key: str) -> str:

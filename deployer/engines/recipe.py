@@ -1,13 +1,7 @@
-"""The engines' own images: tag, arguments, and what each needs.
+"""How an engine is run in a container: what its `container.py` says, as the record `RECIPE`.
 
-Tags are pinned. They were in public use in 2026: vLLM and SGLang on Docker Hub, llama.cpp on GitHub's registry.
-The API key is a file, `/run/secrets/api_key`. llama.cpp reads it itself; vLLM takes it by environment and SGLang by
-a configuration file, so a one-line script in the container hands it over: it is in no argument that `ps` shows and
-not in what `docker inspect` lists.
-
-llama.cpp's root file system cannot be written to. vLLM's and SGLang's can: they compile kernels when they start and
-write them to several folders of their home (torch inductor, Triton, FlashInfer), from where they are loaded as code,
-and nobody has tried here, on a GPU, which of them would have to be left open.
+Image tags are pinned. The API key is a file, `/run/secrets/api_key`. An engine that cannot read it from there gets it
+from a one-line script in the container: it is in no argument that `ps` shows and not in what `docker inspect` lists.
 """
 
 from __future__ import annotations
@@ -20,112 +14,40 @@ KEY_FILE = "/run/secrets/api_key"
 TOKEN_FILE = "/run/secrets/hf_token"  # noqa: S105 - a path
 MODEL = "/model"
 CACHE_VOLUME = "deployer-models"
+BUILT = "localhost/deployer/"
+"""What the name of an image begins with that is built here. No registry has such a host, so it is never pulled."""
 Order = Mapping[str, Any]
-
-VLLM = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
-SGLANG = (
-    f"umask 077; printf 'api-key: %s\\n' \"$(cat {KEY_FILE})\" > /tmp/key.yaml; "
-    'exec python3 -m sglang.launch_server --config /tmp/key.yaml "$@"'
-)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How one engine is run in a container.
 
-    `cuda_image` is taken with a GPU where it differs. `cache` is where files of the model hub are kept.
+    `image` is pulled; `cuda_image` takes its place with a GPU where it differs. With `build`, which describes an image
+    in plain data (its name at the key `image`), that one is built here for each order and `image` is what it is
+    built on. `arguments` are those of an order and of the model as it is known inside: a path or a repository of the
+    model hub.
+    `cache` is where files of the model hub are kept, `volume` the named volume that it lies in.
     `script` is what /bin/sh runs with the arguments in "$@"; None: the image's own entry point is run.
     `read_only` says whether the engine works on a root file system that cannot be written to.
+    `adapters` says whether `arguments` serves an adapter (`order["model"]["adapter"]`) of the model hub.
     `shm_gib` is a limit on shared memory, not a reservation: tensor parallel workers talk through it.
     `health` is the command that says inside whether it is healthy; None: curl asks its /health.
-    `volume` is the named volume that `cache` lies in.
     """
 
     image: str
     port: int
     cache: str
     arguments: Callable[[Order, str], list[str]]
+    build: Callable[[Order], dict[str, Any]] | None = None
     cuda_image: str | None = None
     script: str | None = None
     read_only: bool = False
+    adapters: bool = False
     shm_gib: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     health: tuple[str, ...] | None = None
     volume: str = CACHE_VOLUME
-
-
-def _vllm(order: Order, model: str) -> list[str]:
-    name, adapter = order["spec_name"], order["model"].get("adapter")
-    arguments = [
-        *(model, "--host", "0.0.0.0", "--port", "8000"),  # noqa: S104 - inside the container
-        *("--served-model-name", f"{name}-base" if adapter else name),
-        *("--max-model-len", str(order["context"])),
-        *("--max-num-seqs", str(order["concurrency"])),
-        *("--tensor-parallel-size", str(order["gpus"])),
-        *_revision(order),
-    ]
-    if order["quantization"] == "fp8":
-        arguments += ["--quantization", "fp8"]
-    if adapter:
-        arguments += ["--enable-lora", "--lora-modules", f"{name}={repo(adapter)}"]
-    return arguments
-
-
-def _sglang(order: Order, model: str) -> list[str]:
-    arguments = [
-        *("--model-path", model, "--host", "0.0.0.0", "--port", "30000"),  # noqa: S104
-        *("--served-model-name", order["spec_name"]),
-        *("--context-length", str(order["context"])),
-        *("--max-running-requests", str(order["concurrency"])),
-        *("--tp-size", str(order["gpus"])),
-        *("--enable-metrics", *_revision(order)),
-    ]
-    return arguments + (["--quantization", "fp8"] if order["quantization"] == "fp8" else [])
-
-
-def _llama_cpp(order: Order, model: str) -> list[str]:
-    """llama.cpp divides its context among its slots, so it is given the product."""
-    local = order["model"]["path"] is not None
-    quantized = model if local else f"{model}:{order['quantization'].upper()}"
-    return [
-        *("--model" if local else "--hf-repo", quantized),
-        *("--alias", order["spec_name"], "--host", "0.0.0.0", "--port", "8080"),  # noqa: S104
-        *("--ctx-size", str(order["context"] * order["concurrency"])),
-        *("--parallel", str(order["concurrency"]), "--api-key-file", KEY_FILE),
-        *("--metrics", "--no-slots"),
-        *(("--n-gpu-layers", "999") if order["gpus"] else ()),
-    ]
-
-
-RECIPES: Mapping[str, Recipe] = {
-    "vllm": Recipe(
-        image="vllm/vllm-openai:v0.26.0",
-        port=8000,
-        cache="/root/.cache/huggingface",
-        arguments=_vllm,
-        script=VLLM,
-        shm_gib=16,
-        environment={"HF_TOKEN_PATH": TOKEN_FILE},
-    ),
-    "sglang": Recipe(
-        image="lmsysorg/sglang:v0.5.15",
-        port=30000,
-        cache="/root/.cache/huggingface",
-        arguments=_sglang,
-        script=SGLANG,
-        shm_gib=32,
-        environment={"HF_TOKEN_PATH": TOKEN_FILE},
-    ),
-    "llama.cpp": Recipe(
-        image="ghcr.io/ggml-org/llama.cpp:server-b11206",
-        cuda_image="ghcr.io/ggml-org/llama.cpp:server-cuda-b11243",
-        port=8080,
-        cache="/models",
-        arguments=_llama_cpp,
-        read_only=True,
-        environment={"LLAMA_CACHE": "/models"},
-    ),
-}
 
 
 def repo(source: str) -> str:
@@ -133,7 +55,7 @@ def repo(source: str) -> str:
     return source.removeprefix("hf:").partition("@")[0]
 
 
-def _revision(order: Order) -> list[str]:
-    source = order["model"]["source"]
-    _, _, revision = source.partition("@")
-    return ["--revision", revision] if source.startswith("hf:") and revision else []
+def revision(source: str) -> str | None:
+    """Return the revision of `hf:<repo>@<revision>`; None where it names none."""
+    _, _, named = source.partition("@")
+    return named if source.startswith("hf:") and named else None

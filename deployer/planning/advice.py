@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from decimal import Decimal
 
-from deployer.core.domain import Usage, Verdict
+from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Usage, Verdict
 from deployer.core.quantization import FORMATS
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
-from deployer.planning.auto_provider import others
-from deployer.planning.auto_provider import refusals as refusals_of_providers
-from deployer.planning.choose import Candidate, Question, candidates, nowhere, ranked, refusals
+from deployer.engines import choices, engine
+from deployer.planning.auto_provider import others, refusals
+from deployer.planning.choose import Candidate, Choice, Question
+from deployer.providers.registry import engines_of
 
 SMALLER = ("fp8", "awq", "mlx_4bit")
 """What is tried when the model is too large or too dear as it is."""
-SECONDS_PER_MONTH = 730 * 3600
+SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
 MOST_REFUSALS = 4
 """How many reasons of engines are shown: they repeat themselves from GPU to GPU."""
 
 
-def reasons(
-    question: Question, found: Sequence[Candidate], verdicts: Sequence[Verdict]
-) -> tuple[str, ...]:
+def reasons(choice: Choice, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """Say why a target is refused, the policy first, and what would pass."""
     broken = [v.detail for v in verdicts if not v.ok]
     if any(not v.ok and v.rule == "privacy" for v in verdicts):
         return tuple(broken)
     if broken:
-        return (*broken, *_cheaper(question, found))
-    return tuple(_unfit(question, found))
+        return (*broken, *_cheaper(choice))
+    return tuple(_unfit(choice) if choice.ranked else _unserved(choice))
 
 
-def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
-    if not found:
-        if unserved := tuple(nowhere(question)):
-            yield from unserved
-            return
-        refused = tuple(refusals_of_providers(question))
-        yield from refused
-        if not refused:
-            yield _no_offer(question)
-        yield from refusals(question)[:MOST_REFUSALS]
+def _unserved(choice: Choice) -> Iterator[str]:
+    """Say why there is not one candidate."""
+    if nowhere := tuple(_nowhere(choice)):
+        yield from nowhere
         return
+    yield from refusals(choice)
+    if not choice.declined:
+        yield _no_offer(choice.question)
+    yield from choice.refused[:MOST_REFUSALS]
+
+
+def _nowhere(choice: Choice) -> Iterator[str]:
+    """Say that no provider of the target runs the engine that was asked for, and what does; else nothing."""
+    asked = choice.question.spec.serve.engine
+    if asked == "auto" or any(asked in engines_of(place.provider) for place in choice.places):
+        return
+    first, *rest = (place.provider.name for place in choice.places)
+    nor = "".join(f", nor does {name}" for name in rest)
+    yield f"{first} does not run {asked} in this version{nor}"
+    if mend := engine(asked).elsewhere:
+        yield mend
+
+
+def _unfit(choice: Choice) -> Iterator[str]:
+    """Say why no candidate holds the model, and what would."""
+    found = choice.ranked
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
         yield f"whether it fits is unknown: {best.sizing.limit}"
@@ -52,7 +64,7 @@ def _unfit(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
     largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
     limit = largest.sizing.limit
     yield f"nothing on offer holds it: {_hardware(largest)} is the largest, and it is {limit}"
-    yield from _smaller(question)
+    yield from _smaller(choice)
 
 
 def _no_offer(question: Question) -> str:
@@ -60,8 +72,10 @@ def _no_offer(question: Question) -> str:
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
     if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
-        engine = "llama.cpp serves it without a GPU only as a GGUF file"
-        return f"no GPU is named: set targets.local.hardware (gpu, count); {engine}"
+        without = "without a GPU it is only served as a GGUF file"
+        return (
+            f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
+        )
     where = f" in {region}" if region else ""
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
     if question.target == "local":
@@ -69,9 +83,17 @@ def _no_offer(question: Question) -> str:
     return f"{what}{where} can serve this model in this format"
 
 
-def _smaller(question: Question) -> Iterator[str]:
+def _on_a_cpu() -> str:
+    """Name the engines that serve GGUF files on a CPU without being asked for."""
+    found = (engine(name) for name in choices())
+    served = (one for one in found if "gguf" in one.families and "cpu" in one.vendors)
+    return ", ".join(one.name for one in served if "cpu" not in one.by_name)
+
+
+def _smaller(choice: Choice) -> Iterator[str]:
+    question = choice.question
     for name in _smaller_than(question.info.native_dtype):
-        held = [c for c in _as(question, name) if c.sizing.fit in ("fits", "tight")]
+        held = [c for c in choice.in_format(name) if c.sizing.fit in ("fits", "tight")]
         if held:
             yield f"model.quantization: {name} would fit, on {_hardware(held[0])}{_checkpoint(name)}"
             return
@@ -79,33 +101,23 @@ def _smaller(question: Question) -> Iterator[str]:
     yield f"ask for a shorter model.context than {context}, or fewer serve.concurrency"
 
 
-def _cheaper(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+def _cheaper(choice: Choice) -> Iterator[str]:
+    question = choice.question
     budget = question.spec.policy.budget
     if budget is None:
         return
     for name in _smaller_than(question.info.native_dtype):
-        for other in _as(question, name)[:1]:
-            if other.sizing.fit in ("fits", "tight") and _within(other, budget):
-                price = usd(other.monthly_usd)
-                yield (
-                    f"model.quantization: {name} on {_hardware(other)} would pass,"
-                    f" from {price} USD/month{_checkpoint(name)}"
-                )
-                return
-    cheapest = next((c.monthly_usd for c in found if c.monthly_usd is not None), None)
+        other = next(iter(choice.in_format(name)), None)
+        price = other.monthly_usd if other and other.sizing.fit in ("fits", "tight") else None
+        if other and price is not None and price <= budget:
+            yield (
+                f"model.quantization: {name} on {_hardware(other)} would pass,"
+                f" from {usd(price)} USD/month{_checkpoint(name)}"
+            )
+            return
+    cheapest = next((c.monthly_usd for c in choice.ranked if c.monthly_usd is not None), None)
     if cheapest is not None:
         yield f"what fits costs from {usd(cheapest)} USD/month: raise policy.budget, or ask for less"
-
-
-def _within(candidate: Candidate, budget: Decimal) -> bool:
-    return candidate.monthly_usd is not None and candidate.monthly_usd <= budget
-
-
-def _as(question: Question, quantization: str) -> tuple[Candidate, ...]:
-    """The ranking if another format had been asked for."""
-    model = replace(question.spec.model, quantization=quantization)
-    spec = replace(question.spec, model=model)
-    return ranked(candidates(replace(question, spec=spec)), spec)
 
 
 def _checkpoint(name: str) -> str:
@@ -118,9 +130,9 @@ def _hardware(candidate: Candidate) -> str:
     return f"{offer.instance_type} ({count}{offer.gpu})" if offer.gpu else offer.instance_type
 
 
-def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Iterator[str]:
+def warnings(choice: Choice, used: Usage) -> Iterator[str]:
     """Say what should be known before the first of the ranked candidates is applied."""
-    best = found[0]
+    question, best = choice.question, choice.ranked[0]
     sizing = best.sizing
     if sizing.fit != "fits":
         yield f"fit is {sizing.fit}: {sizing.limit}"
@@ -131,21 +143,22 @@ def warnings(question: Question, found: Sequence[Candidate], used: Usage) -> Ite
         yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
     if question.target == "local" and question.spec.serve.replicas.max > 1:
         yield "planned and priced as one copy: more replicas on this target are not part of this version"
-    yield from others(question, found)
-    yield from _saving(question, found)
+    yield from others(choice)
+    yield from _saving(choice)
     yield from _too_slow(best, used)
     yield from sizing.notes
     yield from question.info.notes
 
 
-def _saving(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+def _saving(choice: Choice) -> Iterator[str]:
     """What the next smaller format would save, where the hardware is rented."""
-    best = found[0]
+    question, best = choice.question, choice.ranked[0]
     price = best.offer.usd_per_hour
     if price is None or question.spec.model.quantization != "auto":
         return
     for name in _smaller_than(question.info.native_dtype):
-        other = _weighed(found, name) or next(iter(_as(question, name)), None)
+        weighed = (c for c in choice.ranked if c.sizing.quantization == name)
+        other = next(weighed, None) or next(iter(choice.in_format(name)), None)
         theirs = other.offer.usd_per_hour if other and other.sizing.fit == "fits" else None
         if other and theirs is not None and theirs < price:
             yield (
@@ -162,11 +175,6 @@ def _loss(question: Question, name: str) -> str:
     kinds = (info.name, info.architecture or "")
     known = (accuracy_loss(name, kind) for kind in kinds)
     return next((loss for loss in known if loss), "what it loses is unknown")
-
-
-def _weighed(found: Sequence[Candidate], name: str) -> Candidate | None:
-    """The best candidate in a format that was weighed already."""
-    return next((c for c in found if c.sizing.quantization == name), None)
 
 
 def _smaller_than(native: str | None) -> tuple[str, ...]:

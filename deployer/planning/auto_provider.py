@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from deployer.core.units import usd
-from deployer.planning.choose import Candidate, Question, declined
-from deployer.providers.registry import providers
+from deployer.planning.choose import Candidate, Choice, Question
 
 
-def refusals(question: Question) -> Iterator[str]:
+def refusals(choice: Choice) -> Iterator[str]:
     """Say why each provider that was asked cannot serve the model."""
-    for name, reasons in declined(question).items():
+    for name, reasons in choice.declined.items():
         yield f"{name} cannot serve it: {'; '.join(reasons)}"
 
 
-def others(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
+def others(choice: Choice) -> Iterator[str]:
     """Say of every provider but the one taken why it was not, where the choice was left to us."""
+    question = choice.question
     if question.options.provider != "auto" or question.target != "serverless":
         return
-    yield from refusals(question)
-    taken, refused = found[0].provider.name, declined(question)
-    for name in providers(question.target):
-        if name != taken and name not in refused:
-            first = next((c for c in found if name == c.provider.name), None)
+    yield from refusals(choice)
+    taken = choice.ranked[0].provider.name
+    for name in (place.provider.name for place in choice.places if not place.reasons):
+        if name != taken:
+            first = next((c for c in choice.ranked if name == c.provider.name), None)
             yield _beside(question, name, first)
 
 

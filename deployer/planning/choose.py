@@ -7,14 +7,15 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine, engine
+from deployer.engines import Engine
 from deployer.planning.measured import (
     Measurement,
     Served,
@@ -25,7 +26,7 @@ from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for,
 from deployer.planning.throughput import estimate
 from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
-from deployer.providers.registry import provider, providers
+from deployer.providers.registry import engine_by, engines_of, provider, providers
 from deployer.spec import Spec
 from deployer.spec.serialize import to_plain
 
@@ -82,29 +83,95 @@ class Question:
         )
 
 
-def candidates(question: Question) -> tuple[Candidate, ...]:
-    """Every combination of provider, offer, engine and format, sized, in no order."""
-    awake = {where.name: _hours(question, where) for where in _providers(question)}
-    return tuple(
-        _candidate(question, where, offer, (served, form), awake[where.name])
-        for where in _providers(question)
-        if not _declined(question, where)
-        for offer in _offers(question, where)
-        for served in _engines(question, where)
-        for form in _formats(question, served, _gpu(question, offer))
+@dataclass(frozen=True)
+class Place:
+    """A provider that was asked: what it has on offer, and why it cannot serve the model at all, if so."""
+
+    provider: Provider
+    offers: tuple[Offer, ...]
+    hours: Decimal  # of a month that it is awake
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answer to a question, made once and handed on.
+
+    `ranked` are all candidates, best first. `refused` says, each once, why combinations were not even
+    weighed: what an engine says of a GPU, a format or a file.
+    """
+
+    question: Question
+    places: tuple[Place, ...]
+    ranked: tuple[Candidate, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def declined(self) -> Mapping[str, tuple[str, ...]]:
+        """The providers that cannot serve this model there at all, each with its reasons."""
+        return {place.provider.name: place.reasons for place in self.places if place.reasons}
+
+    def in_format(self, quantization: str) -> tuple[Candidate, ...]:
+        """Return the ranking of the same offers if another format had been asked for."""
+        spec = self.question.spec
+        model = replace(spec.model, quantization=quantization)
+        question = replace(self.question, spec=replace(spec, model=model))
+        return _weighed(question, self.places).ranked
+
+
+def choose(question: Question) -> Choice:
+    """Ask every provider once, size every combination of offer, engine and format, and rank them."""
+    asked = question.options.provider
+    names = providers(question.target) if asked == "auto" else (asked,)
+    want = want_of(question)
+    places = (_place(question, want, provider(question.target, name)) for name in names)
+    return _weighed(question, tuple(places))
+
+
+def _place(question: Question, want: Want, where: Provider) -> Place:
+    named = getattr(question.options, "instance", "auto") != "auto"
+    offers = (
+        offer
+        for offer in where.offers(want, question.catalog)
+        if named or offer.usd_per_hour is not None or offer.billing == "owned"
     )
+    reasons = tuple(where.refuses(want, question.catalog)) if where.refuses else ()
+    return Place(where, tuple(offers), _hours(question, where), reasons)
 
 
-def declined(question: Question) -> Mapping[str, tuple[str, ...]]:
-    """The providers that cannot serve this model there at all, each with its reasons."""
-    said = {where.name: _declined(question, where) for where in _providers(question)}
-    return {name: reasons for name, reasons in said.items() if reasons}
+def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
+    """Size and rank what the places offer; the same hardware at another price is sized once."""
+    load = question.load
+
+    @cache
+    def sized(served: Engine, form: str, hardware: Hardware) -> Sizing:
+        return size(question.info, served, form, hardware, load)
+
+    found: list[Candidate] = []
+    refused: list[str] = []
+    for place in places:
+        ways: dict[Gpu | None, tuple[tuple[str, str] | str, ...]] = {}
+        for offer in place.offers:
+            gpu = question.catalog.gpu(offer.gpu) if offer.gpu else None
+            if gpu not in ways:
+                ways[gpu] = tuple(_ways(question, place.provider, gpu))
+            hardware = _hardware(offer, gpu)
+            for way in ways[gpu]:
+                if isinstance(way, str):
+                    refused.append(way)
+                elif not place.reasons:
+                    sizing = _as_measured(question, sized(*way, hardware), offer)
+                    found.append(Candidate(place.provider, offer, gpu, sizing, place.hours))
+    budget = question.spec.policy.budget
+    ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
+    return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
 
 
-def _declined(question: Question, where: Provider) -> tuple[str, ...]:
-    if where.refuses is None:
-        return ()
-    return tuple(where.refuses(want_of(question), question.catalog))
+def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
+    if not question.measured:
+        return sizing
+    what = Served.by(question.info, sizing, offer)
+    return with_measured_memory(sizing, what, question.load, question.measured)
 
 
 def _hours(question: Question, where: Provider) -> Decimal:
@@ -120,11 +187,6 @@ def _hours(question: Question, where: Provider) -> Decimal:
     return sum(used.active_hours, Decimal(0)) / 2
 
 
-def ranked(found: Iterable[Candidate], spec: Spec) -> tuple[Candidate, ...]:
-    """Sort the candidates, best first."""
-    return tuple(sorted(found, key=lambda c: _rank(c, spec.policy.budget)))
-
-
 def _rank(
     candidate: Candidate, budget: Decimal | None
 ) -> tuple[bool, bool, int, int, Decimal, int]:
@@ -134,18 +196,9 @@ def _rank(
     form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
-    preferred = (*candidate.provider.engines, candidate.sizing.engine).index(
-        candidate.sizing.engine
-    )
+    preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
     over = budget is not None and cost > budget
     return fits > 1, over, fits, lossy, cost, preferred
-
-
-def _providers(question: Question) -> Iterator[Provider]:
-    asked = question.options.provider
-    names = providers(question.target) if asked == "auto" else (asked,)
-    for name in names:
-        yield provider(question.target, name)
 
 
 def want_of(question: Question) -> Want:
@@ -162,76 +215,25 @@ def want_of(question: Question) -> Want:
     )
 
 
-def _offers(question: Question, where: Provider) -> Iterable[Offer]:
-    named = getattr(question.options, "instance", "auto") != "auto"
-    for offer in where.offers(want_of(question), question.catalog):
-        if named or offer.usd_per_hour is not None or offer.billing == "owned":
-            yield offer
-
-
-def _engines(question: Question, where: Provider) -> Iterator[Engine]:
-    asked = question.spec.serve.engine
-    for name in where.engines if asked == "auto" else (asked,):
-        served = engine(name)
-        if name in where.engines and question.info.file_format in (None, *served.families):
-            yield served
-
-
-def _gpu(question: Question, offer: Offer) -> Gpu | None:
-    return question.catalog.gpu(offer.gpu) if offer.gpu else None
-
-
-def refusals(question: Question) -> tuple[str, ...]:
-    """Why combinations were not even weighed: what an engine says of a GPU, a format or a file, each once."""
-    said = (
-        reason
-        for where in _providers(question)
-        for offer in _offers(question, where)
-        for reason in _refused(question, where, _gpu(question, offer))
-    )
-    return tuple(dict.fromkeys(said))
-
-
-def nowhere(question: Question) -> Iterator[str]:
-    """Say that no provider of the target runs the engine that was asked for, and what does; else nothing."""
-    asked = question.spec.serve.engine
-    found = list(_providers(question))
-    if asked == "auto" or any(asked in where.engines for where in found):
-        return
-    first, *rest = (where.name for where in found)
-    nor = "".join(f", nor does {name}" for name in rest)
-    yield f"{first} does not run {asked} in this version{nor}"
-    if mend := engine(asked).elsewhere:
-        yield mend
-
-
-def _refused(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[str]:
-    asked = question.spec.serve.engine
-    for name in where.engines if asked == "auto" else (asked,):
-        served, kind = engine(name), question.info.file_format
+def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tuple[str, str] | str]:
+    """Every engine with every format that the provider runs on a GPU, or else why not, in words."""
+    asked, kind = question.spec.serve.engine, question.info.file_format
+    vendor, runs = gpu.vendor if gpu else "cpu", engines_of(where)
+    for name in runs if asked == "auto" else (asked,):
+        served = engine_by(where, name)
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
             yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
-        elif name not in where.engines:
+        elif name not in runs:
             yield f"{where.name} does not run {name} in this version"
-        elif _vendor(gpu) not in served.vendors:
+        elif vendor not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:
-            reasons = (served.refuses(gpu, form) for form in _wanted(question, served))
-            yield from (reason for reason in reasons if reason)
-
-
-def _formats(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
-    vendor, named = _vendor(gpu), question.spec.serve.engine != "auto"
-    if vendor not in served.vendors or (vendor in served.by_name and not named):
-        return
-    for name in dict.fromkeys(_wanted(question, served)):
-        if served.refuses(gpu, name) is None:
-            yield name
-
-
-def _vendor(gpu: Gpu | None) -> str:
-    return gpu.vendor if gpu else "cpu"
+            for form in dict.fromkeys(_wanted(question, served)):
+                if reason := served.refuses(gpu, form):
+                    yield reason
+                elif asked != "auto" or vendor not in served.by_name:
+                    yield name, form
 
 
 def _wanted(question: Question, served: Engine) -> Iterator[str]:
@@ -246,34 +248,18 @@ def _wanted(question: Question, served: Engine) -> Iterator[str]:
         yield from served.online
 
 
-def _candidate(
-    question: Question, where: Provider, offer: Offer, how: tuple[Engine, str], hours: Decimal
-) -> Candidate:
-    gpu = _gpu(question, offer)
-    hardware = _hardware(offer, gpu)
-    sizing = size(question.info, *how, hardware, question.load)
-    if question.measured:
-        what = Served.by(question.info, sizing, offer)
-        sizing = with_measured_memory(sizing, what, question.load, question.measured)
-    return Candidate(where, offer, gpu, sizing, hours)
-
-
 def with_speed(question: Question, best: Candidate) -> Candidate:
     """Say how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
     hardware = _hardware(best.offer, best.gpu)
-    served = engine(best.sizing.engine)
+    served = engine_by(best.provider, best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
     what = Served.by(question.info, sizing, best.offer)
     return replace(best, sizing=with_measured_speed(sizing, what, question.load, question.measured))
 
 
 def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:
-    beside = offer.memory_gib if gpu else None
-    return Hardware(gpu, offer.gpu_count, _memory(offer, gpu), host_gib=beside)
-
-
-def _memory(offer: Offer, gpu: Gpu | None) -> float | None:
+    memory = offer.memory_gib
     if gpu is None:
-        return offer.memory_gib
+        return Hardware(None, offer.gpu_count, memory)
     mib = offer.vram_mib or gpu.vram_mib_reported
-    return mib * MIB / 2**30 if mib else gpu.vram_gb
+    return Hardware(gpu, offer.gpu_count, mib * MIB / 2**30 if mib else gpu.vram_gb, memory)

@@ -15,8 +15,9 @@ from typing import Any
 
 from deployer import agents
 from deployer.core.templates import folder, render
+from deployer.engines import Metrics, engine
 from deployer.engines import container as images
-from deployer.engines import engine
+from deployer.engines.recipe import MODEL
 
 USER_DATA = "user-data"
 PROXY_IMAGE = "public.ecr.aws/docker/library/nginx:1.28-alpine"
@@ -44,13 +45,17 @@ class File:
 def unservable(order: Order) -> str | None:
     """Say why a rented machine could not serve an order, or None."""
     model = order["model"]
-    if order["engine"] not in images.RECIPES:
-        return f"engine {order['engine']} has no container image"
+    name = order["engine"]
+    if not images.pulled(name):
+        return f"engine {name} has no container image that could be pulled there"
+    if engine(name).metrics is None:
+        return f"engine {name} has no metrics, so the machine cannot see whether it is used"
     if model["path"] is not None:
         return f"{model['source']} is on this machine: copy it to a bucket and write s3://bucket/folder"
     adapter = model.get("adapter")
-    if adapter and not (order["engine"] == "vllm" and adapter.startswith("hf:")):
-        return f"adapters are served with vllm and from the model hub, not {adapter}"
+    recipe = images.recipe(name)
+    if adapter and not (recipe and recipe.adapters and adapter.startswith("hf:")):
+        return f"adapters are served with {images.with_adapters()} and from the model hub, not {adapter}"
     return None
 
 
@@ -114,14 +119,14 @@ def _as_seen_there(order: Order) -> dict[str, Any]:
     """Turn the order into that of the container on the machine: a bucket's weights are a folder there."""
     model, weights = dict(order["model"]), _weights(order)
     if weights:
-        single = order["engine"] == "llama.cpp"
+        single = engine(order["engine"]).serves_one_file
         path = f"{STORE}/model/model.gguf" if single else f"{STORE}/model"
         model |= {"path": path, "source": path}
     return {**order, "model": model, "options": {}, "replicas": None}
 
 
 def _engine(order: Order, container: Mapping[str, Any]) -> str:
-    gguf = f"{images.MODEL}/model.gguf" if _weights(order) else ""
+    gguf = f"{MODEL}/model.gguf" if _weights(order) else ""
     return render(
         "cloud/engine.sh.j2",
         engine=order["engine"],
@@ -150,7 +155,7 @@ def _options(container: Mapping[str, Any]) -> list[str]:
 def _mounts(order: Order, container: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Each with what it is on the machine, in the container, and whether it may be written."""
     if _weights(order):
-        yield f"{STORE}/model", images.MODEL, "ro"
+        yield f"{STORE}/model", MODEL, "ro"
     else:
         (cache,) = (one["target"] for one in container["mounts"])
         yield f"{STORE}/cache", cache, "rw"
@@ -160,11 +165,11 @@ def _mounts(order: Order, container: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 def _watchdog(order: Order, port: int) -> str:
     """The policy of the watchdog, as the machine reads it."""
-    idle = order["policy"]["idle"]
+    idle, metrics = order["policy"]["idle"], engine(order["engine"]).metrics or Metrics(())
     told = {
         "deployment": order["deployment"],
         "region": order["offer"]["region"],
-        "engine": order["engine"],
+        "metrics": {"running": metrics.running, "finished": metrics.finished},
         "url": f"http://127.0.0.1:{port}",
         "key_file": f"{SECRETS}/api_key",
         "idle_after_s": idle["after"],

@@ -148,7 +148,8 @@ def with_measured_memory(
     sizing: Sizing, served: Served, load: Load, kept: Iterable[Measurement]
 ) -> Sizing:
     """Put the measured size of the KV cache in place of the estimated one."""
-    found = _newest(m for m in kept if m.kv_capacity_tokens and _is_of(m, served))
+    told = (m for m in kept if m.kv_capacity_tokens and _is_of(m, served))
+    found = max(told, key=lambda m: m.at, default=None)
     if found is None or found.kv_capacity_tokens is None:
         return sizing
     tokens = found.kv_capacity_tokens
@@ -178,7 +179,7 @@ def with_measured_speed(
     found = (*_alone(sizing, alone), *_asked(sizing, asked))
     if not found:
         return sizing
-    values: dict[str, Any] = {figure.figure: _both(figure.value) for figure in found}
+    values: dict[str, Any] = {figure.figure: (figure.value, figure.value) for figure in found}
     if asked and asked[1].ttft_ms:
         values["ttft_ms"] = asked[1].ttft_ms
     return replace(sizing, **values, measured=(*sizing.measured, *found))
@@ -213,10 +214,6 @@ def _figure(
     return MeasuredFigure(name, value, unit, estimate, error, found.at, found.source)
 
 
-def _both(value: float) -> Range:
-    return value, value
-
-
 def _is_of(measurement: Measurement, served: Served) -> bool:
     return measurement.served is not None and measurement.served.like(served)
 
@@ -229,10 +226,6 @@ def _as_long(speed: Speed, load: Load) -> bool:
 
 def _near(is_: float, asked: float) -> bool:
     return abs(is_ - asked) <= LENGTH_TOLERANCE * asked
-
-
-def _newest(found: Iterable[Measurement]) -> Measurement | None:
-    return max(found, key=lambda m: m.at, default=None)
 
 
 def _newest_step(steps: Sequence[Step], concurrency: int) -> Step | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Range, Usage
 from deployer.planning.catalog.target_traits import cold_start_source
 from deployer.planning.choose import Candidate, Question
-from deployer.planning.traffic.month import WEEKS, Month, Sleeper, of_sleeper
 from deployer.planning.traffic.profile import COLD_START_MINUTES
 from deployer.planning.traffic.profile import usage as usage_of
+
+if TYPE_CHECKING:
+    from deployer.planning.traffic.month import Month
 
 
 def month_of(
@@ -32,6 +34,11 @@ def month_of(
             cold_start_minutes=cold,
         )
         return used, ()
+    from deployer.planning.traffic.month import (
+        Sleeper,
+        of_sleeper,
+    )  # late: only what sleeps needs it
+
     window = sleep.window_minutes if sleep else 0.0
     month = of_sleeper(traffic, Sleeper(keep, cold, seconds, streams, window))
     return month.usage, tuple(_cold(month, cold, best.provider.name))
@@ -45,7 +52,7 @@ def _cold(month: Month, minutes: Range, provider: str) -> Iterator[str]:
     share = low if low == high else f"{low} to {high}"
     yield (
         f"{share} of the requests meet a cold start of {minutes[0]:g} to {minutes[1]:g} minutes: simulated over "
-        f"{WEEKS} weeks, hour by hour with bursts{_by(provider)}"
+        f"{month.weeks} weeks, hour by hour with bursts{_by(provider)}"
     )
 
 

@@ -25,8 +25,9 @@ from deployer.core.domain import (
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
-from deployer.planning.choose import Candidate, Catalog, Question, candidates, ranked, with_speed
+from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
 from deployer.providers.api import Provider
+from deployer.providers.registry import engine_by
 from deployer.spec import Handler
 from deployer.spec.load import Loaded
 from deployer.spec.serialize import to_plain
@@ -64,24 +65,24 @@ def make(
     An infeasible plan comes back too, with the reasons; nothing is raised for it.
     """
     question = asked.question
-    found = _ranked(question)
+    choice = _with_speed(choose(question))
     region = getattr(question.options, "region", None)
     barred = policy.privacy(question.spec.policy, question.target, region)
-    best = found[0] if found else None
+    best = choice.ranked[0] if choice.ranked else None
     if (
         best is None
         or best.sizing.fit == "no"
         or (best.sizing.fit == "unknown" and not _named(question))
     ):
-        return _without(asked, found, (barred,))
-    made = _priced(asked, found, prices, (collect, write))
+        return _without(asked, choice, (barred,))
+    made = _priced(asked, choice, prices, (collect, write))
     return replace(made, warnings=(*made.warnings, *_ages(made, today)))
 
 
-def _ranked(question: Question) -> tuple[Candidate, ...]:
-    """Every candidate, best first, the best one with its speed."""
-    first, *rest = ranked(candidates(question), question.spec) or (None,)
-    return () if first is None else (with_speed(question, first), *rest)
+def _with_speed(choice: Choice) -> Choice:
+    """The choice, its best candidate with its speed."""
+    best = tuple(with_speed(choice.question, first) for first in choice.ranked[:1])
+    return replace(choice, ranked=(*best, *choice.ranked[1:]))
 
 
 def _named(question: Question) -> bool:
@@ -122,14 +123,14 @@ def _of_handler(asked: Asked) -> dict[str, Any]:
     return {f"serve.handler.{key}": value for key, value in to_plain(Handler()).items()}
 
 
-def _without(asked: Asked, found: Sequence[Candidate], verdicts: Sequence[Verdict]) -> Plan:
-    best = found[0] if found else None
+def _without(asked: Asked, choice: Choice, verdicts: Sequence[Verdict]) -> Plan:
+    best = choice.ranked[0] if choice.ranked else None
     return replace(
         _empty(asked),
         provider=best.provider.name if best else asked.question.options.provider,
         sizing=best.sizing if best else None,
         policy=tuple(verdicts),
-        reasons=reasons(asked.question, found, verdicts),
+        reasons=reasons(choice, verdicts),
     )
 
 
@@ -143,10 +144,8 @@ def _ages(made: Plan, today: str) -> Iterator[str]:
         yield f"{old}: 'deployer prices refresh' renews AWS's"
 
 
-def _priced(
-    asked: Asked, found: Sequence[Candidate], prices: Prices, tools: tuple[Collect, Write]
-) -> Plan:
-    question, best = asked.question, found[0]
+def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, Write]) -> Plan:
+    question, best = asked.question, choice.ranked[0]
     collect, write = tools
     order = order_of(asked, best)
     files = write(order) if best.provider.starts_from_files else {}
@@ -167,15 +166,15 @@ def _priced(
         _empty(asked),
         provider=best.provider.name,
         feasible=feasible,
-        reasons=() if feasible else reasons(question, found, verdicts),
+        reasons=() if feasible else reasons(choice, verdicts),
         sizing=best.sizing,
         offer=best.offer,
-        alternatives=tuple(_alternatives(question, found, bill, used)),
+        alternatives=tuple(_alternatives(question, choice.ranked, bill, used)),
         resources=resources,
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(question, found, used), *_cautions(best, order, inputs), *said),
+        warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *said),
         inputs=inputs,
         usage=used,
         options=to_plain(question.options),
@@ -199,12 +198,13 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
-    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (of
-    engine fastapi, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
+    the engine serves one, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
     gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
     this model already).
     """
     question, gpu = asked.question, best.gpu
+    served = engine_by(best.provider, best.sizing.engine)
     spec = question.spec
     offer = to_plain(best.offer) | {
         "gpu_watts": gpu.watts if gpu else None,
@@ -226,7 +226,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
         "replicas": asdict(spec.serve.replicas),
-        "handler": _handler(asked) if best.sizing.engine == "fastapi" else None,
+        "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
         "weights_gib": best.sizing.weights_gib,
         "offer": offer,

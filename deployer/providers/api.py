@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
+from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, State
 
 if TYPE_CHECKING:
+    from deployer.engines import Engine
     from deployer.providers.cloud import Cloud
 
 Say = Callable[[str], None]
@@ -150,7 +151,7 @@ class SupportsLookup(Protocol):
 class ReportsStatus(Protocol):
     """What a manager may know besides: how a deployment is, told by who serves it and not by asking the model."""
 
-    def told(self, record: Any) -> tuple[str, bool | None]:
+    def told(self, record: Any) -> tuple[State, bool | None]:
         """Its state in the words of `status`, and whether it is awake (None: that is not told)."""
         ...
 
@@ -263,7 +264,9 @@ class NativeApi:
 class Provider:
     """One provider. All parts below `inputs` are optional; `lacks` says what a missing one means.
 
-    `engines` are those it can run, most preferred first; `privacy` says in one line where the data goes.
+    `engines` are those it runs, most preferred first; `runs` says that it also runs every engine that can be started:
+    "native" without a container, "container" in one, "pulled" in one whose image is pulled and not built here. `engine`
+    is one that it brings itself, named in `engines` too. `privacy` says in one line where the data goes.
     `offers` lists the hardware that can be had for a spec, priced or unpriced, in any order. `inputs` turns what was
     chosen (`deployer.planning.plan.order_of`) into the inputs of the stack. What will exist is said by `resources`,
     or by running `program` offline; a `program` is applied by Pulumi, anything else by its `runner`.
@@ -278,6 +281,8 @@ class Provider:
     privacy: str
     offers: Callable[[Want, Prices], Iterable[Offer]]
     inputs: Callable[[Mapping[str, Any]], Inputs]
+    runs: Literal["native", "container", "pulled"] | None = None
+    engine: Engine | None = None
     resources: Callable[[Inputs], Iterable[Mapping[str, Any]]] | None = None
     program: Program | None = None
     runner: Callable[[Path], Runner] | None = None

@@ -13,7 +13,10 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from deployer.agents.idle import Observation
+from deployer.core.domain import State
 from deployer.providers.inventory import Found
+
+Unknown = Literal["unknown"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,6 @@ class Gap:
     scope: str
     error: str
     blind: bool = False
-
-    @property
-    def plain(self) -> dict[str, str]:
-        """As the document has it."""
-        return {"region": self.scope, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Sleeper:
     """
 
     found: Found
-    state: str = "unknown"
+    state: State | Unknown = "unknown"
     awake: bool | None = None
 
 

@@ -34,6 +34,8 @@ def provider(module: ModuleType) -> Provider:
         privacy=has("PRIVACY"),
         offers=has("offers"),
         inputs=has("inputs"),
+        runs=has("RUNS"),
+        engine=has("ENGINE"),
         resources=has("resources"),
         program=_program(module),
         runner=has("runner"),

@@ -2,6 +2,7 @@
 
 stacks/<target>/<name>/provider.py     holds PROVIDER (`deployer.providers.api.Provider`)
 stacks/<target>/<name>.py              a module of version 0.1: the same parts as attributes of the module
+Here too is which engines one runs: those that it names, those that it can start (`RUNS`), and one that it brings itself.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from pathlib import Path
 from types import ModuleType
 from zlib import crc32
 
+from deployer import engines
 from deployer.core.domain import TARGETS
 from deployer.core.errors import UsageError, quoted
+from deployer.engines import Engine, container
 from deployer.providers import module_form
 from deployer.providers.api import Provider
 from deployer.providers.cloud import Cloud
@@ -87,6 +90,38 @@ def _bundled() -> Path:
     package = Path(__file__).parents[1]
     installed = package / BUNDLED
     return installed if installed.is_dir() else package.parent / BUNDLED
+
+
+def engines_of(where: Provider) -> tuple[str, ...]:
+    """The engines that a provider can run: those that it names, most preferred first, then those that it can start."""
+    runs = where.runs
+    if runs is None:
+        return where.engines
+    started = engines.with_part("native" if runs == "native" else "container")
+    more = (name for name in started if name not in where.engines)
+    return (*where.engines, *(name for name in more if runs != "pulled" or container.pulled(name)))
+
+
+def engine_by(where: Provider, name: str) -> Engine:
+    """Return an engine that a provider runs: the one that it brings (`ENGINE`), or one of `deployer.engines`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if where.engine is not None and where.engine.name == name:
+        return where.engine
+    return engines.engine(name)
+
+
+def engine_of(target: str, by: str, name: str) -> Engine:
+    """Return the engine of what a provider serves. Only for one that it brings itself is it imported.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    if name in engines.names():
+        return engines.engine(name)
+    return engine_by(provider(target, by), name)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError, RemoteError
-from deployer.engines import engine
+from deployer.providers import registry
 from deployer.providers.api import Say
 from deployer.running import openai_client
 from deployer.running.openai_client import Endpoint
@@ -42,7 +42,8 @@ def key_of(record: Deployment, store: Store) -> str:
 
 def healthy(record: Deployment, store: Store) -> bool:
     """Whether its health check says that it is ready."""
-    return openai_client.healthy(endpoint_of(record, store), engine(record.engine).health_path)
+    served = registry.engine_of(record.target, record.provider, record.engine)
+    return openai_client.healthy(endpoint_of(record, store), served.health_path)
 
 
 def smoke_test(record: Deployment, store: Store, say: Say) -> None:

@@ -47,7 +47,7 @@ class Waiting:
         start = time.monotonic()
         said, shown, looked = "", start, 0.0
         weights = Growth(self.plan.model.weights_bytes)
-        while not self._healthy(record):
+        while not health.healthy(record, self.store):
             if time.monotonic() - looked > ALIVE_S:
                 self._still_there()
                 looked = time.monotonic()
@@ -84,9 +84,6 @@ class Waiting:
                 self.say(f"  {newest}")
                 return newest
         return before
-
-    def _healthy(self, record: Deployment) -> bool:
-        return health.healthy(record, self.store)
 
     def _failure(self, what: str) -> RemoteError:
         folder = self.store.folder(self.name)

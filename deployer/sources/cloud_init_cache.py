@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from deployer import agents
+from deployer import agents, engines
 from deployer.core import templates
-from deployer.engines import container
+from deployer.core.cache import Cache, digest
 from deployer.planning import cloud_init
 
 Order = Mapping[str, Any]
@@ -24,49 +20,33 @@ def cached(folder: Path) -> Callable[[Order], Mapping[str, str]]:
     An unreadable file is written anew; a folder that cannot be written to is done without.
     """
 
+    kept = Cache(folder, _texts)
+
     def write(order: Order) -> Mapping[str, str]:
-        kept = folder / f"{_key(order)}.json"
-        known = _read(kept)
+        key = digest(order, _parts(order))
+        known = kept.get(key)
         if known is None:
             known = cloud_init.files(order)
-            _keep(kept, known)
+            kept.put(key, known)
         return known
 
     return write
 
 
-def _key(order: Order) -> str:
-    asked = json.dumps(order, sort_keys=True, default=str).encode()
-    return sha256(b"\0".join([asked, *(part.read_bytes() for part in _parts())])).hexdigest()
-
-
-def _parts() -> Iterator[Path]:
+def _parts(order: Order) -> Iterator[Path]:
     """Return all that decides about the texts besides the order."""
     yield from sorted(p for p in (templates.folder() / "cloud").rglob("*") if p.is_file())
     here = Path(cloud_init.__file__)
     yield from (
         here,
         Path(templates.__file__),
-        *sorted(Path(container.__file__).parent.rglob("*.py")),
+        *sorted(Path(engines.__file__).parent.glob("*.py")),
+        *sorted((engines.folder(order["engine"]) or here).rglob("*.py")),
     )
     yield from (Path(agents.__file__).with_name(f"{name}.py") for name in cloud_init.PROGRAMS)
 
 
-def _read(file: Path) -> dict[str, str] | None:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    good = isinstance(known, dict) and all(isinstance(text, str) for text in known.values())
-    return known if good else None
-
-
-def _keep(file: Path, texts: Mapping[str, str]) -> None:
-    half = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half.write_text(json.dumps(texts), encoding="utf-8")
-        half.replace(file)
-    except OSError:
-        with suppress(OSError):
-            half.unlink()
+def _texts(found: Any) -> Mapping[str, str]:
+    if not all(isinstance(text, str) for text in found.values()):
+        raise TypeError("a text was expected")
+    return dict(found)

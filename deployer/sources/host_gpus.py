@@ -6,8 +6,6 @@ Without an NVIDIA driver nothing is loaded or started: a missing /dev/nvidiactl 
 from __future__ import annotations
 
 import importlib
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +71,9 @@ def _apple() -> tuple[HostGpu, ...]:
 
 def _said(tool: str, *arguments: str) -> str:
     """What a tool prints; nothing when it is not there or fails."""
+    import shutil  # late, both: a machine without a GPU starts no tool
+    import subprocess
+
     path = shutil.which(tool)
     if path is None:
         return ""

@@ -11,8 +11,8 @@ from pathlib import Path
 from deployer import __version__
 from deployer.core.deployment import Deployment
 from deployer.core.files import write_private
-from deployer.engines import engine
 from deployer.planning.measured import Measurement, Served, plain, read
+from deployer.providers import registry
 
 MOST = 1000
 """How many are kept; the oldest make room."""
@@ -60,7 +60,7 @@ def learn(home: Path, record: Deployment, log: Iterator[str], at: str) -> Measur
     Raises:
         PrerequisiteError: the disk is full or may not be written to.
     """
-    read_start = engine(record.engine).read_start
+    read_start = registry.engine_of(record.target, record.provider, record.engine).read_start
     if read_start is None:
         return None
     said = read_start(log)

@@ -7,19 +7,18 @@ said before is used then, and that is said.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from deployer.core.cache import Cache, fresh
 from deployer.core.domain import ModelInfo
 from deployer.core.errors import UsageError
 from deployer.planning.model_facts import strict_json
@@ -64,9 +63,10 @@ def fetch(
     `cache` is a folder of ours; what is there and not older than `KEPT_H` needs no network. `now` is the time or the
     day, ISO 8601. `endpoint` replaces `HF_ENDPOINT`; `timeout` is for the first answer, in seconds.
     """
-    kept = cache / f"{quote(repo, safe='')}@{quote(revision or 'main', safe='')}.json"
-    known = _known(repo, kept)
-    if known is not None and (_COMMIT.fullmatch(revision or "") or _fresh(known.fetched_at, now)):
+    kept = Cache(cache, partial(_Known.of, repo))
+    key = f"{quote(repo, safe='')}@{quote(revision or 'main', safe='')}"
+    known = kept.get(key)
+    if known and (_COMMIT.fullmatch(revision or "") or fresh(known.fetched_at, now, KEPT_H)):
         return Fetched(known.info)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return _as_known(known, f"{repo} was not looked up: HF_HUB_OFFLINE is set")
@@ -75,7 +75,7 @@ def fetch(
     except Exception as error:  # noqa: BLE001 - the library changed its HTTP client, and so its errors, twice
         return _as_known(known, _reason(repo, error))
     document = {"schema": 1, "fetched_at": now, **document}
-    _keep(kept, document)
+    kept.put(key, document)
     return Fetched(_info(repo, document))
 
 
@@ -86,28 +86,9 @@ class _Known:
     info: ModelInfo
     fetched_at: str
 
-
-def _known(repo: str, kept: Path) -> _Known | None:
-    """What was kept; None where nothing is, or it is damaged."""
-    try:
-        document = strict_json.read(kept, strict_json.CONFIG_CAP)
-        return _Known(_info(repo, document), str(document["fetched_at"]))
-    except (UsageError, KeyError, TypeError):
-        return None
-
-
-def _fresh(fetched_at: str, now: str) -> bool:
-    """Whether an answer may still be used unasked. One from the future is not."""
-    try:
-        age = _utc(now) - _utc(fetched_at)
-    except ValueError:
-        return False
-    return timedelta(0) <= age <= timedelta(hours=KEPT_H)
-
-
-def _utc(said: str) -> datetime:
-    read = datetime.fromisoformat(said)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    @classmethod
+    def of(cls, repo: str, document: Mapping[str, Any]) -> _Known:
+        return cls(_info(repo, document), str(document["fetched_at"]))
 
 
 def _as_known(known: _Known | None, reason: str) -> Fetched:
@@ -164,16 +145,6 @@ def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
         info = with_sums(info, Sums(**document["sums"]))
     host = re.sub(r"^https?://(?:[^@/]*@)?", "", document["endpoint"])
     return with_origin(info, f"{host}, fetched {document['fetched_at']}")
-
-
-def _keep(path: Path, document: Mapping[str, Any]) -> None:
-    """Write the cache whole or not at all. A full or read-only disk only costs the next look-up."""
-    text = json.dumps(document)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-        Path(file.name).replace(path)
 
 
 _REASONS = {  # the library's error: what to tell the user. The first that fits

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.core.errors import UsageError, quoted
 from deployer.planning.traffic.demand import Demand
 
@@ -28,7 +29,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 MOST_HOURS = 366 * 24
 MOST_TOKENS = 10**9
 MOST_SHOWN = 8
-HOUR = 3600
 MONDAY = 4 * 24
 """Hours from 1970-01-01, a Thursday, to the first Monday."""
 MILLISECONDS_FROM = 1e11
@@ -102,7 +102,7 @@ def _request(cells: Sequence[str], places: Mapping[str, int]) -> _Request | str:
         if count is None or not 0 <= count <= MOST_TOKENS:
             return f"{quoted(told[column])} is no number of {column}"
         tokens[column] = count
-    return _Request(math.floor(seconds / HOUR), **tokens)
+    return _Request(math.floor(seconds / SECONDS_PER_HOUR), **tokens)
 
 
 def _number(text: str) -> float | None:

@@ -12,8 +12,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from deployer.spec.fields import Budget, Duration, Least, Pattern, Quantization, Replicas, kebab
+from deployer.spec.fields import (
+    Budget,
+    Duration,
+    EngineName,
+    Least,
+    Pattern,
+    Quantization,
+    Replicas,
+    kebab,
+)
 
+AUTO = "auto"
+"""What leaves a choice to the plan."""
 STRICT: Mapping[str, Any] = {"extra": "forbid"}
 Count = Annotated[int, Least(1, most=10**9)]
 Parameters = Annotated[int, Least(1, most=10**15)]
@@ -80,7 +91,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Handler:
-    """How a handler.py of your own is served (engine fastapi)."""
+    """How a handler.py of your own is served."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -97,13 +108,13 @@ class Serve:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
-    engine: Literal["auto", "vllm", "sglang", "llama.cpp", "mlx", "fastapi"] = "auto"
+    engine: Annotated[str, EngineName(AUTO)] = AUTO
     concurrency: Count = 8
     """Requests that are answered at the same time."""
     replicas: Annotated[Scale, Replicas()] = Scale()
     """A number, or {min, max}."""
     handler: Handler | None = None
-    """For engine fastapi only."""
+    """For an engine that serves a handler.py of your own only."""
 
 
 Hourly = Annotated[tuple[Amount, ...], Least(24, of="length", most=24)]
@@ -211,7 +222,7 @@ class Local:
         Annotated[str, Pattern(r"^[\w][\w./:@-]*$", "an image's name, such as repo/name:tag")]
         | None
     ) = None
-    """A container image in place of the engine's official one; for fastapi, what the image is built on (provider docker)."""
+    """A container image in place of the engine's official one; for a handler, what its image is built on (provider docker)."""
     hardware: Hardware | None = None
 
 

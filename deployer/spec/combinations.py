@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from deployer.core.errors import quoted
-from deployer.core.quantization import FORMATS
-from deployer.spec import Spec
+from deployer.core.quantization import FAMILIES, FORMATS
+from deployer.engines import Engine, choices, engine
+from deployer.spec import AUTO, Spec
 from deployer.spec.yaml_source import Problem
 
 
@@ -22,70 +23,76 @@ def problems(spec: Spec) -> Iterator[Problem]:
     yield from _address(spec)
 
 
-def _is_gguf(format_name: str) -> bool:
-    return format_name in FORMATS and FORMATS[format_name].family == "gguf"
+def _engine(spec: Spec) -> Engine | None:
+    """The engine that the spec names; None where it leaves the choice."""
+    return None if spec.serve.engine == AUTO else engine(spec.serve.engine)
+
+
+def _those(serve: Callable[[Engine], bool]) -> str:
+    """Name the engines of which something holds, in words."""
+    return " or ".join(name for name in choices() if serve(engine(name)))
 
 
 def _engine_and_format(spec: Spec) -> Iterator[Problem]:
-    engine, wanted = spec.serve.engine, spec.model.quantization
-    if wanted in ("auto", "none"):
+    named, form = _engine(spec), FORMATS.get(spec.model.quantization)
+    if named is None or form is None or named.runs_handlers:
         return
-    if _is_gguf(wanted) and engine in ("vllm", "sglang", "mlx"):
-        other = "mlx_4bit" if engine == "mlx" else "fp8, awq or gptq"
-        yield Problem(
-            ("model", "quantization"),
-            f"{wanted} is a GGUF format, which {engine} does not serve",
-            f"use serve.engine: llama.cpp, or {other}",
-        )
-    if wanted.startswith("mlx_") and engine in ("vllm", "sglang"):
-        yield Problem(
-            ("model", "quantization"),
-            f"{wanted} is a format of MLX, which {engine} does not serve",
-            "use serve.engine: mlx, or fp8, awq or gptq",
-        )
-    if not _is_gguf(wanted) and engine == "llama.cpp" and FORMATS[wanted].bits < 16:
-        yield Problem(
-            ("model", "quantization"),
-            f"llama.cpp serves GGUF formats, not {wanted}",
-            "use q8_0, q6_k or q4_k_m, or another serve.engine",
-        )
+    if form.family in named.formats or form.bits >= 16:
+        return
+    others = _those(lambda other: other.formats[:1] == (form.family,))
+    served = " and ".join(FAMILIES[family] for family in named.formats)
+    yield Problem(
+        ("model", "quantization"),
+        f"{form.name} is a {FAMILIES[form.family]} format, and {named.name} serves {served} formats",
+        f"use {_words(named.suggested_formats)}, or serve.engine: {others}",
+    )
+
+
+def _words(names: Sequence[str]) -> str:
+    *before, last = names or ("a 16-bit format",)
+    return f"{', '.join(before)} or {last}" if before else last
 
 
 def _gguf_file(spec: Spec) -> Iterator[Problem]:
     if not spec.model.source.endswith(".gguf"):
         return
-    if spec.serve.engine in ("vllm", "sglang", "mlx"):
+    named, form = _engine(spec), FORMATS.get(spec.model.quantization)
+    if named is not None and "gguf" not in named.families and not named.runs_handlers:
+        others = _those(lambda other: "gguf" in other.families)
         yield Problem(
             ("serve", "engine"),
-            f"{spec.serve.engine} does not serve GGUF files",
-            "use llama.cpp (or auto), or a folder with safetensors",
+            f"{named.name} does not serve GGUF files",
+            f"use {others} (or auto), or a folder with safetensors",
         )
-    wanted = spec.model.quantization
-    if wanted not in ("auto", "none") and not _is_gguf(wanted):
+    if form is not None and form.family != "gguf":
         yield Problem(
             ("model", "quantization"),
-            f"a GGUF file is already quantized and cannot be served as {wanted}",
+            f"a GGUF file is already quantized and cannot be served as {form.name}",
             "leave model.quantization out",
         )
 
 
 def _handler(spec: Spec) -> Iterator[Problem]:
-    if spec.serve.engine not in ("auto", "fastapi") and spec.serve.handler:
-        yield Problem(
-            ("serve", "handler"),
-            f"{spec.serve.engine} runs no handler of yours",
-            "leave serve.handler out, or use serve.engine: fastapi",
-        )
-    if spec.serve.engine != "fastapi":
+    named = _engine(spec)
+    if named is None:
+        return
+    if not named.runs_handlers:
+        if spec.serve.handler:
+            others = _those(lambda other: other.runs_handlers)
+            yield Problem(
+                ("serve", "handler"),
+                f"{named.name} runs no handler of yours",
+                f"leave serve.handler out, or use serve.engine: {others}",
+            )
         return
     if spec.model.source.startswith(("hf:", "s3:")) or spec.model.source.endswith(".gguf"):
         yield Problem(
             ("model", "source"),
-            "fastapi serves a folder with a handler.py of yours",
+            f"{named.name} serves a folder with a handler.py of yours",
             "name that folder, such as ./handler, or leave serve.engine out",
         )
     for key in ("quantization", "adapter"):
-        if getattr(spec.model, key) not in ("auto", "none", None):
+        if getattr(spec.model, key) not in (AUTO, "none", None):
             yield Problem(("model", key), "a handler is served as it is", f"leave model.{key} out")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
 
@@ -120,6 +121,27 @@ class Quantization(_Mark):
 
     def _known(self) -> tuple[str, ...]:
         return (*self.words, *quantization.FORMATS)
+
+    def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """One of the names (the editor then offers them)."""
+        return {"type": "string", "enum": list(self._known())}
+
+
+class EngineName(_Mark):
+    """An engine that can be named (`deployer.engines.choices`), or one of the words given."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def read(self, value: Any) -> str:
+        """Refuse what no engine is called."""
+        text = _text(value)
+        if text not in self._known():
+            raise ValueError(f"{quoted(text)} is not an engine: {', '.join(self._known())}")
+        return text
+
+    def _known(self) -> tuple[str, ...]:
+        return (*self.words, *engines.choices())
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """One of the names (the editor then offers them)."""

@@ -6,15 +6,14 @@ digest of its text and of this package's own code.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer import engines
+from deployer.core.cache import Cache
+from deployer.core.cache import digest as cache_key
 from deployer.core.errors import UsageError, quoted
 from deployer.spec import Spec
 from deployer.spec.serialize import defaults, digest, from_plain, to_plain
@@ -47,12 +46,13 @@ def load(file: Path, kept: Path | None = None) -> Loaded:
         UsageError: the file cannot be read or is wrong; its message lists every mistake.
     """
     text = _read(file)
-    entry = kept / f"{_key(text)}.json" if kept else None
-    known = _recall(entry)
+    cache = Cache(kept, _recalled)
+    key = cache_key([text, *engines.choices()], (*_code(), *_engines())) if kept else ""
+    known = cache.get(key)
     if known is None:
         plain = _validated(text, file)
-        _keep(entry, plain)
-        known = from_plain(plain["spec"]), plain["defaults"]
+        cache.put(key, plain)
+        known = _recalled(plain)
     spec, defaults_taken = known
     return Loaded(spec, digest(spec), file, defaults_taken)
 
@@ -83,39 +83,21 @@ def _read(file: Path) -> str:
         raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
 
 
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode() + _code()).hexdigest()
-
-
-@cache
-def _code() -> bytes:
-    """Digest of the code that validates, so that a newer version validates anew."""
+def _code() -> tuple[Path, ...]:
+    """The code that validates, so that a newer version validates anew."""
     folder = Path(__file__).parent
-    sources = [
-        *sorted(folder.glob("*.py")),
-        *sorted((folder.parent / "core" / "quantization").glob("*.py")),
-    ]
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+    formats = folder.parent / "core" / "quantization"
+    return (*sorted(folder.glob("*.py")), *sorted(formats.glob("*.py")))
 
 
-def _recall(entry: Path | None) -> tuple[Spec, dict[str, Any]] | None:
-    """Return what was kept, unless it is not there or spoilt in whatever way."""
-    if entry is None:
-        return None
-    with suppress(ArithmeticError, LookupError, OSError, RecursionError, TypeError, ValueError):
-        found = json.loads(entry.read_text(encoding="utf-8"))
-        return from_plain(found["spec"]), dict(found["defaults"])
-    return None
+def _engines() -> tuple[Path, ...]:
+    """What the engines that may be named say of themselves."""
+    folders = (engines.folder(name) for name in engines.choices())
+    return tuple(folder / "__init__.py" for folder in folders if folder)
 
 
-def _keep(entry: Path | None, plain: Mapping[str, Any]) -> None:
-    if entry is None:
-        return
-    with suppress(OSError):
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        part = entry.with_suffix(".part")
-        part.write_text(json.dumps(plain), encoding="utf-8")
-        part.replace(entry)
+def _recalled(found: Any) -> tuple[Spec, dict[str, Any]]:
+    return from_plain(found["spec"]), dict(found["defaults"])
 
 
 def _validated(text: str, file: Path) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
         pricing={p.target: _pricing(p, setting) for p in plans},
         privacy={p.target: provider(p.target, p.provider).privacy for p in plans if p.offer},
     )
-    return compare.compare(asked, now(), _skipped(seen) if seen else ())
+    notes = (f"left out of the log: {shown(seen.skipped)}",) if seen and seen.skipped else ()
+    return compare.compare(asked, now(), notes)
 
 
 def code(made: Comparison) -> Exit:
@@ -41,10 +42,6 @@ def code(made: Comparison) -> Exit:
         return Exit.DONE
     refused = any(row.items for row in made.rows)  # it was priced, and refused all the same
     return Exit.REFUSED if refused else Exit.NOTHING_FITS
-
-
-def _skipped(seen: Trace) -> tuple[str, ...]:
-    return (f"left out of the log: {shown(seen.skipped)}",) if seen.skipped else ()
 
 
 def _as_seen(loaded: Loaded, seen: Trace) -> Loaded:

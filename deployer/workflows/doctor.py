@@ -5,19 +5,20 @@ Each check says whether it is needed for this plan, what was found, and the exac
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.documents.doctor import Check, DoctorDocument
 from deployer.core.domain import GIB, MIB, Plan
 from deployer.core.errors import DeployerError, PrerequisiteError
-from deployer.sources import host, host_gpus
+from deployer.sources import host, host_gpus, installed
 
 if TYPE_CHECKING:
+    from deployer.engines import Engine
     from deployer.providers.api import HostGpu
 
 CONTAINER = "local:index:Container"
@@ -30,17 +31,6 @@ TOOLKIT = (
 )
 HUB = "https://huggingface.co"
 HUB_LIMIT_S = 10
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at. `ok` None: it could not be told, or does not matter here."""
-
-    name: str
-    ok: bool | None
-    needed: bool
-    detail: str
-    next_step: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,13 +65,14 @@ def reach_daemon() -> Daemon:
 
 def examine(
     plan: Plan | None, *, ask: Callable[[], Daemon] = ask_daemon, hub: bool = True
-) -> tuple[Check, ...]:
+) -> DoctorDocument:
     """Look at everything that a plan for `local` needs, or, without a plan, at the machine."""
     seen, gpus = ask(), host_gpus.gpus()
     found = [*_machine(plan, seen, gpus)]
     if plan is not None:
         found += _of_plan(plan, seen, hub=hub)
-    return tuple(found)
+    missing = any(check.needed and check.ok is False for check in found)
+    return DoctorDocument(ok=not missing, checks=tuple(found))
 
 
 def quick(plan: Plan, *, ask: Callable[[], Daemon] | None = None) -> None:
@@ -110,21 +101,20 @@ def _machine(plan: Plan | None, seen: Daemon, gpus: tuple[HostGpu, ...]) -> Iter
     container = _inputs(plan, CONTAINER)
     on_gpu = bool(container and container["gpus"])
     driver = host_gpus.has_nvidia()
-    yield _docker(seen, needed=_needs_docker(plan, driver=driver))
+    engines = tuple(_engines(_vendors(gpus))) if plan is None else ()
+    serves = any(check.ok and not one.runs_handlers for one, check in engines)
+    yield _docker(seen, needed=_needs_docker(plan, serves=serves and not driver))
     yield _driver(driver=driver, needed=on_gpu)
     if gpus:
         yield Check("GPUs", True, on_gpu, ", ".join(map(_gpu, gpus)))
-        if plan is None and gpus[0].name.startswith("Apple"):
-            yield _mlx()
+    yield from (check for _, check in engines)
     if seen.error is None:
         yield from _toolkit(seen.info, needed=on_gpu or (plan is None and driver), driver=driver)
 
 
-def _needs_docker(plan: Plan | None, *, driver: bool) -> bool:
-    """A container needs it; without a plan, whoever has a GPU for it or nothing else to serve with."""
-    if plan is not None:
-        return _inputs(plan, CONTAINER) is not None
-    return driver or importlib.util.find_spec("xllamacpp") is None
+def _needs_docker(plan: Plan | None, *, serves: bool) -> bool:
+    """A container needs it; without a plan, whoever has a GPU for it or nothing else to serve with (`serves`)."""
+    return not serves if plan is None else _inputs(plan, CONTAINER) is not None
 
 
 def _docker(seen: Daemon, *, needed: bool) -> Check:
@@ -192,25 +182,32 @@ def _of_plan(plan: Plan, seen: Daemon, *, hub: bool) -> Iterator[Check]:
 
 def _engine(wanted: Mapping[str, Any]) -> Check:
     """What would be started without Docker, or what is missing for it."""
-    from deployer.engines.launch import Job, Machine, launch
+    from deployer.engines.launch import Job, launch
 
     try:
-        found = launch(Job(wanted, 0, Path()), Machine.here())
+        found = launch(Job(wanted, 0, Path()), installed.here())
     except DeployerError as error:
         return Check("engine", False, True, error.message, error.hint)
     return Check("engine", True, True, found.what)
 
 
-def _mlx() -> Check:
-    """Whether MLX is here, which serves safetensors on a Mac."""
-    from deployer.engines.launch import Machine
-    from deployer.engines.mlx import native
+def _engines(vendors: Collection[str]) -> Iterator[tuple[Engine, Check]]:
+    """The engines that run on this machine without a container, and whether they are installed."""
+    from deployer.engines import engine, launch, with_part
 
-    try:
-        _, version = native.installed(Machine.here())
-    except DeployerError as error:
-        return Check("mlx_lm", None, False, error.message, error.hint)
-    return Check("mlx_lm", True, False, f"version {version}")
+    for name in with_part("native"):
+        found, check = engine(name), f"engine {name}"
+        if not any(one in found.vendors and one not in found.by_name for one in vendors):
+            continue
+        try:
+            yield found, Check(check, True, False, launch.installed(name, installed.here()))
+        except DeployerError as error:
+            yield found, Check(check, None, False, error.message, error.hint)
+
+
+def _vendors(gpus: tuple[HostGpu, ...]) -> Collection[str]:
+    """Who made what this machine computes with, as `Engine.vendors` names them."""
+    return {"cpu", *("apple" if gpu.name.startswith("Apple") else "nvidia" for gpu in gpus)}
 
 
 def _remote(wanted: Mapping[str, Any]) -> str | None:

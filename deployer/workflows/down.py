@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from deployer.core.documents.down import DownDocument, NotAsked, Remaining, Removed
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
 from deployer.providers.api import Manager, Say, SupportsLookup, SupportsPause
@@ -13,28 +14,49 @@ from deployer.running.lookup import manager_for, manager_of, silent
 from deployer.running.store import Store
 
 
-def down(home: Path, name: str, say: Say = silent) -> dict[str, Any]:
-    """Remove a deployment and everything that belongs to it; return what was removed and what is left.
+@dataclass(frozen=True)
+class _Holder:
+    """Who may hold something of a deployment. `name` is TARGET/PROVIDER."""
 
-    Nothing there is not an error. What is left keeps its record, so that it is not lost from sight.
+    name: str
+    manager: Manager
+
+
+def down(home: Path, name: str, say: Say = silent) -> DownDocument:
+    """Remove a deployment and everything that belongs to it.
+
+    Nothing there is not an error. What is left keeps its record, so that it is not lost from sight. Without
+    a readable record every provider that may hold it is asked; one that does not answer does not keep the
+    others from being removed.
+
+    Returns:
+        The document: what was removed, what is left, and which providers could not be asked.
 
     Raises:
         StaleError: another process is working on it.
+        DeployerError: who holds it does not answer, or nobody who answers holds it and another may.
     """
     store = Store(home)
     with store.lock(name):
-        removed: list[Mapping[str, str]] = []
-        left: list[Mapping[str, str]] = []
-        for manager in _asked(list(_managers_of(name, store, say)), name, say):
-            removed += manager.stop(name)
-            left += [{**one, "why": _why(manager, one)} for one in manager.found(name)]
+        holders, not_asked = _holders(name, store, say)
+        removed: list[Removed] = []
+        left: list[Remaining] = []
+        for holder in holders:
+            removed += [Removed(type=r["type"], id=r["id"]) for r in holder.manager.stop(name)]
+            left += [
+                Remaining(type=one["type"], id=one["id"], why=_why(holder.manager, one))
+                for one in holder.manager.found(name)
+            ]
+        if not_asked and not removed and not left and name in store.names():
+            raise next(iter(not_asked.values()))
         if not left:
             store.forget(name)
-    return {
-        "deployment": name,
-        "removed": [{"type": r["type"], "id": r["id"]} for r in removed],
-        "remaining": [{"type": r["type"], "id": r["id"], "why": r["why"]} for r in left],
-    }
+    return DownDocument(
+        deployment=name,
+        removed=tuple(removed),
+        remaining=tuple(left),
+        not_asked=tuple(NotAsked(provider=p, why=e.message) for p, e in not_asked.items()),
+    )
 
 
 def rest(home: Path, name: str) -> None:
@@ -55,42 +77,44 @@ def rest(home: Path, name: str) -> None:
         manager.rest(name)
 
 
-def _asked(managers: Sequence[Manager], name: str, say: Say) -> Iterator[Manager]:
-    """Those that can be asked. Where several clouds may have it, one that does not answer is said, no error."""
-    clouds = [manager for manager in managers if isinstance(manager, SupportsLookup)]
-    refused = dict(_refusals(clouds, name)) if len(clouds) > 1 else {}
-    if refused and len(refused) == len(clouds):
-        raise next(iter(refused.values()))
-    for refusal in refused.values():
-        say(f"not looked at: {refusal.message}")
-    yield from (manager for manager in managers if id(manager) not in refused)
-
-
-def _refusals(managers: Sequence[Manager], name: str) -> Iterator[tuple[int, DeployerError]]:
-    for manager in managers:
-        try:
-            manager.found(name)
-        except DeployerError as error:
-            yield id(manager), error
-
-
 def _why(manager: Manager, one: Mapping[str, str]) -> str:
     why = manager.why(one["type"], one["id"]) if isinstance(manager, SupportsLookup) else None
     return why or "it did not end when it was told to"
 
 
-def _managers_of(name: str, store: Store, say: Say) -> Iterator[Manager]:
-    """What the record names; without a readable record, all that may have made something of that name."""
+def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], dict[str, DeployerError]]:
+    """Return who is to be asked, and who did not answer.
+
+    Raises:
+        DeployerError: every cloud that may hold it refuses to answer.
+    """
     try:
         record = store.load(name)
     except DeployerError:
         record = None
     if record is not None:
-        yield manager_for(record, store.home, say)
-        return
+        holder = f"{record.target}/{record.provider}"
+        return [_Holder(holder, manager_for(record, store.home, say))], {}
+    holders = list(_possible_holders(name, store, say))
+    refused = dict(_refusals(holders, name))
+    clouds = [one.name for one in holders if isinstance(one.manager, SupportsLookup)]
+    if clouds and refused.keys() >= set(clouds):
+        raise refused[clouds[0]]
+    return [one for one in holders if one.name not in refused], refused
+
+
+def _refusals(holders: Sequence[_Holder], name: str) -> Iterator[tuple[str, DeployerError]]:
+    for holder in holders:
+        try:
+            holder.manager.found(name)
+        except DeployerError as error:
+            yield holder.name, error
+
+
+def _possible_holders(name: str, store: Store, say: Say) -> Iterator[_Holder]:
     for where, provider in registry.every_provider():
         found = registry.provider(where, provider)
         # a cloud is asked only for what is named after its target
         named = found.applied_by_pulumi and name.endswith(f"-{where}")
-        if named or hasattr(found, "runner"):
-            yield manager_of(found, store.home, say)
+        if named or found.runner is not None:
+            yield _Holder(f"{where}/{provider}", manager_of(found, store.home, say))

@@ -32,6 +32,7 @@ from deployer.core.clock import now
 from deployer.core.domain import TARGETS, ModelInfo, Plan, Resource
 from deployer.core.errors import DeployerError, Exit, NothingFitsError, PolicyError
 from deployer.core.home import home
+from deployer.engines import engine
 from deployer.planning import catalog, diff, model_facts, plan
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question
@@ -41,7 +42,7 @@ from deployer.running.stack import offline as program
 from deployer.running.store import Store
 from deployer.sources import host, measurements
 from deployer.sources.cloud_init_cache import cached
-from deployer.spec import Spec
+from deployer.spec import AUTO, Spec
 from deployer.spec.load import Loaded, load
 
 
@@ -106,6 +107,7 @@ def planned(loaded: Loaded, setting: Setting) -> tuple[Plan, ...]:
 
 def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
     """Gather what is known of the spec's model."""
+    asked = loaded.spec.serve.engine
     given = {k: v for k, v in asdict(loaded.spec.model.facts).items() if v is not None}
     return model_facts.describe(
         loaded.spec.model.source,
@@ -113,7 +115,7 @@ def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
         catalog=models.model,
         hub=None if setting.offline else _hub(setting),
         given=given,
-        handler=loaded.spec.serve.engine == "fastapi",
+        handler=asked != AUTO and engine(asked).runs_handlers,
     )
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from deployer.core.deployment import Deployment
-from deployer.engines.metrics import COUNTED, Counted
+from deployer.core.documents.status import DeploymentStatus, Existing, StatusDocument
+from deployer.core.domain import SECONDS_PER_HOUR, State
+from deployer.engines import Metrics
+from deployer.providers import registry
 from deployer.providers.api import Manager, ReportsStatus, ReportsUsage
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
 
-SECONDS_PER_HOUR = 3600
 
-
-def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
+def status(home: Path, names: Sequence[str] | None, now: str) -> StatusDocument:
     """Return the status document: of the named deployments, or of all.
 
     Raises:
@@ -26,52 +27,81 @@ def status(home: Path, names: Sequence[str] | None, now: str) -> dict[str, Any]:
     """
     store = Store(home)
     records = [store.get(name) for name in names or store.names()]
-    return {"deployments": [_status(record, store, now) for record in records]}
+    return StatusDocument(deployments=tuple(_status(record, store, now) for record in records))
 
 
-def _status(record: Deployment, store: Store, now: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Use:
+    """What was done with a deployment so far, and what that cost."""
+
+    idle_since: str | None = None
+    requests: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    expires_at: str | None = None
+
+
+def _status(record: Deployment, store: Store, now: str) -> DeploymentStatus:
     manager = manager_for(record, store.home)
     record = located(record, store, manager)
     found = manager.found(record.name)
     state, awake = _state(record, store, manager, found)
     up = state in ("starting", "healthy", "unhealthy")
     memory = getattr(manager, "gpu_memory_mib", None)
-    return {
-        "name": record.name,
-        "target": record.target,
-        "provider": record.provider,
-        "state": state,
-        "awake": awake,
-        "endpoint": record.endpoint,
-        "started_at": record.started_at,
-        "uptime_seconds": int(_age(record, now)) if up else None,
-        "gpu_memory_mib": memory(record.name) if memory and up else None,
-        **_used(
-            record, store, healthy=state == "healthy" and not isinstance(manager, ReportsStatus)
-        ),
-        "usd_per_hour": None if record.usd_per_hour is None else float(record.usd_per_hour),
-        "cost_so_far_usd": None if isinstance(manager, ReportsStatus) else _cost(record, now),
-        "expires_at": record.expires_at,
-        **_told(manager, record, now),
-        "resources": [dict(r) for r in found],
-    }
+    use = _use(record, store, manager, now, healthy=state == "healthy")
+    return DeploymentStatus(
+        name=record.name,
+        target=record.target,
+        provider=record.provider,
+        state=state,
+        awake=awake,
+        endpoint=record.endpoint,
+        started_at=record.started_at,
+        uptime_seconds=int(_age(record, now)) if up else None,
+        gpu_memory_mib=memory(record.name) if memory and up else None,
+        idle_since=use.idle_since,
+        requests=use.requests,
+        output_tokens=use.output_tokens,
+        usd_per_hour=None if record.usd_per_hour is None else Decimal(record.usd_per_hour),
+        cost_so_far_usd=use.cost_usd,
+        expires_at=use.expires_at,
+        resources=tuple(Existing(type=r["type"], name=r["name"], id=r["id"]) for r in found),
+    )
 
 
-def _told(manager: Manager, record: Deployment, now: str) -> dict[str, Any]:
-    """What the cloud knows better than the record: how long its machines ran, when they were last used."""
+def _use(record: Deployment, store: Store, manager: Manager, now: str, *, healthy: bool) -> _Use:
+    """What the engine says; of a rented machine its cloud knows better how long it ran and when it was last used."""
+    told = isinstance(manager, ReportsStatus)
+    served = registry.engine_of(record.target, record.provider, record.engine) if healthy else None
+    names = served.metrics if served else None
+    figures: Mapping[str, float] = {}
+    if healthy and names and not told:
+        figures = openai_client.metrics(health.endpoint_of(record, store))
+    own = _Use(
+        idle_since=_idle_since(figures, names) if names else None,
+        requests=_whole(figures, names.requests) if names else None,
+        output_tokens=_whole(figures, names.output_tokens) if names else None,
+        cost_usd=None if told else _cost(record, now),
+        expires_at=record.expires_at,
+    )
+    return _by_the_cloud(own, record, manager, now)
+
+
+def _by_the_cloud(own: _Use, record: Deployment, manager: Manager, now: str) -> _Use:
     if not (record.launched and isinstance(manager, ReportsUsage)):
-        return {}
-    used = manager.usage(record, datetime.fromisoformat(now).timestamp())
-    return {
-        "idle_since": used.idle_since,
-        "cost_so_far_usd": None if used.cost_usd is None else round(float(used.cost_usd), 6),
-        "expires_at": used.expires_at or record.expires_at,
-    }
+        return own
+    seen = manager.usage(record, datetime.fromisoformat(now).timestamp())
+    return replace(
+        own,
+        idle_since=seen.idle_since,
+        cost_usd=seen.cost_usd,
+        expires_at=seen.expires_at or own.expires_at,
+    )
 
 
 def _state(
     record: Deployment, store: Store, manager: Manager, found: Sequence[Mapping[str, str]]
-) -> tuple[str, bool | None]:
+) -> tuple[State, bool | None]:
     """Say how it is, and whether it is awake, which is told of what sleeps by itself alone.
 
     What should be there and is not has failed; what is there and rests is stopped. What sleeps by itself is not
@@ -86,28 +116,16 @@ def _state(
     return ("starting" if record.ready_at is None else "unhealthy"), None
 
 
-def _used(record: Deployment, store: Store, *, healthy: bool) -> dict[str, Any]:
-    """Ask the engine what it has done; what it does not count is None."""
-    names = COUNTED.get(record.engine)
-    figures: Mapping[str, float] = {}
-    if healthy and names:
-        figures = openai_client.metrics(health.endpoint_of(record, store))
-    return {
-        "idle_since": _idle_since(figures, names) if names else None,
-        "requests": _whole(figures, names.requests) if names else None,
-        "output_tokens": _whole(figures, names.output_tokens) if names else None,
-    }
-
-
 def _whole(figures: Mapping[str, float], name: str | None) -> int | None:
     figure = figures.get(name or "")
     return None if figure is None else int(figure)
 
 
-def _idle_since(figures: Mapping[str, float], names: Counted) -> str | None:
+def _idle_since(figures: Mapping[str, float], names: Metrics) -> str | None:
     """When the last request ended (or it was started), if none is being answered."""
-    last, running = figures.get(names.last_request or ""), figures.get(names.running or "")
-    if last is None or running != 0:
+    last = figures.get(names.last_request or "")
+    running = [figures[name] for name in names.running if name in figures]
+    if last is None or not running or any(running):
         return None
     return datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
 
@@ -118,9 +136,9 @@ def _age(record: Deployment, now: str) -> float:
     return age.total_seconds()
 
 
-def _cost(record: Deployment, now: str) -> float | None:
+def _cost(record: Deployment, now: str) -> Decimal | None:
     """What it has cost since its start, at its price per hour while it runs."""
     if record.usd_per_hour is None:
         return None
     hours = Decimal(_age(record, now)) / SECONDS_PER_HOUR
-    return round(float(hours * Decimal(record.usd_per_hour)), 6)
+    return hours * Decimal(record.usd_per_hour)

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def code(part: str) -> ModuleType:
-    """Load `<part>.py` of this folder, such as `_bedrock/importer`."""
+    """Load `<part>.py` of this folder, such as `bedrock/program/importer`."""
     spec = importlib.util.spec_from_file_location(NOWHERE, HERE / f"{part}.py")
     if spec is None or spec.loader is None:  # pragma: no cover - a .py file always has a loader
         raise ImportError(part)

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 from deployer import engines
-from deployer.cli import main
 from deployer.core.domain import GIB, Offer, Resource
 from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question, candidates, want_of
+from deployer.planning.choose import Question, choose, want_of
 from deployer.providers import registry
 from deployer.providers.api import Host, Provider, ReportsStatus, SupportsLookup
 from deployer.running.lookup import manager_of
 from deployer.running.stack import offline
 from deployer.spec.load import load
+from tests.kits.documents import printed
 
 SPEC = """
 name: contract
@@ -83,7 +83,7 @@ def _case(where: str, name: str, file: Path) -> Case:
         loaded.spec.model.source, base=file.parent, catalog=models.model, hub=None
     )
     question = Question(loaded.spec, where, info, catalog.load(), Host(8, 64 * GIB))
-    found = candidates(question)
+    found = choose(question).ranked
     assert found, "it has an offer, a format and an engine for an 8B model"
     order = plan.order_of(plan.Asked(question, loaded), found[0])
     provider = registry.provider(where, name)
@@ -106,8 +106,16 @@ def test_it_says_in_one_line_where_the_data_goes(case):
 
 
 def test_its_engines_are_known(case):
-    assert case.provider.engines
-    assert set(case.provider.engines) <= set(engines.names())
+    run = registry.engines_of(case.provider)
+    assert run
+    assert [registry.engine_by(case.provider, name).name for name in run] == list(run)
+
+
+def test_it_can_start_what_it_names(case):
+    runs = case.provider.runs
+    if runs is not None:
+        started = engines.with_part("native" if runs == "native" else "container")
+        assert set(case.provider.engines) <= set(started)
 
 
 def test_each_offer_is_its_own_with_a_source_and_a_price_that_is_not_zero(case):
@@ -149,10 +157,9 @@ def test_no_secret_of_the_environment_gets_into_what_it_makes(case):
 
 
 def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(case, tmp_path):
-    make = getattr(case.provider, "runner", None)
-    if make is None:
+    if case.provider.runner is None:
         return
-    runner = make(tmp_path)
+    runner = case.provider.runner(tmp_path)
     assert not runner.alive("none-local")
     assert list(runner.found("none-local")) == []
     assert list(runner.stop("none-local")) == []
@@ -162,7 +169,7 @@ def test_its_runner_finds_and_stops_nothing_of_a_deployment_that_is_not_there(ca
 
 
 def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explains(case, tmp_path):
-    if not hasattr(case.provider, "program"):
+    if case.provider.program is None:
         return
     manager = manager_of(case.provider, tmp_path, lambda _: None)
     assert isinstance(manager, SupportsLookup)
@@ -173,10 +180,10 @@ def test_what_is_applied_by_an_engine_has_a_keeper_that_tells_removes_and_explai
 
 
 def test_what_sleeps_by_itself_is_told_of_and_not_asked(case, tmp_path):
-    if not hasattr(case.provider, "idle_minutes"):
+    if case.provider.sleep is None:
         return
     assert isinstance(manager_of(case.provider, tmp_path, lambda _: None), ReportsStatus)
-    low, high = case.provider.COLD_START_MINUTES
+    low, high = case.provider.sleep.cold_start_minutes
     assert 0 < low <= high
     assert case.provider.inputs(case.order)["scale_to_zero_minutes"] > 0
 
@@ -194,8 +201,9 @@ def dummy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_new_file_is_a_new_provider_in_the_plan(dummy, tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     file.write_text(spec("local", "dummy"))
-    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)["plans"][0]
+    code, document, _ = printed(capsys, "plan", "-f", file, "--target", "local")
+    shown = document["plans"][0]
+    assert code == 0
     assert shown["provider"] == "dummy"
     assert shown["offer"]["instance_type"] == "box"
     assert [r["name"] for r in shown["resources"]] == ["contract-local"]
@@ -219,13 +227,15 @@ def test_an_unknown_gpu_names_the_nearest(tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     local = "{hardware: {gpu: rtx-4900}}"
     file.write_text(f"name: a\nmodel: {{source: hf:Qwen/Qwen3-8B}}\ntargets: {{local: {local}}}\n")
-    assert main(["plan", "-f", str(file), "--target", "local", "--json"]) == 2
-    assert "RTX 4090" in json.loads(capsys.readouterr().out)["error"]["hint"]
+    code, document, _ = printed(capsys, "plan", "-f", file, "--target", "local")
+    assert code == 2
+    assert "RTX 4090" in document["error"]["hint"]
 
 
 def test_a_provider_without_a_runner_cannot_be_applied_yet(dummy, tmp_path, home, capsys):
     file = tmp_path / "deployer.yaml"
     file.write_text(spec("local", "dummy"))
-    assert main(["up", "-f", str(file), "--target", "local", "--yes", "--json"]) == 6
-    error = json.loads(capsys.readouterr().out)["error"]
-    assert "applying local with dummy is not part of this version yet" in error["message"]
+    code, document, _ = printed(capsys, "up", "-f", file, "--target", "local", "--yes")
+    assert code == 6
+    said = "applying local with dummy is not part of this version yet"
+    assert said in document["error"]["message"]

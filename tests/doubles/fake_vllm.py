@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""A stand-in for `vllm`: takes its arguments, its key from VLLM_API_KEY, and answers a chat."""
+"""A stand-in for `vllm`, or for an engine of its kind by whose name it is called.
+
+It takes vLLM's arguments and its key from VLLM_API_KEY, answers a chat, and says how much it has done.
+"""
 
 import argparse
 import json
 import os
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+ME = Path(sys.argv[0]).name
 PARSER = argparse.ArgumentParser()
 PARSER.add_argument("command", choices=["serve"])
 PARSER.add_argument("model")
@@ -13,9 +19,9 @@ for name in ("served-model-name", "host", "max-model-len", "max-num-seqs"):
     PARSER.add_argument(f"--{name}", required=True)
 PARSER.add_argument("--port", type=int, required=True)
 ASKED = PARSER.parse_args()
-KEY = f"Bearer {os.environ['VLLM_API_KEY']}"
+KEY = f"Bearer {os.environ[f'{ME.upper()}_API_KEY']}"
 CHUNK = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
-METRICS = 'vllm:request_success_total{a="b"} 3\nvllm:generation_tokens_total{a="b"} 7\n'
+METRICS = f'{ME}:request_success_total{{a="b"}} 3\n{ME}:generation_tokens_total{{a="b"}} 7\n'
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -12,6 +12,11 @@ from tests.kits import cloud as cloud_kit
 from tests.kits.cloud import Cloud
 
 
+@pytest.fixture(autouse=True)
+def docker() -> None:
+    """The Docker daemon of this machine, where it runs one."""
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     absent = cloud_kit.missing()

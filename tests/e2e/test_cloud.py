@@ -41,7 +41,7 @@ def test_a_deployment_is_made_changed_renewed_and_removed(cloud):
     assert actions(said)["machine"] == "create"
     first = cloud.instance()
     assert first["InstanceType"] == "g5.xlarge"
-    status = json.loads(cloud.run("status", NAME, "--json"))["deployments"][0]
+    status = cloud.json("status", NAME)["deployments"][0]
     assert status["state"] == "starting"  # nobody serves a model here
     assert first["PublicIpAddress"] in status["endpoint"]
     assert {"type": "aws:ec2/instance:Instance", "name": NAME, "id": first["InstanceId"]} in status[
@@ -63,8 +63,7 @@ def test_a_deployment_is_made_changed_renewed_and_removed(cloud):
     assert actions(said) == {"machine": "create"}
     assert cloud.instance()["InstanceId"] != first["InstanceId"]
 
-    said = cloud.run("down", NAME, "--json")
-    assert json.loads(said[said.index('{\n  "schema"') :])["remaining"] == []
+    assert cloud.json("down", NAME)["remaining"] == []
     assert cloud.leftovers() == {}
 
 
@@ -85,14 +84,14 @@ def test_a_machine_that_was_stopped_is_started_and_found_at_its_new_address(clou
     cloud.up(spec)
     first = cloud.instance()
     cloud.client("ec2").stop_instances(InstanceIds=[first["InstanceId"]])
-    status = json.loads(cloud.run("status", NAME, "--json"))["deployments"][0]
+    status = cloud.json("status", NAME)["deployments"][0]
     assert status["state"] == "stopped"
     cloud.up(spec)
     again = cloud.instance()
     assert again["State"]["Name"] == "running"
     assert again["InstanceId"] == first["InstanceId"]
     assert again["PublicIpAddress"] != first["PublicIpAddress"]
-    told = json.loads(cloud.run("env", NAME, "--json"))["env"]
+    told = cloud.json("env", NAME)["env"]
     assert told["OPENAI_BASE_URL"] == f"https://{again['PublicIpAddress']}/v1"
     assert "BEGIN CERTIFICATE" in Path(told["SSL_CERT_FILE"]).read_text()
     cloud.run("down", NAME)
@@ -123,8 +122,8 @@ def refusals_of_one_launch(cloud: Cloud) -> int:
 
 def test_without_capacity_anywhere_the_next_offer_that_fits_is_taken_where_the_spec_allows(cloud):
     spec = cloud.spec(instance="auto")
-    told = cloud.run("plan", "-f", spec, "--target", "cloud-gpu", "--offline", "--json")
-    first = json.loads(told)["plans"][0]["offer"]["instance_type"]
+    told = cloud.json("plan", "-f", spec, "--target", "cloud-gpu", "--offline")
+    first = told["plans"][0]["offer"]["instance_type"]
     cloud.faults(refused("InsufficientInstanceCapacity", match=first))
     said = cloud.up(spec)
     assert f"AWS has no {first} to spare in any zone of us-east-1" in said

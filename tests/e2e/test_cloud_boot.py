@@ -104,7 +104,7 @@ def up(cloud: Cloud, spec: Path, code: int = 0) -> str:
 
 
 def status(cloud: Cloud) -> dict[str, Any]:
-    shown: dict[str, Any] = json.loads(cloud.run("status", NAME, "--json"))["deployments"][0]
+    shown: dict[str, Any] = cloud.json("status", NAME)["deployments"][0]
     return shown
 
 
@@ -118,7 +118,7 @@ def expiry(cloud: Cloud) -> datetime:
 
 def completion(cloud: Cloud) -> str:
     """A chat completion by the official client, which is told nothing but what `deployer env` prints."""
-    told = json.loads(cloud.run("env", NAME, "--json"))["env"]
+    told = cloud.json("env", NAME)["env"]
     asked = [sys.executable, "-c", ASKING]
     done = subprocess.run(
         asked, env=os.environ | told, capture_output=True, text=True, check=False, timeout=120

@@ -44,7 +44,7 @@ def test_one_machine_becomes_three_behind_a_balancer_and_one_again(cloud):
     assert len(machines) == 3
     assert alone["InstanceId"] not in machines
     (balancer,) = cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
-    assert balancer["DNSName"] in cloud.run("status", NAME, "--json")
+    assert balancer["DNSName"] in cloud.json("status", NAME)["deployments"][0]["endpoint"]
 
     cloud.up(of_replicas(cloud, 1))
     assert cloud.client("elbv2").describe_load_balancers()["LoadBalancers"] == []

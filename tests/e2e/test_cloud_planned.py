@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,8 @@ def of_weights(cloud: Cloud, gib: int) -> Path:
 
 
 def planned(cloud: Cloud, spec: Path, *more: object) -> Any:
-    asked = ("plan", "-f", spec, "--target", "cloud-gpu", "--offline", "--json", *more)
-    said = cloud.run(*asked)
-    return json.loads(said[said.index("{\n") : said.rindex("}") + 1])["plans"][0]
+    asked = ("plan", "-f", spec, "--target", "cloud-gpu", "--offline", *more)
+    return cloud.json(*asked)["plans"][0]
 
 
 def doing(plan: Any) -> dict[str, str]:

@@ -23,7 +23,7 @@ def test_plain_pulumi_previews_the_rendered_project_as_it_was_planned(cloud, tmp
         "pip", reason="Pulumi's CLI asks the environment's own pip what is installed"
     )
     asked = ("-f", cloud.spec(more="policy: {expires: 7d}\n"), "--target", "cloud-gpu", "--offline")
-    planned = json.loads(cloud.run("plan", *asked, "--json"))["plans"][0]["resources"]
+    planned = cloud.json("plan", *asked)["plans"][0]["resources"]
     cloud.run("render", *asked, "--out", tmp_path / "project")
     environ = plain(cloud, tmp_path)
     run(tmp_path / "project", environ, "sh", "configure")

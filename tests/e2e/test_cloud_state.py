@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -39,8 +38,7 @@ def test_a_deployment_lives_in_the_bucket_its_spec_names(cloud, state):
     assert not (cloud.home / "pulumi" / "state").exists()
     cloud.up(spec)
     assert cloud.instance()["InstanceId"] == first
-    said = cloud.run("down", NAME, "--json")
-    assert json.loads(said[said.index('{\n  "schema"') :])["remaining"] == []
+    assert cloud.json("down", NAME)["remaining"] == []
     assert cloud.leftovers() == {}
 
 

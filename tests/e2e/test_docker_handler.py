@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -203,11 +202,10 @@ def test_a_step_of_the_build_that_fails_is_shown_and_leaves_the_running_one_alon
 
 def test_what_render_writes_builds_the_same_image(own):
     out = own.folder / "out"
-    command = ("render", "-f", str(own.spec), "--target", "local", "--out", str(out), "--json")
-    code, said, err = own.run(*command)
-    assert code == 0, said + err
+    command = ("render", "-f", str(own.spec), "--target", "local", "--out", str(out))
+    document = own.json(*command)
     assert {"Dockerfile", "config.json", "handler/handler.py", "handler/data.bin"} <= {
-        row["path"] for row in json.loads(said)["files"]
+        row["path"] for row in document["files"]
     }
     assert own.up()[0] == 0
     tag = f"{own.name}:rendered"

@@ -22,6 +22,7 @@ import pytest
 
 from deployer.running.native import process
 from deployer.running.store import Store
+from tests.kits.documents import read
 from tests.kits.parts import need
 from tests.kits.processes import PATIENCE_S, free_port, until
 
@@ -53,10 +54,11 @@ class Cli:
             out, err = cli.communicate(timeout=120)
         return cli.returncode, out + err
 
-    def json(self, *arguments: str) -> Any:
-        code, said = self.run(*arguments, "--json")
-        assert code == 0, said
-        return json.loads(said[: said.rindex("}") + 1])
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        with self.start(*arguments, "--json") as cli:
+            out, err = cli.communicate(timeout=120)
+        assert cli.returncode == code, out + err
+        return read(arguments[0], out, code)
 
     def up(self, spec: Path) -> None:
         code, said = self.run("up", "-f", str(spec), "--target", "local", "--yes", "--offline")
@@ -142,9 +144,8 @@ def test_logs_f_with_a_spec_and_a_target_still_names_the_deployment(served):
 
 
 def test_following_is_no_single_document(served):
-    code, said = served.run("logs", NAME, "-f", "--json")
-    assert code == 2
-    assert "--follow" in said
+    document = served.json("logs", NAME, "-f", code=2)
+    assert "--follow" in document["error"]["message"]
 
 
 PATIENT: Any = {"timeout": PATIENCE_S, "trust_env": False}

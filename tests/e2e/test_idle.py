@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -18,10 +17,12 @@ from deployer.core.clock import iso
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.running.reaper import actions
 from deployer.running.reaper.service import Reaper, Round
+from deployer.workflows import idle
 from stacks._aws import expiry, schedule
 from stacks._aws.cloud import AwsCloud, Clientele
 from stacks._aws.session import Session
 from tests.kits import emulator, idle_world, parts
+from tests.kits.documents import made, read
 from tests.kits.idle_world import REGIONS, World
 
 MANY = 1000
@@ -106,7 +107,7 @@ def test_machines_whose_use_cannot_be_read_are_kept_and_the_gap_is_named(aws, wo
     aws.fail({"operation": "monitoring.GetMetricData", "code": "AccessDenied", "status": 403})
     found = crowd.look(REGIONS[:1])
     assert {one.decision.reason for one in found.machines} == {"its use could not be read"}
-    assert {one.plain["idle_seconds"] for one in found.machines} == {None}
+    assert {one.idle_s for one in found.machines} == {None}
     assert ["GetMetricData" in gap.error for gap in found.gaps] == [True]
 
 
@@ -206,8 +207,8 @@ def test_destroy_ends_an_expired_machine_and_extend_lets_it_live(aws, reaper):
     assert states[kept] == "running"
     assert states[dead] in ("shutting-down", "terminated")
     again = later.look([region])
-    (shown,) = (one.plain for one in again.machines if one.machine.id == kept)
-    assert shown["expires_at"] == held[region]
+    (shown,) = (idle.instance(one) for one in again.machines if one.machine.id == kept)
+    assert shown.expires_at == held[region]
 
 
 def test_extend_moves_the_schedule_and_never_to_an_earlier_time(aws, reaper):
@@ -309,8 +310,8 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
 
 def test_the_document_is_the_design_s(aws, world, crowd):
     found = crowd.look(REGIONS[:1])
-    plain = json.loads(json.dumps(found.plain))
-    assert set(plain) == {"instances", "endpoints", "orphans", "gaps"}
+    plain = made("idle", idle.listed(found))
+    assert set(plain) == {"schema", "instances", "endpoints", "orphans", "gaps"}
     instance = {"deployment", "region", "id", "state", "idle_seconds", "usd_per_hour"}
     instance |= {"cost_since_idle_usd", "decision", "reason"}
     assert instance <= set(plain["instances"][0])
@@ -334,16 +335,16 @@ def test_the_command_shows_asks_and_ends(aws, home):
     idle_world.publish(aws.url, region[1], {one: 86400.0}, time.time())
     listed = command("--json", *region)
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert [i["decision"] for i in json.loads(listed.stdout)["instances"]] == ["stop"]
+    assert [i["decision"] for i in read("idle", listed.stdout)["instances"]] == ["stop"]
     assert "sleepy-cloud-gpu" in command(*region).stdout
     nobody = command("stop", *region)
     assert (nobody.returncode, "--yes" in nobody.stderr) == (2, True)
     dry = command("stop", "--dry-run", "--json", *region)
-    assert (dry.returncode, json.loads(dry.stdout)["acted"]) == (0, [])
+    assert (dry.returncode, read("idle", dry.stdout)["acted"]) == (0, [])
     assert idle_world.states(aws.url, region[1], [one]) == {one: "running"}
     idle_world.publish(aws.url, region[1], {one: 86400.0}, time.time())
     done = command("stop", "--yes", "--json", *region)
-    assert [a["done"] for a in json.loads(done.stdout)["acted"]] == ["stop"]
+    assert [a["done"] for a in read("idle", done.stdout)["acted"]] == ["stop"]
     assert idle_world.states(aws.url, region[1], [one]) == {one: "stopped"}
 
 
@@ -364,9 +365,9 @@ def test_the_service_goes_on_after_a_round_and_ends_with_a_signal(aws, home):
     command_line = [sys.executable, "-m", "deployer", "idle", *words]
     with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        ends = (line for line in process.stdout if line.startswith("}"))
-        next(ends)
-        next(ends)
+        for _ in range(2):
+            lines = iter(process.stdout.readline, "}\n")
+            assert read("idle", "".join(lines) + "}")["acted"] == []
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
 

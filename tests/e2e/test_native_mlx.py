@@ -16,6 +16,7 @@ from deployer.engines.launch import Job, Machine, launch
 from deployer.planning.model_facts import describe
 from deployer.running.native import process
 from deployer.running.store import Store
+from deployer.sources import installed
 from tests.e2e.test_native import NAME, Cli, ask, client_of
 from tests.kits import hub_files, tiny_mlx
 from tests.kits.parts import need
@@ -191,7 +192,7 @@ def test_an_mlx_of_another_python_is_found_by_its_command(cli):
     """As pipx, uv and Homebrew install it: a script whose first line is that Python."""
     script = cli.folder / "mlx_lm.server"
     script.write_text(f"#!{sys.executable}\n")
-    machine = Machine({script.name: str(script)}.get, lambda _: False, Machine.here().said)
+    machine = Machine({script.name: str(script)}.get, lambda _: False, installed.here().said)
     wanted = {
         "engine": "mlx",
         "source": "./model",
@@ -207,9 +208,7 @@ def test_an_mlx_of_another_python_is_found_by_its_command(cli):
 def test_a_model_that_cannot_be_loaded_ends_the_engine_with_its_reasons(cli):
     config = cli.folder / "model" / "config.json"
     config.write_text(config.read_text().replace('"model_type": "llama"', '"model_type": "odd"'))
-    code, out, _ = cli.up("--json")
-    error = json.loads(out)["error"]
-    assert code == error["exit_code"] == 1
+    error = cli.up_json(code=1)["error"]
     assert "odd" in Path(error["where"]).read_text()
     assert cli.processes == []
 

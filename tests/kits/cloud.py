@@ -20,6 +20,8 @@ import boto3
 import psutil
 import pytest
 
+from tests.kits.documents import read
+
 ROOT = Path(__file__).parents[2]
 KIT = Path(os.environ.get("DEPLOYER_TEST_KIT") or ROOT.parent / "shared")
 EMULATOR = KIT / "emulator" / "aws_emulator.py"
@@ -76,6 +78,16 @@ class Cloud:
 
     def run(self, *arguments: object, code: int = 0, **environ: str) -> str:
         """Run `deployer` to its end, see its exit code and return all that it said."""
+        return self._done(arguments, code, environ, subprocess.STDOUT)
+
+    def json(self, *arguments: object, code: int = 0, **environ: str) -> Any:
+        """Run `deployer` with `--json`, see its exit code and return its document."""
+        words = [*map(str, arguments), "--json"]
+        return read(words[0], self._done(words, code, environ, subprocess.PIPE), code)
+
+    def _done(
+        self, arguments: Sequence[object], code: int, environ: Mapping[str, str], stderr: int
+    ) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "deployer", *map(str, arguments)],
             env={**self.environ, **environ},
@@ -83,11 +95,12 @@ class Cloud:
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             timeout=PATIENCE_S,
             check=False,
         )
-        assert done.returncode == code, f"exit {done.returncode}, not {code}:\n{done.stdout}"
+        said = f"{done.stdout}{done.stderr or ''}"
+        assert done.returncode == code, f"exit {done.returncode}, not {code}:\n{said}"
         return done.stdout
 
     def up(self, spec: Path, *more: str, code: int = 0, **environ: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from deployer.providers.registry import provider
 from deployer.running.containers import arguments, daemon
 from deployer.workflows import plan as pipeline
 from deployer.workflows import up as apply
+from tests.kits.documents import read
 from tests.kits.parts import missing, need
 from tests.kits.processes import free_port
 
@@ -89,10 +89,10 @@ class Box:
         return self.run(*command, **environment)
 
     def refused(self, **environment: str) -> Any:
-        code, out, _ = self.up("--json", **environment)
-        error = json.loads(out)["error"]
-        assert code == error["exit_code"]
-        return error
+        code, out, err = self.up("--json", **environment)
+        document = read("up", out, code)
+        assert "error" in document, err
+        return document["error"]
 
     def plan(self) -> Plan:
         setting = pipeline.Setting(self.home, offline=True)
@@ -105,7 +105,7 @@ class Box:
     def json(self, *arguments: str) -> Any:
         code, out, err = self.run(*arguments, "--json")
         assert code == 0, out + err
-        return json.loads(out)
+        return read(arguments[0], out)
 
     def state(self) -> str:
         return str(self.json("status", self.deployment)["deployments"][0]["state"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from typing import Any
@@ -35,13 +34,12 @@ class World:
 
     def status(self) -> dict[str, Any]:
         """Its row of the document."""
-        found: dict[str, Any] = json.loads(self.run("status", NAME, "--json"))["deployments"][0]
+        found: dict[str, Any] = self.cloud.json("status", NAME)["deployments"][0]
         return found
 
     def down(self) -> dict[str, Any]:
         """Remove it."""
-        said = self.run("down", NAME, "--json")
-        found: dict[str, Any] = json.loads(said[said.index('{\n  "schema"') :])
+        found: dict[str, Any] = self.cloud.json("down", NAME)
         return found
 
 

@@ -42,7 +42,7 @@ def code(part: str) -> Any:
 
 
 IMPORTER, UPLOADER, ENDPOINT = map(
-    code, ("_bedrock/importer", "_uploader", "_huggingface/endpoint")
+    code, ("bedrock/program/importer", "_uploader", "huggingface/program/endpoint")
 )
 PARTS = [IMPORTER, UPLOADER, ENDPOINT]
 

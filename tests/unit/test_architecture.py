@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import subprocess
 import sys
@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+from deployer import engines
 from deployer.cli import COMMANDS
+from tests.kits.documents import read
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -45,6 +47,54 @@ def test_nothing_of_deployer_names_a_provider():
     assert not named
 
 
+FORMATS = "core/quantization/__init__.py"
+NAMED = {(FORMATS, "mlx"): "MLX is also the name of a family of formats"}
+"""Where a text that is an engine's name means something else, and what."""
+
+
+def test_nothing_of_deployer_but_its_own_folder_names_an_engine():
+    package = ROOT / "deployer"
+    sources = [f for f in package.rglob("*.py") if f.parts[len(package.parts)] != "engines"]
+    assert len(sources) > 200
+    found = {
+        (str(file.relative_to(package)), node.value)
+        for file in sources
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in engines.choices()
+    }
+    assert found == set(NAMED), "ask for a property of the engine instead"
+
+
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter"}
+
+
+def asked_the_time(source: str) -> list[str]:
+    """The calls of a source that ask for the time or the day, whatever module they are of."""
+    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    called = [getattr(func, "attr", getattr(func, "id", "")) for func in calls]
+    return [name for name in called if name in CLOCKS]
+
+
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("datetime.now(UTC)", ["now"]),
+        ("from datetime import date as d\nd.today()", ["today"]),
+        ("from time import time\ntime()", ["time"]),
+        ("date(2026, 1, 1)\nmade(now, today)\nself.time", []),
+    ],
+)
+def test_who_asks_the_time_is_found(source, asks):
+    assert asked_the_time(source) == asks
+
+
+def test_what_plans_knows_the_calendar_but_asks_no_clock():
+    folders = (ROOT / "deployer" / door for door in ("planning", "spec", "core"))
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    asking = {file.name: found for file in files if (found := asked_the_time(file.read_text()))}
+    assert asking == {"clock.py": ["now"]}
+
+
 GUARD = """
 import sys, json, socket
 BARRED = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen",
@@ -64,7 +114,7 @@ def test_planning_opens_no_socket_and_starts_no_process(example, tmp_path):
     )
     ran = python(code, tmp_path)
     assert "BARRED" not in ran.stderr
-    assert len(json.loads(ran.stdout)["plans"]) == 3
+    assert len(read("plan", ran.stdout)["plans"]) == 3
 
 
 def test_the_guard_of_the_test_above_can_fail(tmp_path):

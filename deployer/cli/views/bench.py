@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.cli.terminal import heading, table
-from deployer.running.bench.samples import Load, Percentiles, Run, Start
+from deployer.core.documents.bench import ColdStart, Percentiles, Run
+from deployer.running.bench.samples import Load
 
 BUSY = 0.7
 """Above this share of one core the measuring process may be what is slow."""
 FEW = 100
 
 
-def render(runs: Sequence[Run], starts: Sequence[Start], load: Load) -> str:
+def render(runs: Sequence[Run], starts: Sequence[ColdStart], load: Load) -> str:
     """Return the runs as text for a terminal."""
     return "\n".join(_lines(runs, starts, load))
 
 
-def _lines(runs: Sequence[Run], starts: Sequence[Start], load: Load) -> Iterator[str]:
+def _lines(runs: Sequence[Run], starts: Sequence[ColdStart], load: Load) -> Iterator[str]:
     asked = f"{load.input_tokens} tokens in, {load.output_tokens} out, seed {load.seed}"
     yield heading(f"requests of {asked}; latencies in ms: p50 / p95 / p99")
     header = ["clients", "endpoint", "requests", "errors", "first token", "between tokens"]

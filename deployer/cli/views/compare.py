@@ -13,9 +13,10 @@ import click
 from deployer.cli import terminal
 from deployer.cli.terminal import heading, table
 from deployer.cli.views import compare_charts
+from deployer.core.documents.compare import Rule
 from deployer.core.units import usd
 from deployer.planning.compare.breakeven import million
-from deployer.planning.compare.result import Comparison, Row, Rule
+from deployer.planning.compare.result import Comparison, Row
 from deployer.planning.compare.text import SHOWN, shown, told
 
 WIDTH = 100
@@ -52,7 +53,8 @@ def _sections(made: Comparison, charts: str, blocks: str) -> Iterator[str]:
 
 def _table(made: Comparison) -> Iterator[list[str]]:
     yield ["", *(heading(row.target) for row in made.rows)]
-    yield ["can serve it", *(_feasible(row) for row in made.rows)]
+    no = click.style("no", fg="red")
+    yield ["can serve it", *("yes" if row.feasible else no for row in made.rows)]
     yield from _lines("hardware", [_hardware(row) for row in made.rows])
     for name, said in SHOWN:
         yield from _lines(said, [shown(row, name) for row in made.rows])
@@ -64,10 +66,6 @@ def _lines(name: str, cells: Sequence[str]) -> Iterator[list[str]]:
     for i in range(max(map(len, wrapped))):
         parts = [lines[i] if i < len(lines) else "" for lines in wrapped]
         yield [name if i == 0 else "", *parts]
-
-
-def _feasible(row: Row) -> str:
-    return "yes" if row.feasible else click.style("no", fg="red")
 
 
 def _hardware(row: Row) -> str:

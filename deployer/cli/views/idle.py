@@ -12,57 +12,58 @@ from deployer.cli import terminal
 from deployer.core.units import duration, usd
 
 if TYPE_CHECKING:
-    from deployer.providers.cloud import Gap
+    from deployer.core.documents.idle import (
+        EndedDocument,
+        Gap,
+        IdleDocument,
+        IdleEndpoint,
+        Instance,
+        Orphan,
+    )
     from deployer.running.reaper.actions import Verb
-    from deployer.running.reaper.endpoints import Serving
-    from deployer.running.reaper.orphans import Orphan
-    from deployer.running.reaper.service import Round
-    from deployer.running.reaper.survey import Survey
-    from deployer.running.reaper.verdicts import MachineVerdict
 
 COLOURS = {"keep": "green", "stop": "yellow", "destroy": "red"}
 
 
-def show(found: Survey) -> None:
-    """Show machines, what is left over, and what could not be seen."""
-    if found.machines:
-        _machines(found.machines)
-    if found.served:
-        _endpoints(found.served)
+def show(found: IdleDocument, unasked: Sequence[str] = ()) -> None:
+    """Show machines, what is left over, and what could not be seen; `unasked` are clouds without credentials."""
+    if found.instances:
+        _machines(found.instances)
+    if found.endpoints:
+        _endpoints(found.endpoints)
     if found.orphans:
         _orphans(found.orphans)
-    if not (found.machines or found.served or found.orphans):
+    if not (found.instances or found.endpoints or found.orphans):
         terminal.say("Nothing of deployer was found.")
-    for name in found.unasked:
+    for name in unasked:
         terminal.say(f"Not asked: {name}, for there are no credentials.")
-    ended = sum(not one.kept for one in found.machines)
+    ended = sum(one.decision != "keep" for one in found.instances)
     if ended:
         terminal.say(f"{ended} to be ended. Next: deployer idle stop (or destroy)")
     _gaps(found.gaps)
 
 
-def show_chosen(proposed: Round, verb: Verb) -> None:
+def show_chosen(chosen: Sequence[Instance], verb: Verb) -> None:
     """Show what is to be ended."""
     terminal.out(terminal.heading(f"To {verb}"))
-    _machines(proposed.chosen)
+    _machines(chosen)
 
 
-def show_round(done: Round, verb: Verb) -> None:
+def show_round(done: EndedDocument, chosen: Sequence[Instance], verb: Verb) -> None:
     """Show what was ended, kept after the second look, or not ended."""
-    if not done.outcomes and done.chosen:
-        show_chosen(done, verb)
+    if chosen and not done.acted:
+        show_chosen(chosen, verb)
         terminal.say("Nothing was ended.")
-    elif not done.chosen:
+    elif not chosen:
         terminal.say(f"There is nothing to {verb}.")
-    for one in done.outcomes:
-        of = one.machine
+    for one in done.acted:
         terminal.out(
-            f"{one.done:8}{terminal.printable(f'{of.deployment} {of.scope} {of.id}: {one.why}')}"
+            f"{one.done:8}{terminal.printable(f'{one.deployment} {one.region} {one.id}: {one.reason}')}"
         )
-    _gaps([*done.survey.gaps, *done.gaps])
+    _gaps(done.gaps)
 
 
-def _machines(verdicts: Sequence[MachineVerdict]) -> None:
+def _machines(machines: Sequence[Instance]) -> None:
     header = [
         "deployment",
         "region",
@@ -75,49 +76,45 @@ def _machines(verdicts: Sequence[MachineVerdict]) -> None:
         "",
         "why",
     ]
-    terminal.out(terminal.table([header, *map(_row, verdicts)], right=frozenset({5, 6, 7})))
+    terminal.out(terminal.table([header, *map(_row, machines)], right=frozenset({5, 6, 7})))
 
 
-def _endpoints(served: Sequence[Serving]) -> None:
+def _endpoints(served: Sequence[IdleEndpoint]) -> None:
     terminal.out(terminal.heading("\nServed without a machine"))
     rows = [
-        [terminal.printable(text) for text in (f.deployment, f.region, f.id, one.state, one.reason)]
+        [
+            terminal.printable(text)
+            for text in (one.deployment, one.region, one.id, one.state, one.reason)
+        ]
         for one in served
-        for f in (one.found,)
     ]
     terminal.out(terminal.table([["deployment", "region", "id", "state", "why it is kept"], *rows]))
 
 
-def _row(one: MachineVerdict) -> list[str]:
-    of, action = one.machine, one.decision.action
-    cells = [of.deployment, of.scope, of.id, of.type, of.state, _idle(one)]
-    cells += [usd(one.usd_per_hour, 3), usd(one.cost_since_idle)]
+def _row(one: Instance) -> list[str]:
+    cells = [one.deployment, one.region, one.id, one.instance_type, one.state, _idle(one)]
+    cells += [usd(one.usd_per_hour, 3), usd(one.cost_since_idle_usd)]
     cells = [terminal.printable(cell) for cell in cells]
     return [
         *cells,
-        click.style(action, fg=COLOURS[action]),
-        terminal.printable(one.decision.reason),
+        click.style(one.decision, fg=COLOURS[one.decision]),
+        terminal.printable(one.reason),
     ]
 
 
-def _idle(one: MachineVerdict) -> str:
-    if one.idle_s is None:
+def _idle(one: Instance) -> str:
+    whole = one.idle_seconds
+    if whole is None:
         return "unknown"
-    whole = int(one.idle_s)
     said = duration(whole if whole < 60 else whole - whole % 60)
-    return f"~{said}" if one.basis == "estimated" else said
+    return f"~{said}" if one.idle_basis == "estimated" else said
 
 
 def _orphans(left: Sequence[Orphan]) -> None:
     terminal.out(terminal.heading("\nLeft over: their deployment is gone"))
     header = ["deployment", "region", "type", "id", "USD/month"]
     rows = [
-        [
-            *map(
-                terminal.printable, (o.found.deployment, o.found.region, o.found.type, o.found.id)
-            ),
-            usd(o.monthly_usd),
-        ]
+        [*map(terminal.printable, (o.deployment, o.region, o.type, o.id)), usd(o.monthly_usd)]
         for o in left
     ]
     terminal.out(terminal.table([header, *rows], right=frozenset({4})))
@@ -130,7 +127,7 @@ def _orphans(left: Sequence[Orphan]) -> None:
 
 
 def _gaps(gaps: Sequence[Gap]) -> None:
-    for gap in dict.fromkeys(gaps):
+    for gap in gaps:
         terminal.say(
-            click.style(f"not seen: {gap.scope}: ", fg="red") + terminal.printable(gap.error)
+            click.style(f"not seen: {gap.region}: ", fg="red") + terminal.printable(gap.error)
         )

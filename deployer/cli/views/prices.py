@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployer.cli.terminal import table
-from deployer.core.domain import Offer
+from deployer.core.documents.prices import (
+    CatalogAge,
+    OffersDocument,
+    PriceChange,
+    RefreshedDocument,
+    RefreshedRegion,
+)
+from deployer.core.domain import Gpu, Offer
 from deployer.core.errors import NothingFitsError, RemoteError, UsageError
 from deployer.planning.catalog import Catalog, age, gpus
 
@@ -49,14 +55,11 @@ def wanted(
     return sorted(found, key=_by_price)
 
 
-def document(offers: Sequence[Offer], today: str) -> dict[str, Any]:
+def document(offers: Sequence[Offer], today: str) -> OffersDocument:
     """Return the document of `prices list --json`; `catalog` is as old as the oldest price shown."""
     as_of = age.oldest(offers)
     days = None if as_of is None else age.age_days(as_of, today)
-    return {
-        "offers": [_plain(offer) for offer in offers],
-        "catalog": {"as_of": as_of, "age_days": days},
-    }
+    return OffersDocument(offers=tuple(offers), catalog=CatalogAge(as_of=as_of, age_days=days))
 
 
 def table_of(offers: Sequence[Offer]) -> str:
@@ -89,9 +92,9 @@ def news(done: Refreshed) -> str:
     return "\n".join(lines)
 
 
-def refreshed(done: Sequence[Refreshed]) -> dict[str, Any]:
+def refreshed(done: Sequence[Refreshed]) -> RefreshedDocument:
     """Return the document of `prices refresh --json`."""
-    return {"refreshed": [_region(each) for each in done]}
+    return RefreshedDocument(refreshed=tuple(map(_region, done)))
 
 
 def together(refused: Sequence[RemoteError]) -> RemoteError:
@@ -100,16 +103,18 @@ def together(refused: Sequence[RemoteError]) -> RemoteError:
     return RemoteError("; ".join(e.message for e in refused), hint=first.hint, where=first.where)
 
 
-def _region(done: Refreshed) -> dict[str, Any]:
-    changes = [
-        {"name": c.name, "old_usd": float(c.old), "new_usd": float(c.new)} for c in done.changes
-    ]
-    return asdict(done) | {
-        "file": str(done.file),
-        "changes": changes,
-        "missing": list(done.missing),
-        "notes": list(done.notes),
-    }
+def _region(done: Refreshed) -> RefreshedRegion:
+    return RefreshedRegion(
+        region=done.region,
+        file=str(done.file),
+        as_of=done.as_of,
+        on_demand=done.on_demand,
+        spot=done.spot,
+        components=done.components,
+        changes=tuple(PriceChange(name=c.name, old_usd=c.old, new_usd=c.new) for c in done.changes),
+        missing=tuple(done.missing),
+        notes=tuple(done.notes),
+    )
 
 
 def _near(name: str, known: Sequence[str]) -> str:
@@ -117,18 +122,15 @@ def _near(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
 
 
-def _cards(name: str) -> Sequence[Any]:
+def _cards(name: str) -> Sequence[Gpu]:
     if found := gpus.family(name):
         return found
     near = gpus.nearest(name)
+    known = ", ".join(card.name for card in gpus.every())
     raise UsageError(
         f"the catalog has no GPU '{name}'",
-        hint=f"did you mean {' or '.join(near)}?" if near else f"known: {_known_gpus()}",
+        hint=f"did you mean {' or '.join(near)}?" if near else f"known: {known}",
     )
-
-
-def _known_gpus() -> str:
-    return ", ".join(card.name for card in gpus.every())
 
 
 def _one_of(what: str, name: str, known: Sequence[str]) -> str:
@@ -158,11 +160,6 @@ def _by_price(offer: Offer) -> tuple[bool, Decimal, str, str, str]:
         offer.region or "",
         offer.instance_type,
     )
-
-
-def _plain(offer: Offer) -> dict[str, Any]:
-    price = offer.usd_per_hour
-    return asdict(offer) | {"usd_per_hour": None if price is None else float(price)}
 
 
 def _row(offer: Offer) -> list[str]:

@@ -24,6 +24,7 @@ from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.quantization.gguf import GGML_TYPES, GGUF_FILE_TYPES
 
 __all__ = [
+    "FAMILIES",
     "FORMATS",
     "GGML_TYPES",
     "GGUF_FILE_TYPES",
@@ -33,6 +34,10 @@ __all__ = [
     "normal",
     "weights_bytes",
 ]
+
+
+FAMILIES = {"safetensors": "safetensors", "gguf": "GGUF", "mlx": "MLX"}
+"""The families of formats, as they are written."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class Format:
     family: Literal["safetensors", "gguf", "mlx"]
     embeddings_at_16: bool = False
     edges: tuple[float, float] | None = None
+
+    @property
+    def packed(self) -> bool:
+        """Whether weights are unpacked before a prompt is computed with them."""
+        return self.family in ("gguf", "mlx")
 
 
 def _formats() -> Mapping[str, Format]:

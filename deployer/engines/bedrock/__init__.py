@@ -32,6 +32,7 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - 
 ENGINE = Engine(
     name="bedrock",
     families=("safetensors",),
+    formats=("safetensors",),
     vendors=("cpu",),
     memory_fraction=1.0,
     overhead_gib=overhead_gib,

@@ -6,7 +6,7 @@ What it takes and how fast it is depends on the user's code, so both are unknown
 from __future__ import annotations
 
 from deployer.core.domain import Gpu, ModelInfo, Range
-from deployer.engines import Engine
+from deployer.engines import Engine, Metrics
 
 AS_IT_IS = "none"
 """The quantization of a handler: nothing is done to what it loads."""
@@ -37,4 +37,11 @@ ENGINE = Engine(
     overhead_gib=overhead_gib,
     refuses=refuses,
     speed={},
+    metrics=Metrics(
+        running=("handler_requests_running",),
+        output_tokens="handler_completion_tokens_total",
+        prompt_tokens="handler_prompt_tokens_total",
+        requests="handler_request_success_total",
+        last_request="handler_last_request_timestamp_seconds",
+    ),
 )

@@ -14,12 +14,10 @@ from typing import Any
 
 from deployer.agents import handler_server
 from deployer.core import templates
-from deployer.engines import container as images
-from deployer.engines.recipe import KEY_FILE, Order, Recipe
+from deployer.engines.recipe import BUILT, KEY_FILE, Order, Recipe
 
 BASE = "python:3.12.12-slim-bookworm"
 """The official Python image (Docker Hub), where the spec names no other base."""
-BUILT = "localhost/deployer/"
 TEMPLATE = "Dockerfile.handler.j2"
 PORT = 8080
 """SageMaker's port for /ping and /invocations, and so everybody's."""
@@ -33,21 +31,6 @@ HEALTH = (
     f"import urllib.request as u; u.urlopen('http://127.0.0.1:{PORT}/ping', timeout=4)",
 )
 """The base need not have curl; it has Python."""
-
-RECIPE = Recipe(
-    image=BASE,
-    port=PORT,
-    cache=CACHE,
-    arguments=lambda _order, _model: [],
-    read_only=True,
-    health=HEALTH,
-    volume="deployer-handlers",
-)
-
-
-def container(order: Order) -> dict[str, Any]:
-    """Describe the container that serves the handler, in plain data."""
-    return images.of(order, RECIPE, image(order)["image"])
 
 
 def image(order: Order) -> dict[str, Any]:
@@ -114,3 +97,15 @@ def _of_file(file: Path) -> bytes:
     if seen.st_size > LARGE_BYTES:
         return f"{seen.st_size} {seen.st_mtime_ns}".encode()
     return hashlib.sha256(file.read_bytes()).digest()
+
+
+RECIPE = Recipe(
+    image=BASE,
+    build=image,
+    port=PORT,
+    cache=CACHE,
+    arguments=lambda _order, _model: [],
+    read_only=True,
+    health=HEALTH,
+    volume="deployer-handlers",
+)

@@ -17,10 +17,7 @@ def launch(job: Job, machine: Machine) -> Launch:
     Raises:
         PrerequisiteError: the server's libraries are not installed.
     """
-    if not all(map(machine.has_module, NEEDS)):
-        raise PrerequisiteError(
-            "what serves a handler is not installed", hint="pip install 'deployer[handler]'"
-        )
+    installed(machine)
     wanted, handler = job.wanted, job.wanted["handler"]
     config = {
         "handler": str(Path(wanted["model"]) / "handler.py"),
@@ -35,3 +32,16 @@ def launch(job: Job, machine: Machine) -> Launch:
     }
     command = (sys.executable, "-P", "-m", "deployer.agents.handler_server", str(job.config_file))
     return Launch(command, f"{wanted['source']}/handler.py", config=config)
+
+
+def installed(machine: Machine) -> str:
+    """Name the libraries of the server, which are all there.
+
+    Raises:
+        PrerequisiteError: one is not.
+    """
+    if not all(map(machine.has_module, NEEDS)):
+        raise PrerequisiteError(
+            "what serves a handler is not installed", hint="pip install 'deployer[handler]'"
+        )
+    return ", ".join(NEEDS)

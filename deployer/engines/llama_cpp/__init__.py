@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from deployer.core.domain import Gpu, ModelInfo, Range
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine, Speed
+from deployer.engines import Engine, Metrics, Speed
 
 
 def overhead_gib(
@@ -71,6 +71,8 @@ _METAL = replace(
 ENGINE = Engine(
     name="llama.cpp",
     families=("gguf",),
+    formats=("gguf",),
+    suggested_formats=("q8_0", "q6_k", "q4_k_m"),
     vendors=("nvidia", "amd", "apple", "other", "cpu"),
     memory_fraction=0.95,
     overhead_gib=overhead_gib,
@@ -79,4 +81,9 @@ ENGINE = Engine(
     offloads=True,
     speed={"nvidia": _CUDA, "apple": _METAL},
     ignores_eos=True,
+    metrics=Metrics(
+        running=("llamacpp:requests_processing", "llamacpp:requests_deferred"),
+        output_tokens="llamacpp:tokens_predicted_total",
+        prompt_tokens="llamacpp:prompt_tokens_total",
+    ),
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.agents import llama_server
+from deployer.core import installation
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.engines.launch import HOST, Job, Launch, Machine, program
+
+WHEEL = "xllamacpp"
 
 
 def launch(job: Job, machine: Machine) -> Launch:
@@ -16,18 +19,29 @@ def launch(job: Job, machine: Machine) -> Launch:
         PrerequisiteError: llama.cpp is not installed, or cannot do what is asked.
         UsageError: there is no such file.
     """
-    model = _model(job)
-    wheel, server = machine.has_module("xllamacpp"), machine.which("llama-server")
+    model, server = _model(job), installed(machine)
     what = f"llama.cpp with {model.name}"
-    if wheel:
+    if server == WHEEL:
         command = program(llama_server.__file__, str(job.config_file))
         return Launch(tuple(command), what, config=_config(job, model))
-    if server:
-        return Launch((server, *arguments(job, model)), what)
-    raise PrerequisiteError(
-        "llama.cpp is not installed",
-        hint="pip install 'deployer[llama-cpp]', or put llama-server on PATH",
-    )
+    return Launch((server, *arguments(job, model)), what)
+
+
+def installed(machine: Machine) -> str:
+    """Return the name of the wheel, or else the `llama-server` that is on PATH.
+
+    Raises:
+        PrerequisiteError: there is neither.
+    """
+    if machine.has_module(WHEEL):
+        return WHEEL
+    server = machine.which("llama-server")
+    if server is None:
+        raise PrerequisiteError(
+            "llama.cpp is not installed",
+            hint=f"{installation.add_extra('llama-cpp')}, or put llama-server on PATH",
+        )
+    return server
 
 
 def arguments(job: Job, model: Path) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from deployer.core.domain import GIB, Gpu, ModelInfo, Range
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine
+from deployer.engines import Engine, Metrics
 from deployer.engines.llama_cpp import ENGINE as LLAMA_CPP
 
 PREFILL_TOKENS = 2048
@@ -52,12 +52,21 @@ the same memory, with a wider band."""
 ENGINE = Engine(
     name="mlx",
     families=("safetensors",),
+    formats=("mlx", "safetensors"),
+    suggested_formats=("mlx_4bit",),
     vendors=("apple", "cpu"),
     by_name=("cpu",),
     memory_fraction=0.95,  # of a CPU's; on Apple silicon it is what Metal grants
     overhead_gib=overhead_gib,
     refuses=refuses,
     speed={"apple": _METAL},
+    metrics=Metrics(
+        running=("mlx_requests_running",),
+        output_tokens="mlx_completion_tokens_total",
+        prompt_tokens="mlx_prompt_tokens_total",
+        requests="mlx_request_success_total",
+        last_request="mlx_last_request_timestamp_seconds",
+    ),
     elsewhere="mlx serves on Apple silicon without Docker: use target local with provider native (or auto) there,"
     " or leave serve.engine out",
 )

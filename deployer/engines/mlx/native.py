@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.agents import mlx_server
+from deployer.core import installation
 from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
 
@@ -24,7 +25,6 @@ BOOT = (
 )
 """Runs the program in any Python, whose own modules come first."""
 VERSIONS = "0.32.0 or newer"
-INSTALL = "pip install 'deployer[mlx]', or: uv tool install mlx-lm (on Linux: 'mlx-lm[cpu]')"
 
 
 def launch(job: Job, machine: Machine) -> Launch:
@@ -33,7 +33,7 @@ def launch(job: Job, machine: Machine) -> Launch:
     Raises:
         PrerequisiteError: it is not installed, or too old, or cannot do what is asked.
     """
-    start, version = installed(machine)
+    start, version = located(machine)
     return Launch(
         (*start, str(job.config_file)),
         f"mlx_lm {version} with {job.wanted['source']}",
@@ -41,7 +41,17 @@ def launch(job: Job, machine: Machine) -> Launch:
     )
 
 
-def installed(machine: Machine) -> tuple[tuple[str, ...], str]:
+def installed(machine: Machine) -> str:
+    """Return the version of mlx_lm.
+
+    Raises:
+        PrerequisiteError: mlx_lm is not installed, or too old.
+    """
+    _, version = located(machine)
+    return f"mlx_lm {version}"
+
+
+def located(machine: Machine) -> tuple[tuple[str, ...], str]:
     """Return the command that runs `agents/mlx_server`, without its argument, and the version of mlx_lm.
 
     Raises:
@@ -49,7 +59,10 @@ def installed(machine: Machine) -> tuple[tuple[str, ...], str]:
     """
     python = sys.executable if machine.has_module("mlx_lm") else _python_of(machine)
     if python is None:
-        raise PrerequisiteError("mlx_lm is not installed", hint=INSTALL)
+        raise PrerequisiteError(
+            "mlx_lm is not installed",
+            hint=f"{installation.add_extra('mlx')}, or: uv tool install mlx-lm (on Linux: 'mlx-lm[cpu]')",
+        )
     start = (python, "-P", "-c", BOOT, str(Path(mlx_server.__file__).parents[1]))
     return start, _version(machine, start)
 

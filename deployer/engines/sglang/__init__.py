@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.core.domain import ModelInfo, Range
-from deployer.engines import vllm
+from deployer.engines import Metrics, vllm
 
 
 def overhead_gib(info: ModelInfo, gpus: int = 1, memory_gib: float | None = None) -> Range:
@@ -28,5 +28,10 @@ ENGINE = replace(
     most_sequences=2048,
     overhead_gib=overhead_gib,
     read_start=None,
+    metrics=Metrics(
+        running=("sglang:num_running_reqs", "sglang:num_queue_reqs"),
+        output_tokens="sglang:generation_tokens_total",
+        requests="sglang:num_requests_total",
+    ),
 )
 """SGLang derives `mem_fraction_static` from the GPU: 0.88 for one of 80 GB in 2025, more for larger ones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.core.domain import GIB, Gpu, ModelInfo, Range
 from deployer.core.gpu_traits import before_ampere, generation
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine, Speed
+from deployer.engines import Engine, Metrics, Speed
 from deployer.engines.vllm.startup_log import read_start
 
 LARGE_MOE = 60_000_000_000
@@ -117,6 +117,8 @@ rows did not contradict, and prefill 0.77 and interference 1.17 are the fact she
 ENGINE = Engine(
     name="vllm",
     families=("safetensors",),
+    formats=("safetensors",),
+    suggested_formats=("fp8", "awq", "gptq"),
     vendors=("nvidia", "amd"),
     memory_fraction=0.92,
     overhead_gib=overhead_gib,
@@ -129,4 +131,9 @@ ENGINE = Engine(
     speed={"nvidia": SPEED},
     ignores_eos=True,
     read_start=read_start,
+    metrics=Metrics(
+        running=("vllm:num_requests_running", "vllm:num_requests_waiting"),
+        output_tokens="vllm:generation_tokens_total",
+        requests="vllm:request_success_total",
+    ),
 )

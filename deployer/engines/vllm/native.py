@@ -25,18 +25,27 @@ def launch(job: Job, machine: Machine) -> Launch:
     Raises:
         PrerequisiteError: it is not installed, or cannot do what is asked.
     """
+    return Launch(
+        (installed(machine), *arguments(job)),
+        f"vLLM with {job.wanted['source']}",
+        environment=PRIVATE,
+        secrets={"VLLM_API_KEY": job.key_file},
+    )
+
+
+def installed(machine: Machine) -> str:
+    """Return the `vllm` that is on PATH.
+
+    Raises:
+        PrerequisiteError: there is none.
+    """
     vllm = machine.which("vllm")
     if vllm is None:
         raise PrerequisiteError(
             "vllm is not on PATH",
             hint="pip install vllm (in an environment of its own), and put its bin folder on PATH",
         )
-    return Launch(
-        (vllm, *arguments(job)),
-        f"vLLM with {job.wanted['source']}",
-        environment=PRIVATE,
-        secrets={"VLLM_API_KEY": job.key_file},
-    )
+    return vllm
 
 
 def arguments(job: Job) -> list[str]:

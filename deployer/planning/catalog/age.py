@@ -6,6 +6,7 @@ A date that gives only the month or the year counts from its first day, so that 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Protocol
 
 STALE_DAYS = 90
@@ -27,7 +28,7 @@ def age_days(as_of: str, today: str) -> int:
     Raises:
         ValueError: one of them is not a date.
     """
-    return max(0, _day(today) - _day(as_of))
+    return max(0, (_day(today) - _day(as_of)).days)
 
 
 def oldest(prices: Iterable[Dated]) -> str | None:
@@ -56,9 +57,7 @@ def stale(prices: Dated | Iterable[Dated], today: str, days: int = STALE_DAYS) -
     return " and ".join(said) or None
 
 
-def _day(date: str) -> int:
-    """Number the days of the Gregorian calendar, by the usual formula for civil dates."""
-    year, month, day = (*(int(part) for part in date[:10].split("-")), 1, 1)[:3]
-    if month <= 2:
-        year, month = year - 1, month + 12
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day
+def _day(said: str) -> date:
+    """Read an ISO date or time; the first of the month or of the year, where it names no day."""
+    year, month, day = (*(int(part) for part in said[:10].split("-")), 1, 1)[:3]
+    return date(year, month, day)

@@ -22,11 +22,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from deployer.core.documents.compare import Traffic
 from deployer.core.domain import HOURS_PER_MONTH
 from deployer.planning.compare import breakeven, curve, rules, scaling_wall
 from deployer.planning.compare.bill import Pricing
 from deployer.planning.compare.options import Asked, other_ways, own_way
-from deployer.planning.compare.result import Comparison, Paid, Recommendation, Row, Traffic
+from deployer.planning.compare.result import Comparison, Paid, Recommendation, Row
 from deployer.planning.compare.rows import row
 from deployer.planning.traffic.demand import Demand, of_traffic
 

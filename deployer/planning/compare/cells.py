@@ -109,8 +109,9 @@ def capacity(way: Way, asked: Asked, how: Serving | None, ran: Ran | None) -> di
     shares = sorted((ran.fast.cold_share, ran.slow.cold_share))
     slow = ran.slow
     used = [run.utilisation for run in (ran.fast, ran.slow) if run.utilisation is not None]
+    low, high = map(float, ran.copies)
     return {
-        "copies": _figure(slow.copies if how.known else None, basis, speed, pair=_span(ran.copies)),
+        "copies": _figure(slow.copies if how.known else None, basis, speed, pair=(low, high)),
         "capacity_users": _users(way, asked, ran),
         "capacity_per_hour": _per_hour(how, ran, basis, speed),
         "utilisation": _figure(slow.utilisation, basis, speed, "share", _ends(used)),
@@ -149,10 +150,6 @@ def _wait(seconds: float | None, source: str) -> Cell:
     if seconds is None:
         return _unknown(source)
     return Cell(wait_class(seconds), "estimated", f"simulated from {source}")
-
-
-def _span(pair: tuple[Decimal, Decimal]) -> Range:
-    return float(pair[0]), float(pair[1])
 
 
 def _ends(values: Sequence[float]) -> Range | None:

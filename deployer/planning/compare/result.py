@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from deployer.core.documents.compare import Rule, Traffic, Wait
 from deployer.core.domain import Basis, Item, Offer
 from deployer.planning.traffic.simulation import Simulation
 
 Value = str | bool | int | float | Decimal | None
 Money = tuple[Decimal, Decimal]
 """Lowest and highest likely."""
-Verdict = Literal["applies", "does not apply", "left out", "nothing left"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WeekHour(NamedTuple):
     requests: float
     running_hours: float  # of all copies
     utilisation: float | None
-    wait: str  # none | seconds | minutes | overloaded | unknown
+    wait: Wait
     cold_starts: float
     met_cold: float
 
@@ -125,16 +125,6 @@ class Wall:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What one rule says. `keeps` are the targets that it leaves."""
-
-    rule: str
-    verdict: Verdict
-    detail: str
-    keeps: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Recommendation:
     """The target that the rules leave and that costs least, why, and what development would take."""
 
@@ -143,19 +133,6 @@ class Recommendation:
     close: tuple[str, ...] = ()  # others whose cost cannot be told apart from it
     development: str | None = None
     hybrid: str | None = None  # said where development and production want different targets
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What was asked, and how it is spread."""
-
-    requests_per_month: float
-    tokens_per_month: float
-    input_tokens: float
-    output_tokens: float
-    peak_per_hour: float
-    burstiness: float
-    source: str
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from deployer.core.documents.compare import Rule
 from deployer.core.units import usd
 from deployer.planning.compare.breakeven import cheaper, within
-from deployer.planning.compare.result import Recommendation, Row, Rule
+from deployer.planning.compare.result import Recommendation, Row
 from deployer.planning.traffic.demand import Demand
 from deployer.spec import Spec
 

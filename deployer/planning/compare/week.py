@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from deployer.core.documents.compare import Wait
 from deployer.planning.compare.result import WeekHour
 from deployer.planning.traffic.profile import HOURS
-from deployer.planning.traffic.simulation import Hour, Simulation
+from deployer.planning.traffic.simulation import Simulation
 
-WAITS = ((1.0, "none"), (60.0, "seconds"), (600.0, "minutes"))
+WAITS: tuple[tuple[float, Wait], ...] = ((1.0, "none"), (60.0, "seconds"), (600.0, "minutes"))
 """A mean wait below so many seconds is called so; anything longer is `overloaded`."""
 
 
-def wait_class(seconds: float | None) -> str:
+def wait_class(seconds: float | None) -> Wait:
     """Say how long requests wait for their turn: none, seconds, minutes, overloaded or unknown."""
     if seconds is None:
         return "unknown"
@@ -21,23 +22,20 @@ def wait_class(seconds: float | None) -> str:
 
 def typical(simulation: Simulation) -> tuple[WeekHour, ...]:
     """Return the means of each hour of the week over all weeks; a log shorter than a week gives what it has."""
-    return tuple(map(_mean, _same(simulation.hours)))
+    return tuple(_mean(simulation, hour) for hour in range(min(HOURS, len(simulation.requests))))
 
 
-def _same(hours: Sequence[Hour]) -> Iterator[Sequence[Hour]]:
-    for hour in range(min(HOURS, len(hours))):
-        yield hours[hour::HOURS]
+def _mean(simulation: Simulation, hour: int) -> WeekHour:
+    def mean(column: Sequence[float]) -> float:
+        same = column[hour::HOURS]
+        return sum(same) / len(same)
 
-
-def _mean(hours: Sequence[Hour]) -> WeekHour:
-    count = len(hours)
-    used = [h.utilisation for h in hours if h.utilisation is not None]
-    waits = [h.wait_seconds for h in hours if h.wait_seconds is not None]
+    used, waits = simulation.utilisations, simulation.waits
     return WeekHour(
-        requests=sum(h.requests for h in hours) / count,
-        running_hours=sum(h.copy_hours for h in hours) / count,
-        utilisation=sum(used) / len(used) if used else None,
-        wait=wait_class(sum(waits) / len(waits) if waits else None),
-        cold_starts=sum(h.cold_starts for h in hours) / count,
-        met_cold=sum(h.met_cold for h in hours) / count,
+        requests=mean(simulation.requests),
+        running_hours=mean(simulation.copy_hours),
+        utilisation=None if used is None else mean(used),
+        wait=wait_class(None if waits is None else mean(waits)),
+        cold_starts=mean(simulation.cold_starts),
+        met_cold=mean(simulation.met_cold),
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from deployer.core.domain import SECONDS_PER_HOUR
+
 WARN_AT = Decimal("0.8")
-HOUR = Decimal(3600)
 
 Over = Literal["stop", "warn"]
 
@@ -46,7 +47,7 @@ def hours_run(runs: Iterable[Run], since: float, now: float) -> Decimal:
         if end > start:
             total += end - start
             done = end
-    return Decimal(str(total)) / HOUR
+    return Decimal(str(total)) / SECONDS_PER_HOUR
 
 
 def cost(ran_hours: Decimal, existed_hours: Decimal, prices: Prices) -> Decimal:
@@ -57,7 +58,7 @@ def cost(ran_hours: Decimal, existed_hours: Decimal, prices: Prices) -> Decimal:
 
 def cost_of(runs: Iterable[Run], since: float, now: float, prices: Prices) -> Decimal:
     """What launches have cost from `since` (when it was made, or the month's first) to `now`, in USD."""
-    existed = Decimal(str(max(0.0, now - since))) / HOUR
+    existed = Decimal(str(max(0.0, now - since))) / SECONDS_PER_HOUR
     return cost(hours_run(runs, since, now), existed, prices)
 
 

@@ -45,14 +45,10 @@ def _spent(amount: float) -> str:
     return million(amount) if amount >= 1000 else f"{amount:g}"
 
 
-def _span(pair: Money) -> tuple[float, float]:
-    return float(pair[0]), float(pair[1])
-
-
 def _line(
     name: str, xs: Sequence[float], pairs: Sequence[Money], said: Callable[[float], str]
 ) -> Line:
-    points = tuple((x, *_span(pair)) for x, pair in zip(xs, pairs, strict=True))
+    points = tuple((x, float(low), float(high)) for x, (low, high) in zip(xs, pairs, strict=True))
     titles = tuple(
         f"{name}, {said(x)}: {within(pair)} USD" for x, pair in zip(xs, pairs, strict=True)
     )

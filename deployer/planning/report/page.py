@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from deployer.core.documents.compare import Rule
 from deployer.core.units import usd
 from deployer.planning.compare.breakeven import within
-from deployer.planning.compare.result import Cell, Comparison, Row, Rule
+from deployer.planning.compare.result import Cell, Comparison, Row
 from deployer.planning.compare.text import SHOWN, figure, told
 from deployer.planning.report.bill import Bill, bill
 from deployer.planning.report.footnotes import Sources
@@ -138,15 +139,15 @@ def _cards(made: Comparison, sources: Sources) -> Iterator[Card]:
             chosen=row.target == made.recommendation.target,
             close=row.target in made.recommendation.close,
             refused=row.reasons,
-            month=Figure(_amount(amount), month.basis, sources.number(month.source)),
+            month=Figure(
+                "unknown" if amount is None else usd(amount),
+                month.basis,
+                sources.number(month.source),
+            ),
             within=_range(row),
             upfront=_figure(row.cells["upfront_usd"], sources),
             share=float(amount / most) if amount and most else 0.0,
         )
-
-
-def _amount(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else usd(amount)
 
 
 def _range(row: Row) -> str:

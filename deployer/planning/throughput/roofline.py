@@ -162,8 +162,7 @@ class Roofline:
             rate = 1 / math.pow(rate**-PNORM + (ceiling * 1e12) ** -PNORM, 1 / PNORM)
         rate *= speed.prefill_moe if self.info.experts else 1.0
         rate *= speed.prefill_blackwell if generation(self.gpu) == "blackwell" else 1.0
-        packed = FORMATS[self.form].family in ("gguf", "mlx")
-        return rate * (speed.prefill_packed if packed else 1.0)
+        return rate * (speed.prefill_packed if FORMATS[self.form].packed else 1.0)
 
     def _fixed(self, batch: float) -> float:
         speed = self.speed

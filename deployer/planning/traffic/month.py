@@ -57,6 +57,7 @@ class Month:
 
     usage: Usage
     cold_share: Range
+    weeks: int = WEEKS  # that were simulated
 
 
 def of_sleeper(traffic: Traffic, sleeper: Sleeper) -> Month:

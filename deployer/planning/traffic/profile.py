@@ -63,11 +63,12 @@ def usage(
     cold = [minutes / 60 for minutes in cold_start_minutes]
     awake = [_month(_awake(rates, window, start)) for window, start in zip(kept, cold, strict=True)]
     busy = [_month(_awake(rates, seconds / 3600, 0.0)) for seconds in times]
+    most = Decimal(HOURS_PER_MONTH) if per_day else Decimal(0)
     return month(
         per_day * DAYS_PER_MONTH,
         (_field(traffic, "input_tokens"), _field(traffic, "output_tokens")),
         active_hours=(awake[0], awake[1]),
-        busy_hours=(busy[0], busy[1]) if seconds_per_request else _anything(per_day),
+        busy_hours=(busy[0], busy[1]) if seconds_per_request else (Decimal(0), most),
     )
 
 
@@ -153,10 +154,6 @@ def _until(time: float, sums: Sequence[float]) -> float:
 
 def _month(share: float) -> Decimal:
     return Decimal(str(round(min(1.0, max(0.0, share)) * HOURS_PER_MONTH, 6)))
-
-
-def _anything(per_day: Decimal) -> tuple[Decimal, Decimal]:
-    return Decimal(0), Decimal(HOURS_PER_MONTH) if per_day else Decimal(0)
 
 
 def _field(traffic: Any, name: str) -> Any:

@@ -13,10 +13,10 @@ Where a silent night ends, that is one start each morning, however many come at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, log1p
-from typing import NamedTuple
 
 from deployer.planning.traffic.profile import STEPS
 
@@ -26,61 +26,82 @@ FLAT = 1e-6
 """Below this difference the formula's own rounding would tell more than the difference does."""
 
 
-class _Window(NamedTuple):
-    """Requests expected in the window before a quarter begins, before its kink, before it ends; where that is."""
-
-    begin: float
-    kink: float
-    end: float
-    at: float  # 0 to 1
-
-
 def asleep(
     rates: Sequence[float], keep_hours: float | None, seconds: float, cold_hours: float
 ) -> tuple[float, ...]:
     """Return the share of each hour asleep; `keep_hours` None never sleeps. Hours repeat in both directions."""
     if keep_hours is None:
         return (0.0,) * len(rates)
-    kept, starting = (_windows(rates, w) for w in (keep_hours + seconds / 3600, cold_hours))
-    quarters = [
-        _asleep(window, before.begin) for window, before in zip(kept, starting, strict=True)
+    quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
+    windows = _Windows.of(quarters, keep_hours + seconds / 3600)
+    starting = _Windows.of(quarters, cold_hours).begins
+    part, rest = windows.part, 1 - windows.part
+    shares = [
+        0.0
+        if begin > CERTAIN and kink > CERTAIN and end > CERTAIN
+        else part * _mean(begin, kink, s) + rest * _mean(kink, end, s)
+        for begin, kink, end, s in zip(
+            windows.begins, _positive(windows.kinks), windows.ends, starting, strict=True
+        )
     ]
     return tuple(
-        sum(quarters[first : first + STEPS]) / STEPS for first in range(0, len(quarters), STEPS)
+        sum(shares[first : first + STEPS]) / STEPS for first in range(0, len(shares), STEPS)
     )
 
 
-def _asleep(window: _Window, s: float) -> float:
-    """The share of one quarter of an hour."""
-    begin, kink, end, at = window
-    if min(begin, kink, end) > CERTAIN:
-        return 0.0
-    return at * _mean(begin, kink, s) + (1 - at) * _mean(kink, end, s)
-
-
 def _mean(m0: float, m1: float, s: float) -> float:
-    if abs(m1 - m0) < FLAT:
+    """The mean share while m goes from one value to another."""
+    if -FLAT < m1 - m0 < FLAT:
         asleep = exp(-(m0 + m1) / 2)
         return asleep / (1 + s * asleep)
-    return (_integral(m1, s) - _integral(m0, s)) / (m1 - m0)
+    if s < FLAT:
+        return (-exp(-m1) + exp(-m0)) / (m1 - m0)
+    return (-log1p(s * exp(-m1)) / s + log1p(s * exp(-m0)) / s) / (m1 - m0)
 
 
-def _integral(m: float, s: float) -> float:
-    return -exp(-m) if s < FLAT else -log1p(s * exp(-m)) / s
+@dataclass(frozen=True)
+class _Windows:
+    """The requests expected in the window before each quarter of an hour begins, before its kink, before it ends.
+
+    `part` is where the kink is, 0 to 1 of every quarter: there the window's own beginning passes into the
+    next quarter. `leaving` and `entered` are the requests of the quarters that it passes from and into.
+    """
+
+    part: float
+    kinks: Sequence[float]
+    quarters: Sequence[float]
+    leaving: Sequence[float]
+    entered: Sequence[float]
+
+    @classmethod
+    def of(cls, quarters: Sequence[float], hours: float) -> _Windows:
+        """The windows of so many hours; the quarters repeat in both directions."""
+        sums = [0.0, *accumulate(quarters)]
+        count, total = len(quarters), sums[-1]
+        turns, rest = divmod(hours * STEPS, count)
+        back, part = int(rest), rest % 1.0
+        cut, missed = count - back, turns * total
+        before = [*sums[cut:], *sums[1:cut]]  # what came until the window begins
+        more = [missed + total] * (back + 1) + [missed] * (cut - 1)
+        kinks = [
+            came + part * quarter - left + again
+            for came, quarter, left, again in zip(sums[:-1], quarters, before, more, strict=True)
+        ]
+        leaving = [*quarters[cut - 1 :], *quarters[: cut - 1]]
+        return cls(part, kinks, quarters, leaving, [*quarters[cut:], *quarters[:cut]])
+
+    @property
+    def begins(self) -> list[float]:
+        """The requests before each quarter begins."""
+        part, columns = self.part, (self.kinks, self.quarters, self.leaving)
+        return _positive(k - part * (new - old) for k, new, old in zip(*columns, strict=True))
+
+    @property
+    def ends(self) -> list[float]:
+        """The requests before each quarter ends."""
+        rest, columns = 1 - self.part, (self.kinks, self.quarters, self.entered)
+        return _positive(k + rest * (new - old) for k, new, old in zip(*columns, strict=True))
 
 
-def _windows(rates: Sequence[float], window: float) -> Iterator[_Window]:
-    """The requests expected in the window before each quarter of an hour."""
-    quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
-    sums = (0.0, *accumulate(quarters))
-    count, total = len(quarters), sums[-1]
-    turns, rest = divmod(window * STEPS, count)
-    back, part = int(rest), rest % 1.0
-    for i, quarter in enumerate(quarters):
-        j, missed = i - back, turns * total
-        if j <= 0:
-            j, missed = j + count, missed + total
-        kink = sums[i] + part * quarter - sums[j] + missed
-        begin = kink - part * (quarter - quarters[j - 1])
-        end = kink + (1 - part) * (quarter - quarters[j % count])
-        yield _Window(max(0.0, begin), max(0.0, kink), max(0.0, end), part)
+def _positive(numbers: Iterable[float]) -> list[float]:
+    return [number if number > 0.0 else 0.0 for number in numbers]  # noqa: FURB136 - max takes twice as long

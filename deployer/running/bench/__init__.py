@@ -15,43 +15,33 @@ Latencies are those of C requests at once, not those of a rate of arrivals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployer import __version__
 from deployer.core.clock import now
+from deployer.core.documents.bench import BenchDocument, BenchLoad, ColdStart, Percentiles, Run
 from deployer.core.home import home
 from deployer.planning.measured import Measurement, Speed
 from deployer.sources import measurements
 
 if TYPE_CHECKING:
     from deployer.running.bench.endpoints import Subject
-    from deployer.running.bench.samples import Load, Percentiles, Run, Start
+    from deployer.running.bench.samples import Load
 
 SOURCE = "deployer bench"
 
 
 def document(
-    runs: Sequence[Run], starts: Sequence[Start], load: Load, kept: Sequence[Path]
-) -> dict[str, Any]:
+    runs: Sequence[Run], starts: Sequence[ColdStart], load: Load, kept: Sequence[Path]
+) -> BenchDocument:
     """Return the bench document."""
-    return {
-        "runs": [_rounded(asdict(run)) for run in runs],
-        "cold_starts": [_rounded(asdict(start)) for start in starts],
-        "load": {
-            "input_tokens": load.input_tokens,
-            "output_tokens": load.output_tokens,
-            "seed": load.seed,
-        },
-        "kept": [str(file) for file in kept],
-    }
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 3)
-    return {k: _rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
+    asked = BenchLoad(
+        input_tokens=load.input_tokens, output_tokens=load.output_tokens, seed=load.seed
+    )
+    return BenchDocument(
+        runs=tuple(runs), cold_starts=tuple(starts), load=asked, kept=tuple(map(str, kept))
+    )
 
 
 def keep_all(subjects: Sequence[Subject], runs: Sequence[Run]) -> list[Path]:

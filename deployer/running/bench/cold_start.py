@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from deployer.core.deployment import Deployment
+from deployer.core.documents.bench import ColdStart
 from deployer.core.errors import RemoteError, UsageError
-from deployer.engines import engine
 from deployer.providers import registry
 from deployer.providers.api import Runner, Say
 from deployer.running import lookup, openai_client
 from deployer.running.bench.endpoints import Subject, of_deployment
 from deployer.running.bench.probe import failure
-from deployer.running.bench.samples import Sample, Start
+from deployer.running.bench.samples import Sample
 from deployer.running.bench.sse_client import ask, body_of, client_of
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
@@ -27,7 +27,7 @@ LOOK_S = 0.05
 
 def start_cold(
     home: Path, name: str, say: Say, now: Callable[[], str], limit_s: float
-) -> tuple[Start, Subject]:
+) -> tuple[ColdStart, Subject]:
     """Stop a deployment and start it again; return how long that took, and it as a subject.
 
     Requests that it is answering are lost. Files that the system has read before may still be in memory.
@@ -54,7 +54,7 @@ def start_cold(
         took = asyncio.run(_first_answer(subject, limit_s)) - began
         found = tuple(runner.found(name))
         store.save(replace(record, ready_at=now(), resources=found))
-    return Start(name, took), subject
+    return ColdStart(name, took), subject
 
 
 def _runner(record: Deployment, home: Path) -> Runner:
@@ -68,7 +68,7 @@ def _runner(record: Deployment, home: Path) -> Runner:
 
 
 def _await(record: Deployment, runner: Runner, endpoint: Endpoint, until: float) -> None:
-    path = engine(record.engine).health_path
+    path = registry.engine_of(record.target, record.provider, record.engine).health_path
     while not openai_client.healthy(endpoint, path):
         if not runner.alive(record.name) or time.monotonic() > until:
             raise RemoteError(

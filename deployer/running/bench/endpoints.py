@@ -10,6 +10,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import RemoteError, UsageError, quoted
 from deployer.planning.measured import Served
+from deployer.providers.registry import engine_of
 from deployer.running.health import endpoint_of
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
@@ -25,7 +26,7 @@ class Subject:
     endpoint: Endpoint
     model: str  # as the endpoint calls it
     deployment: str | None = None
-    engine: str | None = None
+    ignores_eos: bool = False  # whether its engine is known to (`Engine.ignores_eos`)
     served: Served | None = None
     spec_digest: str | None = None
     load: Mapping[str, int] = field(default_factory=dict)
@@ -72,7 +73,7 @@ def of_plan(endpoint: Endpoint, model: str, plan: Plan) -> Subject:
     return Subject(
         endpoint=endpoint,
         model=model,
-        engine=sizing.engine,
+        ignores_eos=engine_of(plan.target, plan.provider, sizing.engine).ignores_eos,
         served=Served.by(plan.model, sizing, offer),
         spec_digest=plan.spec_digest,
         load={name: figure for name, figure in asked.items() if figure is not None},
@@ -86,7 +87,7 @@ def _subject(record: Deployment, endpoint: Endpoint) -> Subject:
         endpoint=endpoint,
         model=record.model,
         deployment=record.name,
-        engine=record.engine,
+        ignores_eos=engine_of(record.target, record.provider, record.engine).ignores_eos,
         served=Served.of(known),
         spec_digest=record.spec_digest,
         load=load,

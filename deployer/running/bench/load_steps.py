@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from deployer.core.documents.bench import Run
 from deployer.running.bench.endpoints import Subject
 from deployer.running.bench.probe import failure, meet, request
-from deployer.running.bench.samples import Answering, Load, Run, Sample
+from deployer.running.bench.samples import Answering, Load, Sample
 from deployer.running.bench.sse_client import ask, client_of
 from deployer.running.bench.statistics import summed_up
 from deployer.running.openai_client import ANSWER_S

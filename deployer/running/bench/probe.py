@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import DeployerError, RemoteError, UsageError
-from deployer.engines import engine
 from deployer.running.bench.endpoints import Subject
 from deployer.running.bench.prompts import prompt
 from deployer.running.bench.samples import Answering, Load, Sample
@@ -110,8 +109,7 @@ async def _say(
 
 def _extra(subject: Subject) -> Mapping[str, object]:
     """Keep the answers as long as asked, where the engine is known to take that wish."""
-    known = subject.engine is not None and engine(subject.engine).ignores_eos
-    return {"ignore_eos": True} if known else {}
+    return {"ignore_eos": True} if subject.ignores_eos else {}
 
 
 def _counted(answering: Answering, short: Sample, longer: Sample, words: int) -> Answering:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-CountedFrom = Literal["usage", "chunks"]
+from deployer.core.documents.bench import CountedFrom
 
 
 @dataclass(frozen=True)
@@ -30,44 +29,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Percentiles:
-    """The median, and what 95 % and 99 % of the values do not exceed."""
-
-    p50: float
-    p95: float
-    p99: float
-
-
-@dataclass(frozen=True)
-class Run:
-    """What was measured of one endpoint at one concurrency.
-
-    `ttft_ms` is the time to the first piece of text, `itl_ms` the time between two pieces, `tpot_ms` a
-    request's time per output token after the first, `e2e_ms` the time to the end of the answer.
-    `client_cpu_share` is how busy the measuring process itself was: near 1 it is what was measured.
-    """
-
-    deployment: str | None
-    url: str
-    model: str
-    concurrency: int
-    requests: int  # those that succeeded
-    errors: int
-    error_kinds: Mapping[str, int]
-    seconds: float
-    ttft_ms: Percentiles | None
-    itl_ms: Percentiles | None
-    tpot_ms: Percentiles | None
-    e2e_ms: Percentiles | None
-    output_tok_s: float | None
-    requests_per_s: float
-    input_tokens: float | None  # mean of a request; None where the server does not count
-    output_tokens: float | None
-    counted_from: CountedFrom
-    client_cpu_share: float
-
-
-@dataclass(frozen=True)
 class Load:
     """What is asked of an endpoint: tokens of each request, and the steps of the ladder.
 
@@ -80,14 +41,6 @@ class Load:
     requests: int | None = None
     duration_s: float = 30.0
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Start:
-    """How long a deployment took from its start to its first answer."""
-
-    deployment: str
-    first_answer_s: float
 
 
 @dataclass(frozen=True)

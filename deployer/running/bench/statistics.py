@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from deployer.core.documents.bench import CountedFrom, Percentiles, Run
 from deployer.running.bench.endpoints import Subject
-from deployer.running.bench.samples import CountedFrom, Percentiles, Run, Sample
+from deployer.running.bench.samples import Sample
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

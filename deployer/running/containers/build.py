@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from deployer.core.errors import RemoteError
-from deployer.engines.fastapi.container import BUILT
+from deployer.engines.recipe import BUILT
 from deployer.providers.api import Say
 from deployer.running.containers import pull
 from deployer.running.containers.build_context import Source, context

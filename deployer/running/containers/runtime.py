@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import DeployerError
 from deployer.core.files import write_private
-from deployer.engines.fastapi.container import BUILT
+from deployer.engines.recipe import BUILT
 from deployer.providers.api import Say
 from deployer.running.containers import arguments, build, daemon, inspection, pull
 from deployer.running.containers.inspection import Found

@@ -68,7 +68,7 @@ def start(
     argv = [sys.executable, "-P", supervisor.__file__, str(folder)]
     done = subprocess.run(
         argv,
-        env=_environment(folder),
+        env={MARK: str(folder)} | dict(_kept()),
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -153,10 +153,6 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)  # psutil makes sure that it is still the same process
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    return {MARK: str(folder)} | dict(_kept())
 
 
 def _kept() -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from deployer.providers.api import Say
 from deployer.running.native import gpu, hub_cache, logs, process
 from deployer.running.native.ports import HOST, free_port
 from deployer.running.store import Store
+from deployer.sources import installed
 
 PROCESS = "local:index:Process"
 
@@ -22,7 +23,7 @@ class NativeRunner:
 
     def __init__(self, home: Path, machine: Machine | None = None) -> None:
         self.store = Store(home)
-        self.machine = machine or Machine.here()
+        self.machine = machine or installed.here()
 
     def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
         """Start the engine under its supervisor and return the base URL.

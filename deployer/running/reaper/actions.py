@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from deployer.agents.idle import Decision, Observation, decide
 from deployer.core.errors import DeployerError
@@ -25,17 +25,6 @@ class Outcome:
     machine: Machine
     done: Literal["stop", "destroy", "keep", "failed"]
     why: str
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "deployment": self.machine.deployment,
-            "region": self.machine.scope,
-            "id": self.machine.id,
-            "done": self.done,
-            "reason": self.why,
-        }
 
 
 def chosen(verdicts: Sequence[MachineVerdict], verb: Verb) -> list[MachineVerdict]:

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from deployer.agents.idle import Decision
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.planning.cost import spending
 from deployer.planning.cost.spending import Verdict
 from deployer.providers.cloud import Gap, MachineControl
-from deployer.running.reaper.verdicts import HOUR, MachineVerdict
+from deployer.running.reaper.verdicts import MachineVerdict
 
 
 def month_start(now: float) -> float:
@@ -58,8 +59,10 @@ def _spent(one: MachineVerdict, ran: Mapping[str, Decimal], now: float) -> Decim
         return None
     since = month_start(now)
     this_run = now - max(since, one.machine.started_at) if one.machine.running else 0.0
-    hours = max(ran[one.machine.id], Decimal(int(this_run)) / HOUR)  # what is counted comes late
-    existed = Decimal(int(now - max(since, one.machine.made_at))) / HOUR
+    hours = max(
+        ran[one.machine.id], Decimal(int(this_run)) / SECONDS_PER_HOUR
+    )  # what is counted comes late
+    existed = Decimal(int(now - max(since, one.machine.made_at))) / SECONDS_PER_HOUR
     return spending.cost(hours, existed, one.prices)
 
 

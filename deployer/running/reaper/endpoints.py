@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from deployer.providers.cloud import Sleeper
+from deployer.core.domain import State
+from deployer.providers.cloud import Sleeper, Unknown
 from deployer.providers.inventory import Found
 
 
@@ -22,7 +22,7 @@ class Serving:
         return self.sleeper.found
 
     @property
-    def state(self) -> str:
+    def state(self) -> State | Unknown:
         """How it is, in the words of `status`, or unknown."""
         return self.sleeper.state
 
@@ -34,18 +34,3 @@ class Serving:
         if self.sleeper.awake is False:
             return "it is asleep and costs nothing but storage"
         return "it sleeps by itself when nobody calls it; asleep it costs nothing but storage"
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "deployment": self.found.deployment,
-            "region": self.found.region,
-            "type": self.found.type,
-            "id": self.found.id,
-            "state": self.state,
-            "awake": self.sleeper.awake,
-            "stack": "recorded here" if self.recorded else "not recorded here",
-            "decision": "keep",
-            "reason": self.reason,
-        }

@@ -14,6 +14,7 @@ from decimal import Decimal
 from deployer.agents.idle import decide
 from deployer.core.clock import iso
 from deployer.core.deployment import Deployment
+from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.core.errors import DeployerError
 from deployer.planning.cost import Rates, spending
 from deployer.planning.cost.spending import Prices
@@ -21,7 +22,7 @@ from deployer.providers.api import MachineUsage
 from deployer.providers.cloud import Expiry, Leftover, Machine, MachineControl
 from deployer.running.reaper.costs import prices
 from deployer.running.reaper.survey import disks_of
-from deployer.running.reaper.verdicts import HOUR, policy
+from deployer.running.reaper.verdicts import policy
 
 
 def usage(
@@ -78,7 +79,9 @@ def _cost(
         return None
     hours = dict(counted)
     for one in machines:  # what is counted comes late: this run counts at the least
-        this_run = Decimal(int(now - one.started_at)) / HOUR if one.running else Decimal(0)
+        this_run = (
+            Decimal(int(now - one.started_at)) / SECONDS_PER_HOUR if one.running else Decimal(0)
+        )
         hours[one.counted_by] = max(hours.get(one.counted_by, Decimal(0)), this_run)
     ran = sum((hours.get(key, Decimal(0)) * usd for key, usd in hourly.items()), Decimal(0))
     always = Prices(Decimal(standing), Decimal(standing))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from deployer.planning.cost import Rates
 from deployer.providers.cloud import Swept
@@ -23,17 +22,6 @@ class Orphan:
 
     found: Found
     monthly_usd: Decimal | None
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the document has it."""
-        return {
-            "type": self.found.type,
-            "id": self.found.id,
-            "region": self.found.region,
-            "deployment": self.found.deployment,
-            "monthly_usd": None if self.monthly_usd is None else float(round(self.monthly_usd, 4)),
-        }
 
 
 def orphans(swept: Swept, recorded: Collection[str], rates: Rates) -> list[Orphan]:

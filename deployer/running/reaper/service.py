@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from deployer.core.errors import DeployerError, UsageError
 from deployer.planning import catalog
@@ -35,14 +34,6 @@ class Round:
         """Whether everything was seen, and everything that was to be ended was."""
         failed = any(one.done == "failed" for one in self.outcomes)
         return not (failed or self.survey.gaps or self.gaps)
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The document: that of the survey, and what was done."""
-        told = self.survey.plain
-        gaps = dict.fromkeys([*self.survey.gaps, *self.gaps])
-        acted = [one.plain for one in self.outcomes]
-        return {**told, "gaps": [gap.plain for gap in gaps], "acted": acted}
 
 
 @dataclass(frozen=True)

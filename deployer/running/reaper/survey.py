@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from deployer.agents.idle import Decision, Observation, decide
+from deployer.core.documents.idle import IdleBasis
 from deployer.planning.cost import Rates
 from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import (
@@ -35,16 +35,6 @@ class Survey:
     gaps: Sequence[Gap] = ()
     served: Sequence[Serving] = ()
     unasked: Sequence[str] = ()
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The document."""
-        return {
-            "instances": [one.plain for one in self.machines],
-            "endpoints": [one.plain for one in self.served],
-            "orphans": [one.plain for one in self.orphans],
-            "gaps": [gap.plain for gap in self.gaps],
-        }
 
 
 @dataclass(frozen=True)
@@ -119,7 +109,7 @@ def _judged(
         return MachineVerdict(of, decision, None, price, recorded, "unknown")
     decision = decide(seen, policy(of, grounds.idle_for_s), grounds.now)
     known = of.running or of.stopped_at is not None
-    basis = "estimated" if seen.estimated else "measured" if known else "unknown"
+    basis: IdleBasis = "estimated" if seen.estimated else "measured" if known else "unknown"
     return MachineVerdict(of, decision, decision.idle_s if known else None, price, recorded, basis)
 
 

@@ -7,16 +7,16 @@ Pulumi versions is answered from the cache.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from hashlib import sha256
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from deployer.core import installation
+from deployer.core.cache import Cache, digest
 from deployer.core.domain import Resource
 from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
 from deployer.providers.api import Provider
@@ -57,13 +57,13 @@ def collected(
         RemoteError: the program failed.
         PrerequisiteError: it needs a package that is not installed.
     """
-    kept = None if cache is None else cache / f"{_key(code, inputs)}.json"
-    known = _read(kept) if kept else None
+    kept = Cache(cache, _kept)
+    key = digest([inputs, _versions()], code) if cache else ""
+    known = kept.get(key)
     if known is not None:
         return known
     found = collect(program, inputs, project=PROJECT, stack=STACK)
-    if kept:
-        _write(kept, found)
+    kept.put(key, [{"type": r.type, "name": r.name, "inputs": r.inputs} for r in found])
     return found
 
 
@@ -91,7 +91,9 @@ def collect(
     except ModuleNotFoundError as error:
         raise PrerequisiteError(
             f"the stack needs the package '{error.name}', which is not installed",
-            hint=f"pip install {(error.name or '').split('.')[0].replace('_', '-')}",
+            hint=installation.this().add_package(
+                (error.name or "").split(".")[0].replace("_", "-")
+            ),
         ) from error
     except Exception as error:
         raise RemoteError(f"the stack's program failed: {type(error).__name__}: {error}") from error
@@ -115,40 +117,15 @@ def _resource(given: Any) -> Resource:
     return Resource(given["type"], given["name"], given["inputs"])
 
 
-def _key(parts: Sequence[Path], inputs: Mapping[str, Any]) -> str:
-    asked = json.dumps([inputs, _versions()], sort_keys=True, default=str)
-    code = b"\0".join(part.read_bytes() for part in parts)
-    return sha256(code + b"\0" + asked.encode()).hexdigest()
-
-
 def _versions() -> Sequence[str]:
     """The installed Pulumi packages with their versions, found without importing one."""
     spec = find_spec("pulumi")
     if spec is None or spec.origin is None:
         return ()
     packages = Path(spec.origin).parent.parent
-    return sorted(name for name in os.listdir(packages) if _is_pulumi(name))  # noqa: PTH208 - no paths needed
+    names = os.listdir(packages)  # noqa: PTH208 - no paths needed
+    return sorted(n for n in names if n.startswith("pulumi") and n.endswith(".dist-info"))
 
 
-def _is_pulumi(name: str) -> bool:
-    return name.startswith("pulumi") and name.endswith(".dist-info")
-
-
-def _read(file: Path) -> tuple[Resource, ...] | None:
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-        return tuple(Resource(row["type"], row["name"], dict(row["inputs"])) for row in rows)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-
-
-def _write(file: Path, found: Sequence[Resource]) -> None:
-    rows = [{"type": r.type, "name": r.name, "inputs": r.inputs} for r in found]
-    half = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-        half.replace(file)
-    except OSError:
-        with suppress(OSError):
-            half.unlink()
+def _kept(rows: Any) -> tuple[Resource, ...]:
+    return tuple(Resource(row["type"], row["name"], dict(row["inputs"])) for row in rows)

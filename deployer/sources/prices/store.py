@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from deployer.core.errors import PrerequisiteError
-from deployer.core.home import make_folder
+from deployer.core.files import write_private
 from deployer.planning.catalog import refreshed
 from deployer.sources.prices import PriceList
 
@@ -50,22 +48,12 @@ def document(
 
 
 def write(file: Path, made: Mapping[str, Any]) -> None:
-    """Write a file in one step: who reads it sees the old one or the new one.
+    """Write the file in one step: who reads it sees the old one or the new one.
 
     Raises:
         PrerequisiteError: it cannot be written.
     """
-    make_folder(file.parent)
-    half = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with half.open("w", encoding="utf-8") as out:
-            json.dump(made, out, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
-        half.replace(file)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise PrerequisiteError(f"{file} cannot be written: {error}", where=str(file)) from None
+    write_private(file, json.dumps(made, indent=1))
 
 
 def _kept(before: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -176,6 +176,7 @@ PROVIDER = Provider(
     privacy="stays on a machine in your own AWS account, in the region that you name",
     offers=offers,
     inputs=inputs,
+    runs="pulled",
     program=Program(
         run=_run,
         secrets=("apiKey", "caCertificate", "caKey"),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Offer
 from deployer.engines import container
-from deployer.engines.fastapi import container as handler
 from deployer.providers.api import Pricing, Provider
 from stacks.local import _machine, _pricing
 
@@ -38,11 +37,10 @@ def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         PrerequisiteError: it cannot be served from a container.
     """
-    own = order["engine"] == "fastapi"
     return {
         "hardware": _machine.hardware(order),
-        "image": handler.image(order) if own else None,
-        "container": handler.container(order) if own else container.container(order),
+        "image": container.image(order),
+        "container": container.container(order),
         "deployment": order["deployment"],
     }
 
@@ -83,6 +81,7 @@ PROVIDER = Provider(
     privacy="prompts and answers never leave this machine",
     offers=offers,
     inputs=inputs,
+    runs="container",
     resources=resources,
     runner=runner,
     files=files,

@@ -73,10 +73,11 @@ def runner(home: Path) -> Runner:
 PROVIDER = Provider(
     target="local",
     name=NAME,
-    engines=("llama.cpp", "vllm", "sglang", "mlx", "fastapi"),
+    engines=("llama.cpp", "vllm", "mlx", "fastapi"),
     privacy="prompts and answers never leave this machine",
     offers=offers,
     inputs=inputs,
+    runs="native",
     resources=resources,
     runner=runner,
     pricing=Pricing(_pricing.RULES, _pricing.FREE),

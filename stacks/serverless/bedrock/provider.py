@@ -20,7 +20,7 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import account, pricing, session
+from stacks._aws import account, pricing, serverless_pricing, session
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.service import Service
@@ -173,7 +173,9 @@ PROVIDER = Provider(
         environment=session.VARIABLES,
         settings=".aws",
     ),
-    pricing=Pricing(pricing.RULES, pricing.FREE),
+    pricing=Pricing(
+        {**pricing.RULES, **serverless_pricing.RULES}, {**pricing.FREE, **serverless_pricing.FREE}
+    ),
     driver=_driver,
     manager=_manager,
     cloud=account,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,18 +36,6 @@ def record(since: float, **more: Any) -> Deployment:
     started = datetime.fromtimestamp(since, UTC).isoformat()
     made = Deployment(name=NAME, **SPEC, engine="vllm", model="bot", started_at=started, planned=[])
     return replace(made, usd_per_hour_idle="0.1", **more)
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    from moto import mock_aws
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        yield Session("us-east-1")
 
 
 def glance(aws: Session, made: Deployment, found: Sequence[Found], now: float) -> MachineUsage:

@@ -21,6 +21,8 @@ from deployer.planning import catalog, cost
 from deployer.providers import registry
 from deployer.providers.api import Host, Want
 from deployer.running.stack import offline
+from stacks.cloud_gpu.aws import program as aws_program
+from stacks.cloud_gpu.aws import provider as aws_provider
 
 FILE = registry.providers("cloud-gpu")["aws"]
 AWS: Any = registry.provider("cloud-gpu", "aws")
@@ -98,7 +100,7 @@ def order(given: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def made(variant: str) -> tuple[Resource, ...]:
     inputs = AWS.inputs(order(VARIANTS[variant]))
-    return offline.collect(AWS.program, inputs, project="deployer", stack="test")
+    return offline.collect(AWS.program.run, inputs, project="deployer", stack="test")
 
 
 def one(variant: str, kind: str) -> Mapping[str, Any]:
@@ -137,7 +139,7 @@ def test_the_stack_imports_nothing_of_deployer(file):
 
 
 def test_the_stack_imports_pulumi_only_when_it_is_run():
-    tree = ast.parse(FILE.read_text())
+    tree = ast.parse((FILE.parent / "program" / "__init__.py").read_text())
     first = [node for node in tree.body if not isinstance(node, ast.FunctionDef)]
     assert not {"pulumi", "pulumi_aws", "_aws"} & imported(ast.Module(first, []))
     assert {"pulumi", "pulumi_aws"} <= imported(tree)
@@ -213,7 +215,7 @@ def test_there_is_no_ssh_key_and_no_rule_of_another_kind(variant):
     ],
 )
 def test_who_may_connect_is_what_the_spec_says(expose, caller, blocks):
-    assert AWS.callers(expose, caller) == blocks
+    assert aws_program.callers(expose, caller) == blocks
 
 
 def test_a_private_machine_lets_nobody_in():
@@ -288,6 +290,7 @@ def test_the_secrets_value_is_not_in_a_plan(variant):
 def test_a_machine_starts_from_the_text_of_the_plan_gzipped_the_same_way_each_time(variant):
     packed = base64.b64decode(machine(variant)["userDataBase64"])
     assert gzip.decompress(packed).decode() == USER_DATA
+    assert packed[:10] == b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", "neither time, nor name, nor system"
     assert packed[4:10] == b"\0\0\0\0\x02\xff", "no time and no system in its header"
 
 
@@ -394,7 +397,7 @@ def test_a_pair_costs_twice_and_exactly():
     ],
 )
 def test_zones_are_those_that_were_asked_for(variant, one, several, found):
-    assert AWS.zones(AWS.inputs(order(VARIANTS[variant])), one, several) == found
+    assert aws_program.zones(AWS.inputs(order(VARIANTS[variant])), one, several) == found
 
 
 @pytest.mark.parametrize(
@@ -408,12 +411,12 @@ def test_zones_are_those_that_were_asked_for(variant, one, several, found):
 )
 def test_the_disk_holds_system_image_and_weights_rounded_up(weights, image, gib):
     asked = order({"weights_gib": weights}) | {"weights_gib": weights, "image_gib": image}
-    assert AWS.disk_gib(asked) == gib
+    assert aws_provider.disk_gib(asked) == gib
 
 
 def test_the_program_says_the_same_each_time():
     inputs = AWS.inputs(order({}))
-    again = offline.collect(AWS.program, inputs, project="deployer", stack="test")
+    again = offline.collect(AWS.program.run, inputs, project="deployer", stack="test")
     assert again == made("plain")
 
 
@@ -443,8 +446,8 @@ def test_a_named_instance_is_the_only_offer_and_an_unknown_one_is_none():
 
 def test_the_folder_runs_by_itself_as_a_standalone_project(tmp_path, monkeypatch):
     package = tmp_path / "copied_stack"
-    shutil.copytree(FILE.parent, package)
+    shutil.copytree(FILE.parent / "program", package)
     monkeypatch.syspath_prepend(str(tmp_path))
-    alone = importlib.import_module("copied_stack.aws")
+    alone = importlib.import_module("copied_stack")
     found = offline.collect(alone.program, AWS.inputs(order({})), project="deployer", stack="test")
     assert found == made("plain")

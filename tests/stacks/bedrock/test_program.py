@@ -17,6 +17,7 @@ from deployer.planning.traffic.profile import usage
 from deployer.providers import registry
 from deployer.providers.api import Host, Want
 from deployer.running.stack import offline
+from stacks.serverless.bedrock import program as bedrock_program
 
 BEDROCK: Any = registry.provider("serverless", "bedrock")
 CATALOG = catalog.load()
@@ -152,7 +153,7 @@ def order(source: str = "hf:Qwen/Qwen3-8B", path: str | None = None) -> dict[str
 
 
 def made(inputs: Mapping[str, Any]) -> tuple[Resource, ...]:
-    return offline.collect(BEDROCK.program, inputs, project="deployer", stack="test")
+    return offline.collect(BEDROCK.program.run, inputs, project="deployer", stack="test")
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ def test_the_role_reads_only_its_bucket():
 
 
 def test_only_an_import_of_this_account_may_take_the_role_on():
-    said = json.loads(BEDROCK._trust("us-east-1", "123456789012"))["Statement"][0]
+    said = json.loads(bedrock_program._trust("us-east-1", "123456789012"))["Statement"][0]
     assert said["Principal"] == {"Service": "bedrock.amazonaws.com"}
     assert said["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
 

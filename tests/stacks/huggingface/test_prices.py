@@ -15,6 +15,7 @@ from deployer.planning import catalog
 from deployer.sources.prices import Refreshed
 from stacks.serverless.huggingface import prices as huggingface
 from tests.kits import price_lists as lists
+from tests.kits.documents import printed
 from tests.kits.refreshing import TODAY, asked
 
 PATH = "/v2/provider"
@@ -146,7 +147,7 @@ def test_the_command_reads_it_and_lists_it(tmp_path, monkeypatch, capsys):
         assert "aws/nvidia-l4/x1: 0.8 -> 0.9 USD" in capsys.readouterr().out
         assert main([*words, "--region", "us-east-1"]) == 2
     capsys.readouterr()
-    assert main(["prices", "list", "--provider", "huggingface", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    code, told, _ = printed(capsys, "prices", "list", "--provider", "huggingface")
+    assert code == 0
     rows = {o["instance_type"]: o["usd_per_hour"] for o in told["offers"]}
     assert rows["aws/nvidia-l4/x1"] == 0.9

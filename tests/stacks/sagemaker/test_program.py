@@ -39,7 +39,7 @@ def order(source: str = "hf:Qwen/Qwen3-8B@main", least: int = 1, most: int = 2) 
 def made(**given: Any) -> tuple[Resource, ...]:
     inputs = SAGEMAKER.inputs(order(**given))
     assert json.loads(json.dumps(inputs)) == inputs
-    return offline.collect(SAGEMAKER.program, inputs, project="deployer", stack="test")
+    return offline.collect(SAGEMAKER.program.run, inputs, project="deployer", stack="test")
 
 
 @pytest.fixture(scope="module")
@@ -150,4 +150,4 @@ def test_a_region_whose_prices_are_not_known_is_refused():
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(60, 15), (1800, 30)])
 def test_it_sleeps_no_sooner_than_target_tracking_can_see(seconds, minutes):
-    assert SAGEMAKER.idle_minutes(seconds) == minutes
+    assert SAGEMAKER.sleep.minutes_of(seconds) == minutes

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from deployer import engines
 from deployer.agents import watchdog
 from deployer.agents.idle import Observation
 from deployer.agents.watchdog import Sample, State, after, moved, read
+from deployer.engines import Metrics
 from deployer.providers import registry
 
 START = State("boot", "198.51.100.7", Observation(started_at=100.0))
@@ -42,17 +44,26 @@ vllm:generation_tokens_total{model_name="m"} 100.0
     ],
 )  # fmt: skip
 def test_what_engines_say_of_themselves(engine, text, found):
-    assert read(text, engine) == found
+    names = metrics(engine)
+    assert read(text, names.running, names.finished) == found
+
+
+def metrics(name: str) -> Metrics:
+    found = engines.engine(name).metrics
+    assert found
+    return found
 
 
 def test_every_engine_that_a_rented_machine_runs_has_its_metrics():
-    run = {
-        e
-        for name in registry.providers("cloud-gpu")
-        for e in registry.provider("cloud-gpu", name).engines
-    }
-    assert run <= set(watchdog.RUNNING)
-    assert set(watchdog.RUNNING) == set(watchdog.FINISHED)
+    providers = [registry.provider("cloud-gpu", name) for name in registry.providers("cloud-gpu")]
+    run = {name for provider in providers for name in registry.engines_of(provider)}
+    assert run
+    for name in run:
+        assert metrics(name).running
+        assert metrics(name).finished
+
+
+LLAMA_CPP = metrics("llama.cpp")
 
 
 def seen(*samples: tuple[Sample | None, float]) -> State:
@@ -113,6 +124,18 @@ def test_one_place_is_enough(places, lost):
     state = replace(START, boot=watchdog.this_boot())
     watchdog.keep(state)
     assert watchdog.remembered(300.0) == state
+
+
+def test_what_the_first_release_kept_is_read(places):
+    """Word for word as it was written before the names of metrics came from outside."""
+    boot = watchdog.this_boot()
+    for file in places:
+        file.write_text(
+            f'{{"boot": "{boot}", "address": "198.51.100.7", "seen": {{"started_at": 100.0, "used_at": 200.0,'
+            ' "seen_at": 260.0, "running": 1.0}, "finished": 7.0, "looked_at": 260.0}'
+        )
+    old = Observation(started_at=100.0, used_at=200.0, seen_at=260.0, running=1.0)
+    assert watchdog.remembered(300.0) == State(boot, "198.51.100.7", old, 7.0, 260.0)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"boot": 1}', '{"seen": {"x": 1}}', "\0"])
@@ -198,7 +221,7 @@ def run(tmp_path: Path, service: str, **told: Any) -> str:
     """Run the watchdog as systemd does."""
     (tmp_path / "key").write_text("sk")
     told = {
-        "engine": "llama.cpp",
+        "metrics": {"running": LLAMA_CPP.running, "finished": LLAMA_CPP.finished},
         "url": service,
         "key_file": str(tmp_path / "key"),
         "idle_after_s": 0,

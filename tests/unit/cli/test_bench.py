@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from deployer.cli import main
-from deployer.planning.schemas import schema_of
+from tests.kits.documents import printed
 from tests.kits.streaming import KEY, Behaviour, Server, serving
 
 SPEC = """
@@ -43,18 +42,14 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
 
 
 def bench(capsys, server: Server, *more: str, code: int = 0) -> Any:
-    asked = ["bench", "--url", server.url, "--key-env", "FAKE_KEY", *more, "--json"]
-    is_, out, err = run(capsys, *asked)
-    assert is_ == code, out + err
-    document = json.loads(out)
-    jsonschema.Draft202012Validator(schema_of("bench" if not code else "error")).validate(document)
+    asked = ("bench", "--url", server.url, "--key-env", "FAKE_KEY", *more)
+    is_, document, err = printed(capsys, *asked)
+    assert is_ == code, f"{document} {err}"
     return document
 
 
 def plan(capsys, spec: str, target: str = "cloud-gpu") -> Any:
-    code, out, _ = run(capsys, "plan", "-f", spec, "--target", target, "--offline", "--json")
-    document = json.loads(out)
-    jsonschema.Draft202012Validator(schema_of("plan")).validate(document)
+    code, document, _ = printed(capsys, "plan", "-f", spec, "--target", target, "--offline")
     assert code == 0
     return document["plans"][0]["sizing"]
 
@@ -141,11 +136,10 @@ def test_a_table_names_the_errors_and_says_how_tokens_were_counted(capsys, fake)
 
 def test_a_step_without_any_answer_exits_1_after_showing_it(capsys, fake):
     fake.behaviour.statuses = [200] * 3 + [500] * 4
-    code, out, _ = run(
-        capsys, "bench", "--url", fake.url, "--requests", "4", "--concurrency", "1", "--json"
-    )
+    asked = ("bench", "--url", fake.url, "--requests", "4", "--concurrency", "1")
+    code, document, _ = printed(capsys, *asked)
     assert code == 1
-    assert json.loads(out)["runs"][0]["error_kinds"] == {"http 500": 4}
+    assert document["runs"][0]["error_kinds"] == {"http 500": 4}
 
 
 def test_nothing_listening_exits_1_with_a_mend(capsys, home):
@@ -180,8 +174,6 @@ def test_a_wrong_key_exits_1_and_is_not_shown(capsys, fake, monkeypatch):
 def test_a_mistake_on_the_command_line_is_named_before_anything_is_asked(
     capsys, home, arguments, code
 ):
-    is_, out, _ = run(capsys, "bench", *arguments, "--json")
+    is_, document, _ = printed(capsys, "bench", *arguments)
     assert is_ == code
-    error = json.loads(out)["error"]
-    assert error["message"]
-    assert error["exit_code"] == code
+    assert document["error"]["message"]

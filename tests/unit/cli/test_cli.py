@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 
 import pytest
 
 import deployer
 from deployer.cli import COMMANDS, main
+from tests.kits.documents import printed
 
 SPEC = "name: bot\nmodel: {source: hf:Qwen/Qwen3-8B}\n"
 
@@ -52,19 +52,18 @@ def test_an_error_goes_to_stderr_with_its_place_and_its_mend(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["plan", "-f", "none.yaml", "--json"], ["plan", "--jsn", "--json"], ["pln", "--json"]],
+    [["plan", "-f", "none.yaml"], ["plan", "--jsn"], ["pln"]],
 )
 def test_with_json_an_error_is_one_document_on_stdout(capsys, arguments):
-    code, out, err = run(capsys, *arguments)
-    document = json.loads(out)
+    code, document, err = printed(capsys, *arguments)
     assert not err
     assert code == document["error"]["exit_code"] == 2
     assert set(document["error"]) == {"message", "hint", "where", "exit_code"}
     assert document["schema"] == 1
 
 
-@pytest.mark.parametrize("asked", [[], ["--json"]])
-def test_a_bug_keeps_its_traceback_and_exits_70(capsys, tmp_path, home, monkeypatch, asked):
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_bug_keeps_its_traceback_and_exits_70(capsys, tmp_path, home, monkeypatch, as_json):
     broken = tmp_path / "stacks" / "local" / "broken.py"
     broken.parent.mkdir(parents=True)
     broken.write_text(
@@ -74,10 +73,16 @@ def test_a_bug_keeps_its_traceback_and_exits_70(capsys, tmp_path, home, monkeypa
     monkeypatch.setenv("DEPLOYER_STACKS", str(tmp_path / "stacks"))
     file = tmp_path / "s.yaml"
     file.write_text(SPEC)
-    code, out, err = run(capsys, "plan", "-f", str(file), "--target", "local", *asked)
+    asked = ("plan", "-f", str(file), "--target", "local")
+    if as_json:
+        code, document, err = printed(capsys, *asked)
+        said = document["error"]["message"]
+    else:
+        code, _, err = run(capsys, *asked)
+        said = err
     assert code == 70
     assert "Traceback" in err
-    assert "ZeroDivisionError" in (out if asked else err)
+    assert "ZeroDivisionError" in said
 
 
 def test_init_writes_a_spec_that_plan_accepts(capsys, tmp_path, home):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from deployer.cli import main
 from deployer.core.errors import Exit
 from deployer.planning import catalog
 from tests.kits import price_lists as lists
+from tests.kits.documents import printed
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,9 @@ def offline(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def document(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> Any:
-    assert main(["prices", *args, "--json"]) == code
-    return json.loads(capsys.readouterr().out)
+    shown = printed(capsys, "prices", *args)
+    assert shown.code == code
+    return shown.document
 
 
 def test_offers_are_listed_by_price_and_dated(capsys):

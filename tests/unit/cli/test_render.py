@@ -13,12 +13,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.cli import main
 from deployer.core.domain import Resource
 from deployer.core.templates import compose_text, dockerfile_text
 from deployer.engines import container as images
+from deployer.engines.recipe import KEY_FILE
+from deployer.engines.sglang import container as sglang
+from deployer.engines.vllm import container as vllm
 from deployer.running.containers import arguments
 from deployer.running.containers import compose as files
+from tests.kits.documents import printed
 
 SECOND = 10**9
 IMAGE = "ghcr.io/me/server:1"
@@ -231,7 +234,7 @@ def test_compose_reads_a_text_as_it_was(said):
     assert filled_in(yaml.safe_load(compose_text(said))) == said
 
 
-@pytest.mark.parametrize("script", [images.VLLM, images.SGLANG])
+@pytest.mark.parametrize("script", [vllm.SCRIPT, sglang.SCRIPT])
 @pytest.mark.parametrize("said", HOSTILE)
 def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, said, tmp_path):
     key, stand_in = tmp_path / "key", tmp_path / "bin"
@@ -240,7 +243,7 @@ def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, 
     for tool in ("vllm", "python3"):
         (stand_in / tool).write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
         (stand_in / tool).chmod(0o755)
-    here = script.replace(images.KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
+    here = script.replace(KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
     done = subprocess.run(
         ["/bin/sh", "-c", here, "serve", said],
         env={"PATH": f"{stand_in}:/usr/bin:/bin"},
@@ -270,16 +273,15 @@ def test_render_writes_the_files_with_a_key_that_it_keeps(tmp_path, tiny_gguf, c
     (tmp_path / "a.gguf").write_bytes(tiny_gguf.read_bytes())
     spec, out = tmp_path / "deployer.yaml", tmp_path / "out"
     spec.write_text(SPEC)
-    command = ["render", "-f", str(spec), "--target", "local", "--out", str(out), "--json"]
-    assert main(command) == 0
-    first = json.loads(capsys.readouterr().out)
+    command = ("render", "-f", spec, "--target", "local", "--out", out)
+    code, first, _ = printed(capsys, *command)
+    assert code == 0
     key = (out / "secrets" / "api_key").read_text()
     assert key.startswith("dk-")
     assert {row["path"] for row in first["files"]} == {"compose.yaml", "Dockerfile", ".gitignore"}
     assert not any(key in (out / row["path"]).read_text() for row in first["files"])
     assert (out / "secrets").stat().st_mode & 0o077 == 0
-    assert main(command) == 0
-    assert json.loads(capsys.readouterr().out) == first
+    assert printed(capsys, *command)[:2] == (0, first)
     assert (out / "secrets" / "api_key").read_text() == key
 
 
@@ -289,6 +291,7 @@ def test_render_of_what_has_no_files_says_so(tmp_path, tiny_gguf, capsys):
     spec.write_text(
         SPEC.replace("./a.gguf", str(tiny_gguf)).replace("provider: docker", "provider: native")
     )
-    command = ["render", "-f", str(spec), "--target", "local", "--out", str(tmp_path), "--json"]
-    assert main(command) == 6
-    assert "provider: docker" in json.loads(capsys.readouterr().out)["error"]["hint"]
+    command = ("render", "-f", spec, "--target", "local", "--out", tmp_path)
+    code, document, _ = printed(capsys, *command)
+    assert code == 6
+    assert "provider: docker" in document["error"]["hint"]

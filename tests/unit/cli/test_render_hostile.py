@@ -24,6 +24,7 @@ from jsonschema import Draft7Validator
 from deployer.cli.views.how_to_call import predicting
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Resource
+from deployer.engines import container as images
 from deployer.engines.fastapi import container as handler
 from deployer.planning.cloud_init import written
 from deployer.running.containers import compose as files
@@ -110,7 +111,7 @@ def test_the_settings_of_a_handlers_image_are_the_same_texts(name, source, tmp_p
     asked["handler"] = {"route": "chat", "timeout": 5, "max_request_mb": 1, "sha256": "d"}
     image = handler.image(asked)
     image_resource = Resource("local:index:Image", "bot-local-image", image)
-    run = Resource("local:index:Container", "bot-local", handler.container(asked))
+    run = Resource("local:index:Container", "bot-local", images.container(asked))
     made = files.files([image_resource, run])
     assert json.loads(str(made["config.json"]))["name"] == name
     compose = yaml.safe_load(str(made["compose.yaml"]))["services"]["model"]

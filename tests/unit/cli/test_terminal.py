@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import pkgutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 import pytest
 
 from deployer import cli
 from deployer.cli import main, terminal
+from deployer.core.documents.bench import BenchDocument, BenchLoad, ColdStart
+from deployer.core.documents.logs import LogsDocument
+from tests.kits.documents import read
 
 HOSTILE = {
     "a colour": "\x1b[31m",
@@ -86,15 +90,18 @@ def test_a_terminal_that_cannot_write_a_character_gets_it_written_out():
 
 
 def test_json_is_ascii_and_says_the_same():
-    text, _ = shown(terminal.emit, {"name": "".join(HOSTILE.values())})
+    hostile = "".join(HOSTILE.values())
+    text, _ = shown(terminal.emit, LogsDocument(deployment="bot-local", lines=(hostile,)))
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
-    assert json.loads(text)["name"] == "".join(HOSTILE.values())
+    assert read("logs", text)["lines"] == [hostile]
 
 
 def test_a_figure_that_is_no_number_is_never_printed_as_json():
+    load = BenchLoad(input_tokens=1, output_tokens=1, seed=0)
+    starts = (ColdStart("bot-local", float("nan")),)
     with pytest.raises(ValueError, match="JSON"):
-        terminal.as_json({"usd": float("nan")})
+        terminal.as_json(BenchDocument(runs=(), cold_starts=starts, load=load, kept=()))
 
 
 SPEC = """
@@ -123,3 +130,29 @@ def test_a_spec_cannot_steer_the_terminal_or_forge_a_line(tmp_path, home, source
         out, err = out.replace(f"\x1b[{colour}m", ""), err.replace(f"\x1b[{colour}m", "")
     assert (out + err).replace("\n", "").isprintable()
     assert "\n  total  0.00" not in out
+
+
+class Pair(NamedTuple):
+    name: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class Held:
+    text: str
+    pairs: tuple[Pair, ...]
+    more: dict[str, list[str]]
+
+
+def test_every_text_in_data_is_made_printable_wherever_it_is():
+    held = Held("a\x1b[2J", (Pair("b\n", 1.0),), {"c\r": ["d\x00"]})
+    clean = Held(r"a\x1b[2J", (Pair(r"b\n", 1.0),), {r"c\r": [r"d\x00"]})
+    assert terminal.all_printable(held) == clean
+    assert type(terminal.all_printable(held).pairs[0]) is Pair
+
+
+def test_data_without_anything_to_change_is_not_copied():
+    pairs = tuple(Pair("a", float(n)) for n in range(3))
+    assert terminal.all_printable(pairs) is pairs
+    hours = [0.5] * 3
+    assert terminal.all_printable(hours) is hours

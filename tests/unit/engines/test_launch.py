@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from deployer.core.errors import PrerequisiteError, UsageError
-from deployer.engines.launch import Job, Launch, Machine, engines, launch
+from deployer.engines import with_part
+from deployer.engines.launch import Job, Launch, Machine, installed, launch
 from deployer.running.native import gpu
 
 FOLDER = Path("/state/bot-local")
@@ -93,23 +94,38 @@ def test_a_handler_is_served_by_this_interpreter_with_its_limits_in_a_file():
     assert made.config["max_request_bytes"] == 4 * 2**20
 
 
-@pytest.mark.parametrize("name", engines())
+@pytest.mark.parametrize("name", with_part("native"))
 def test_what_is_not_installed_is_named_with_the_next_step(name, tmp_path):
     with pytest.raises(PrerequisiteError) as caught:
         of(NOTHING, **(gguf(tmp_path) | {"engine": name}))
     assert "pip install" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("name", engines())
+@pytest.mark.parametrize("name", with_part("native"))
 def test_several_replicas_are_refused(name):
     with pytest.raises(PrerequisiteError, match="one replica"):
         of(engine=name, replicas=2)
 
 
+@pytest.mark.parametrize("name", with_part("native"))
+def test_what_is_installed_is_said_in_a_line_and_what_is_not_with_the_next_step(name):
+    said = installed(name, EVERYTHING)
+    assert said
+    assert "\n" not in said
+    with pytest.raises(PrerequisiteError) as caught:
+        installed(name, NOTHING)
+    assert "pip install" in (caught.value.hint or "")
+
+
+def test_what_runs_in_a_container_only_is_never_installed():
+    with pytest.raises(PrerequisiteError, match="in a container only"):
+        installed("sglang", EVERYTHING)
+
+
 def test_an_engine_that_cannot_be_started_so_names_those_that_can():
     with pytest.raises(PrerequisiteError) as caught:
         of(engine="sglang")
-    assert all(name in (caught.value.hint or "") for name in engines())
+    assert all(name in (caught.value.hint or "") for name in with_part("native"))
 
 
 def test_a_bucket_is_refused_with_the_key_to_change():

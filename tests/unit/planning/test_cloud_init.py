@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deployer.engines import container as images
 from deployer.engines import names
-from deployer.engines.container import RECIPES
 from deployer.planning import cloud_init
 from deployer.sources.cloud_init_cache import cached
 from tests.kits.parts import need
@@ -148,7 +148,9 @@ def test_the_engine_has_no_capability_and_its_port_is_this_machines_alone(case):
     arguments = engine_arguments(written(case)["/opt/deployer/engine"])
     assert "--cap-drop=ALL" in arguments
     assert "--security-opt=no-new-privileges:true" in arguments
-    port = RECIPES[case["engine"]].port
+    recipe = images.recipe(case["engine"])
+    assert recipe
+    port = recipe.port
     assert [a for a in arguments if a.startswith("--publish")] == [
         f"--publish=127.0.0.1:{port}:{port}"
     ]

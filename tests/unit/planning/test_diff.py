@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +17,7 @@ from deployer.running.stack.changes import Change, Changes
 from deployer.running.store import Store
 from deployer.workflows import drift
 from deployer.workflows import plan as pipeline
+from tests.kits.documents import printed
 
 NAME = "bot-cloud-gpu"
 SPEC = "name: bot\nmodel: {source: hf:Qwen/Qwen3-8B}\n"
@@ -92,8 +92,9 @@ def world(home, tmp_path, capsys) -> Any:
     spec.write_text(SPEC)
 
     def plan(*more: str) -> Any:
-        assert main(["plan", "-f", str(spec), *ASKED, "--json", *more]) == 0
-        return json.loads(capsys.readouterr().out)["plans"][0]
+        code, document, _ = printed(capsys, "plan", "-f", spec, *ASKED, *more)
+        assert code == 0
+        return document["plans"][0]
 
     def deployed(**changed: Any) -> None:
         made = pipeline.make_plans(spec, ["cloud-gpu"], pipeline.Setting(home, offline=True))[0]

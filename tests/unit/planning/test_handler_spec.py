@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deployer.cli import main
 from deployer.engines.fastapi import container
 from deployer.running.containers.build_context import context, dockerfile
+from tests.kits.documents import printed
 
 ROOT = Path(__file__).parents[3]
 HEAD = "name: mine\nmodel: {source: ./mine}\n"
@@ -26,8 +26,9 @@ def plan(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def make(text: str, target: str = "local") -> tuple[int, Any]:
         file = tmp_path / "deployer.yaml"
         file.write_text(text)
-        code = main(["plan", "-f", str(file), "--json", "--offline", "--target", target])
-        return code, json.loads(capsys.readouterr().out)
+        asked = ("plan", "-f", file, "--offline", "--target", target)
+        code, document, _ = printed(capsys, *asked)
+        return code, document
 
     return make
 

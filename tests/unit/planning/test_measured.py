@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from deployer.cli import main
 from deployer.core.deployment import Deployment
 from deployer.planning.measured import Measurement, Served, plain, read
 from deployer.sources import measurements
+from tests.kits.documents import printed
 
 SPEC = "name: bot\nmodel: {source: hf:Qwen/Qwen3-8B}\nserve: {engine: vllm, concurrency: 8}\n"
 LATER = "2026-01-02T03:00:00+00:00"
@@ -22,8 +22,8 @@ def plan(tmp_path, capsys, home):
     file.write_text(SPEC)
 
     def sizing():
-        main(["plan", "-f", str(file), "--target", "cloud-gpu", "--offline", "--json"])
-        made = json.loads(capsys.readouterr().out)["plans"][0]
+        asked = ("plan", "-f", file, "--target", "cloud-gpu", "--offline")
+        made = printed(capsys, *asked).document["plans"][0]
         return made["sizing"], made["offer"], made["model"]
 
     return sizing

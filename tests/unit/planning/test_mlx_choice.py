@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from deployer.cli import main
+from tests.kits.documents import printed
 
 MAC = "targets: {local: {hardware: {gpu: m4-max, memory_gib: %s}}}\n"
 QWEN = "name: bot\nmodel: {source: 'hf:Qwen/Qwen3-8B'}\n"
@@ -19,8 +17,8 @@ def plan(tmp_path, capsys, home):
     def make(text: str, target: str = "local"):
         file = tmp_path / "deployer.yaml"
         file.write_text(text)
-        main(["plan", "-f", str(file), "--target", target, "--offline", "--json"])
-        return json.loads(capsys.readouterr().out)["plans"][0]
+        asked = ("plan", "-f", file, "--target", target, "--offline")
+        return printed(capsys, *asked).document["plans"][0]
 
     return make
 

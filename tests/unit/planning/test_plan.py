@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from deployer.cli import main
 from deployer.core.domain import TARGETS
+from tests.kits.documents import printed
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 HEAD = "name: bot\nmodel: {source: hf:Qwen/Qwen3-8B}\n"
@@ -36,8 +36,8 @@ def plan(tmp_path, capsys, home):
     def make(text: str, *arguments: str) -> Answer:
         file = tmp_path / "deployer.yaml"
         file.write_text(text)
-        code = main(["plan", "-f", str(file), "--json", "--offline", *arguments])
-        return code, json.loads(capsys.readouterr().out)
+        code, document, _ = printed(capsys, "plan", "-f", file, "--offline", *arguments)
+        return code, document
 
     return make
 
@@ -50,8 +50,7 @@ def only(answer: Answer) -> Any:
 @pytest.mark.usefixtures("tiny_gguf")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda f: f.stem)
 def test_every_example_is_planned_for_every_target_as_the_design_promises(example, capsys, home):
-    code = main(["plan", "-f", str(example), "--json", "--offline"])
-    document = json.loads(capsys.readouterr().out)
+    code, document, _ = printed(capsys, "plan", "-f", example, "--offline")
     assert code == 0
     assert [p["target"] for p in document["plans"]] == list(TARGETS)
     for made in document["plans"]:
@@ -68,8 +67,7 @@ def test_every_example_is_planned_for_every_target_as_the_design_promises(exampl
 @pytest.mark.usefixtures("tiny_gguf")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda f: f.stem)
 def test_every_bill_adds_up_and_names_its_sources(example, capsys, home):
-    main(["plan", "-f", str(example), "--json", "--offline"])
-    for made in json.loads(capsys.readouterr().out)["plans"]:
+    for made in printed(capsys, "plan", "-f", example, "--offline").document["plans"]:
         cost = made["cost"]
         if not cost or cost["monthly_usd"] is None:
             continue
@@ -85,8 +83,9 @@ def test_every_bill_adds_up_and_names_its_sources(example, capsys, home):
 def test_the_examples_show_what_they_say(capsys, home):
     def made(name: str, target: str) -> Answer:
         folder = EXAMPLES[0].parent
-        code = main(["plan", "-f", str(folder / name), "--json", "--offline", "--target", target])
-        return code, only((code, json.loads(capsys.readouterr().out)))
+        asked = ("plan", "-f", folder / name, "--offline", "--target", target)
+        code, document, _ = printed(capsys, *asked)
+        return code, only((code, document))
 
     assert made("llama-3.3-70b.yaml", "cloud-gpu")[1]["sizing"]["gpus"] > 1
     assert made("gpt-oss-120b.yaml", "cloud-gpu")[1]["sizing"]["fit"] == "tight"

@@ -77,7 +77,7 @@ def test_what_is_written_is_whole_and_has_no_secret_in_it(variant, tmp_path, hom
     assert not [name for name, text in texts.items() if "import deployer" in text]
     assert json.loads(texts["inputs.json"])["deployment"] == plan.deployment
     where: Any = provider("cloud-gpu", "aws")
-    for key in where.REQUIRED:
+    for key in where.program.secrets:
         assert f"secret {key}" in texts["configure"]
         assert key in texts["README.md"]
     subprocess.run(["/bin/sh", "-n", str(out / "configure")], check=True)

@@ -20,6 +20,7 @@ from deployer.planning.report import page
 from deployer.planning.report.palette import DARK, GROUNDS, LIGHT, LINES, TEXTS
 from deployer.planning.report.scale import Scale, round_down, round_up
 from deployer.workflows import compare, plan
+from tests.kits.documents import printed
 from tests.kits.reported import EVIL, EXAMPLES, hostile, plain
 
 QWEN = next(file for file in EXAMPLES if file.stem == "qwen3-8b")
@@ -281,10 +282,9 @@ def test_round_ends_enclose_the_value(value):
 def test_the_command_writes_the_report_whole_over_one_that_is_there(tmp_path, capsys):
     file = tmp_path / "report.html"
     file.write_text("an older one")
-    assert main(["compare", "-f", str(QWEN), "--offline", "--html", str(file), "--json"]) == 0
+    assert printed(capsys, "compare", "-f", QWEN, "--offline", "--html", file).code == 0
     assert Read(file.read_text(encoding="utf-8")).open == []
     assert [each.name for each in tmp_path.iterdir() if each.name != "home"] == ["report.html"]
-    assert capsys.readouterr().out.startswith("{")
 
 
 @pytest.mark.usefixtures("home")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployer.cli import main
+from tests.kits.documents import printed
 
 SPEC = """
 name: mine
@@ -30,9 +29,9 @@ def plan(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
             "model": "",
         } | given
         file.write_text(SPEC.format(source=source, **told))
-        code = main(["plan", "-f", str(file), "--target", "serverless", "--json", "--offline"])
-        shown: dict[str, Any] = json.loads(capsys.readouterr().out)["plans"][0]
-        return code, shown
+        asked = ("plan", "-f", file, "--target", "serverless", "--offline")
+        code, document, _ = printed(capsys, *asked)
+        return code, document["plans"][0]
 
     return made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from deployer.running.containers.daemon import refusal, unreachable
 from deployer.running.containers.pull import progress, split
 from deployer.workflows import doctor
 from deployer.workflows.doctor import Daemon
+from tests.kits.documents import printed
 from tests.kits.parts import need
 from tests.unit.cli.test_render import order
 
@@ -34,7 +34,7 @@ def plan(**given: Any) -> Plan:
 
 def missing(made: Plan | None, daemon: Daemon) -> dict[str, str | None]:
     checks = doctor.examine(made, ask=lambda: daemon, hub=False)
-    return {c.name: c.next_step for c in checks if c.needed and c.ok is False}
+    return {c.name: c.next_step for c in checks.checks if c.needed and c.ok is False}
 
 
 def test_a_container_without_a_gpu_needs_the_daemon_alone():
@@ -76,8 +76,8 @@ def test_a_mac_is_looked_at_for_mlx():
     need("mlx_lm", "the engine that is looked for")
     mac = HostGpu("Apple M4 Max", 64 * 1024)
     checks = {c.name: c for c in doctor._machine(None, PLAIN, (mac,))}
-    assert checks["mlx_lm"].ok
-    assert "mlx_lm" not in {c.name for c in doctor._machine(None, PLAIN, ())}
+    assert checks["engine mlx"].ok
+    assert "engine mlx" not in {c.name for c in doctor._machine(None, PLAIN, ())}
 
 
 def test_an_engine_that_is_not_installed_is_named_with_the_next_step():
@@ -155,8 +155,8 @@ def test_doctor_exits_6_when_something_needed_is_missing(
     spec.write_text(
         f"name: a\nmodel: {{source: {tiny_gguf}}}\ntargets: {{local: {{provider: docker}}}}\n"
     )
-    assert main(["doctor", "-f", str(spec), "--json"]) == 6
-    said = json.loads(capsys.readouterr().out)
+    code, said, _ = printed(capsys, "doctor", "-f", spec)
+    assert code == 6
     assert said["ok"] is False
     assert {"name", "ok", "needed", "detail", "next_step"} == set(said["checks"][0])
     assert main(["doctor", "-f", str(spec)]) == 6

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployer.core.deployment import Deployment
+from deployer.core.documents.status import DeploymentStatus
 from deployer.providers import registry
 from deployer.running.store import Store
 from deployer.workflows.status import status
@@ -55,25 +57,25 @@ def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEPLOYER_STACKS", str(tmp_path / "stacks"))
 
 
-def shown(home: Path, **more: Any) -> dict[str, Any]:
+def shown(home: Path, **more: Any) -> DeploymentStatus:
     """What `status` shows of a deployment there."""
     told: dict[str, Any] = {"spec_name": "bot", "spec_digest": "d", "target": "cloud-gpu"}
     told |= {"engine": "vllm", "model": "bot", "started_at": "2027-01-15T06:00:00+00:00"}
     made = Deployment(name="bot", provider="elsewhere", planned=[], **told, **more)
     Store(home).save(made)
-    (one,) = status(home, None, NOW)["deployments"]
-    return dict(one)
+    (one,) = status(home, None, NOW).deployments
+    return one
 
 
 def test_what_the_cloud_knows_of_machines_goes_before_the_record(home):
     told = shown(home, launched={"m-1": "1"}, usd_per_hour="9", expires_at="2027-02-01T00:00:00Z")
-    assert told["cost_so_far_usd"] == 1.25
-    assert told["idle_since"] == "2027-01-15T07:00:00+00:00"
-    assert told["expires_at"] == "2027-02-01T00:00:00Z", "nothing is said on the machines"
+    assert told.cost_so_far_usd == Decimal("1.25")
+    assert told.idle_since == "2027-01-15T07:00:00+00:00"
+    assert told.expires_at == "2027-02-01T00:00:00Z", "nothing is said on the machines"
 
 
 def test_without_a_machine_that_is_remembered_the_cloud_is_not_asked(home):
-    assert shown(home, usd_per_hour="9")["cost_so_far_usd"] == 18.0
+    assert shown(home, usd_per_hour="9").cost_so_far_usd == 18
 
 
 def test_idle_asks_the_cloud_of_every_provider_that_is_found():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +15,14 @@ from typing import Any, cast
 
 import pytest
 
+from deployer.cli import main
 from deployer.core.domain import Estimate, ModelInfo, Plan, Resource, Sizing
-from deployer.core.errors import DeployerError, RemoteError
-from deployer.providers.api import Provider
+from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
 from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.running.store import Store
 from deployer.workflows import down, status
 from deployer.workflows.up import apply
+from tests.kits.documents import made
 from tests.kits.processes import PATIENCE_S
 
 NAME = "bot-local"
@@ -121,6 +123,16 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+FILE = """
+TARGET, NAME, ENGINES, PRIVACY = "local", {name!r}, ("vllm",), "nowhere"
+offers = inputs = lambda *_: ()
+RUNNERS = []
+
+def runner(_home):
+    return RUNNERS[0]
+"""
+
+
 @pytest.fixture
 def runner(server: Server) -> Runner:
     return Runner(f"http://127.0.0.1:{server.server_address[1]}/v1")
@@ -132,12 +144,13 @@ def world(tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Si
     folder = tmp_path / "stacks"
     (folder / "local").mkdir(parents=True)
     file = folder / "local" / f"fake{id(runner)}.py"
-    file.write_text("TARGET, runner = 'local', None\n")
+    file.write_text(FILE.format(name=file.stem))
     monkeypatch.setenv("DEPLOYER_STACKS", str(folder))
     from deployer.providers import registry
 
     provider = registry.provider("local", file.stem)
-    cast(Any, provider).runner = lambda _home: runner
+    assert provider.runner is not None
+    vars(sys.modules[provider.runner.__module__])["RUNNERS"].append(runner)
     return SimpleNamespace(home=tmp_path / "home", provider=provider, name=file.stem, said=[])
 
 
@@ -145,7 +158,7 @@ def up(world: SimpleNamespace, plan: Plan = PLAN, **options: Any) -> Any:
     return apply(
         replace(plan, provider=world.name),
         home=world.home,
-        provider=cast(Provider, world.provider),
+        provider=world.provider,
         say=world.said.append,
         now=lambda: START,
         **options,
@@ -153,7 +166,7 @@ def up(world: SimpleNamespace, plan: Plan = PLAN, **options: Any) -> Any:
 
 
 def shown(world: SimpleNamespace) -> dict[str, Any]:
-    (one,) = status.status(world.home, [NAME], LATER)["deployments"]
+    (one,) = made("status", status.status(world.home, [NAME], LATER))["deployments"]
     return cast(dict[str, Any], one)
 
 
@@ -281,18 +294,20 @@ def test_what_should_run_and_is_gone_has_failed(world, runner):
 
 def test_down_removes_it_and_twice_removes_nothing(world):
     up(world)
-    assert down.down(world.home, NAME) == {
+    assert made("down", down.down(world.home, NAME)) == {
+        "schema": 1,
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
+        "not_asked": [],
     }
-    assert down.down(world.home, NAME)["removed"] == []
+    assert down.down(world.home, NAME).removed == ()
 
 
 def test_what_down_cannot_remove_is_named_and_not_forgotten(world, runner):
     up(world)
     runner.stuck = True
-    left = down.down(world.home, NAME)["remaining"]
+    left = made("down", down.down(world.home, NAME))["remaining"]
     assert [(one["type"], one["id"]) for one in left] == [("fake:index:Thing", "1")]
     assert left[0]["why"]
     assert Store(world.home).names() == [NAME]
@@ -307,9 +322,31 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
     up(world)
     assert shown(world)["state"] == "healthy"
     record.write_text("{")
-    down.down(world.home, NAME)
+    told = down.down(world.home, NAME)
+    assert [one["provider"] for one in told.not_asked] == ["local/docker"]
     assert runner.things == 0
     assert Store(world.home).names() == []
+
+
+def test_a_damaged_record_stays_while_nobody_holds_it_and_somebody_does_not_answer(world, runner):
+    up(world)
+    record = Store(world.home).folder(NAME) / "deployment.json"
+    record.write_text("{")
+    runner.things = 0
+    with pytest.raises(PrerequisiteError, match="Docker daemon"):
+        down.down(world.home, NAME)
+    assert record.exists()
+
+
+def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(world, monkeypatch, capsys):
+    monkeypatch.setenv("DEPLOYER_HOME", str(world.home))
+    up(world)
+    (Store(world.home).folder(NAME) / "deployment.json").write_text("{")
+    assert main(["down", NAME]) == 0
+    said = capsys.readouterr()
+    assert "removed fake:index:Thing 1" in said.out
+    assert "not looked at: the Docker daemon does not answer (local/docker" in said.err
+    assert "is left" not in said.err
 
 
 def test_a_refused_question_carries_the_servers_reason(runner):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import gzip
+import io
 from typing import Any
 
 import pulumi
@@ -89,7 +89,7 @@ def user_data(to: Setting) -> str | None:
     text = to.inputs["user_data"].encode()
     if not text:
         return None
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    packed = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + packer.compress(text) + packer.flush()
-    sums = struct.pack("<II", zlib.crc32(text), len(text) & 0xFFFFFFFF)
-    return base64.b64encode(packed + sums).decode()
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        file.write(text)
+    return base64.b64encode(packed.getvalue()).decode()

@@ -14,6 +14,7 @@ import pytest
 
 from deployer.core.errors import Exit, UsageError
 from deployer.planning.model_facts import local
+from tests.kits.documents import read
 from tests.kits.model_lies import LIES, shape, tell
 
 MOST_MB, MOST_SECONDS = 500, 20
@@ -34,7 +35,7 @@ for path in sys.stdin.read().splitlines():
         code = main(["plan", "-f", str(spec), "--target", "local", "--json", "--offline"])
     used = {"seconds": time.process_time() - started}
     used["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"code": int(code), "out": json.loads(out.getvalue()), "err": err.getvalue()} | used))
+    print(json.dumps({"code": int(code), "out": out.getvalue(), "err": err.getvalue()} | used))
 """
 
 
@@ -60,6 +61,8 @@ def answers(tmp_path_factory) -> dict[str, Any]:
         timeout=300,
     )
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    for line in lines:
+        line["out"] = read("plan", line["out"], line["code"])
     return {n: line | {"path": p} for (n, p), line in zip(told.items(), lines, strict=True)}
 
 

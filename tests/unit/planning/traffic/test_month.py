@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from deployer.cli import main
 from deployer.planning.traffic.month import Sleeper, of_sleeper
 from deployer.providers import registry
 from deployer.spec import Traffic
+from tests.kits.documents import printed
 
 SLEEPER = Sleeper(keep_minutes=15, cold_minutes=(1.0, 5.0), seconds=(5.0, 10.0), batch=8)
 PROFILES = ("steady", "office-hours", "diurnal", "spiky")
@@ -77,11 +76,11 @@ def test_the_plan_says_what_share_meets_a_cold_start_how_long_it_takes_and_who_s
         f"name: bot\nmodel: {{source: hf:Qwen/Qwen3-8B}}\n{traffic}"
         f"targets: {{serverless: {{provider: {provider}}}}}\n"
     )
-    main(["plan", "-f", str(file), "--target", "serverless", "--offline", "--json"])
-    plan: Any = json.loads(capsys.readouterr().out)["plans"][0]
+    asked = ("plan", "-f", file, "--target", "serverless", "--offline")
+    plan = printed(capsys, *asked).document["plans"][0]
     (said,) = [w for w in plan["warnings"] if "cold start" in w and "% of the requests" in w]
     found: Any = registry.provider("serverless", provider)
-    low, high = found.COLD_START_MINUTES
+    low, high = found.sleep.cold_start_minutes
     assert f"a cold start of {low:g} to {high:g} minutes" in said
     assert "simulated over 4 weeks" in said
     assert "2026-" in said, "a date"

@@ -6,23 +6,26 @@ import threading
 
 import pytest
 
+from deployer.core.deployment import Deployment
+from deployer.core.documents.bench import Run
 from deployer.core.errors import DeployerError, RemoteError, UsageError
 from deployer.running.bench import load_steps
-from deployer.running.bench.endpoints import Subject
+from deployer.running.bench.endpoints import Subject, of_deployment
 from deployer.running.bench.probe import only_model
-from deployer.running.bench.samples import Load, Run
+from deployer.running.bench.samples import Load
 from deployer.running.openai_client import Endpoint
+from deployer.running.store import Store
 from tests.kits.streaming import KEY, Behaviour, Server, said, serving
 
 
-def subject(server: Server, key: str = KEY, engine: str | None = None) -> Subject:
-    return Subject(Endpoint(server.url, key), "fake", engine=engine)
+def subject(server: Server, key: str = KEY, ignores_eos: bool = False) -> Subject:
+    return Subject(Endpoint(server.url, key), "fake", ignores_eos=ignores_eos)
 
 
-def measured(behaviour: Behaviour, load: Load | None = None, **who: str) -> tuple[Run, Server]:
+def measured(behaviour: Behaviour, load: Load | None = None, key: str = KEY) -> tuple[Run, Server]:
     with serving(behaviour) as server:
         one = load or Load(60, 4, (1,), requests=5)
-        return load_steps.measure([subject(server, **who)], one, lambda *_: None)[0], server
+        return load_steps.measure([subject(server, key)], one, lambda *_: None)[0], server
 
 
 def test_a_step_measures_as_many_requests_as_asked_and_counts_no_warm_up():
@@ -81,12 +84,21 @@ def test_an_endpoint_that_refuses_stream_options_is_asked_without():
     assert "stream_options" not in server.asked[-1]
 
 
-@pytest.mark.parametrize(("engine", "wished"), [("vllm", True), ("fastapi", False), (None, False)])
-def test_answers_are_kept_long_only_where_the_engine_knows_how(engine, wished):
+@pytest.mark.parametrize("wished", [True, False])
+def test_answers_are_kept_long_only_where_the_engine_knows_how(wished):
     with serving(Behaviour()) as server:
         load = Load(60, 4, (1,), requests=1)
-        load_steps.measure([subject(server, engine=engine)], load, lambda *_: None)
+        load_steps.measure([subject(server, ignores_eos=wished)], load, lambda *_: None)
         assert all(("ignore_eos" in body) == wished for body in server.asked)
+
+
+@pytest.mark.parametrize(("engine", "knows"), [("vllm", True), ("fastapi", False)])
+def test_whether_it_knows_how_is_what_the_deployments_engine_says(tmp_path, engine, knows):
+    store, url = Store(tmp_path), "http://127.0.0.1:1/v1"
+    made = Deployment("a-local", "a", "d", "local", "native", engine, "m", "now", [], endpoint=url)
+    store.key(made.name)
+    store.save(made)
+    assert of_deployment(store, made.name).ignores_eos == knows
 
 
 def test_errors_are_counted_by_kind_and_have_no_share_in_the_percentiles():

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from benchmarks.loading import pooled
 from benchmarks.loading.independent import nearest_rank
 from benchmarks.loading.pooled import Round
+from deployer.core.documents.bench import Percentiles
 from deployer.core.errors import UsageError
 from deployer.running.bench.endpoints import Subject, checked_key, checked_url
-from deployer.running.bench.samples import Percentiles, Sample
+from deployer.running.bench.samples import Sample
 from deployer.running.bench.sse_client import Events, LineTooLongError
 from deployer.running.bench.statistics import percentile, percentiles_ms, summed_up
 from deployer.running.openai_client import Endpoint

@@ -25,6 +25,7 @@ from deployer.running.gateway.waking import Patience
 from deployer.running.lookup import provider_of
 from deployer.running.store import Store
 from tests.doubles.aws import Double, document, error, frame, serving, stream
+from tests.kits.documents import printed
 
 BEDROCK = {
     "model_arn": "arn:aws:bedrock:us-east-1:123456789012:imported-model/abc",
@@ -375,8 +376,9 @@ def test_a_deployment_with_a_route_of_its_own_needs_no_proxy():
 
 def test_the_commands_find_what_the_stack_exported(double, home, capsys):
     Store(home).save(record("bedrock"))
-    assert main(["env", "mine-serverless", "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)["env"]
+    code, document, _ = printed(capsys, "env", "mine-serverless")
+    shown = document["env"]
+    assert code == 0
     assert shown["OPENAI_BASE_URL"] == "http://127.0.0.1:8090/v1"
     double.answers = [stream(frames("bedrock", CHUNKS))]
     assert main(["chat", "mine-serverless", "Hi"]) == 0

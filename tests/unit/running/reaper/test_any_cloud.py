@@ -17,6 +17,7 @@ from deployer.providers.inventory import Found
 from deployer.running.reaper import lifetime
 from deployer.running.reaper.service import NO_CREDENTIALS, Reaper, Round
 from deployer.running.store import Store
+from deployer.workflows import idle
 from tests.doubles.fake_cloud import SCOPES, FakeCloud, FakeControl, FakeExpiry
 
 HOUR = 3600.0
@@ -142,7 +143,7 @@ def test_a_later_time_written_on_a_machine_goes_before_its_age(home):
     there = control(machine("a", terms=terms), used={"a": NOW})
     (shown,) = reaper(home, FakeCloud(there)).look([]).machines
     assert shown.kept
-    assert shown.plain["expires_at"] == "2027-01-15T09:00:00+00:00"
+    assert idle.instance(shown).expires_at == "2027-01-15T09:00:00+00:00"
 
 
 def test_extend_moves_the_end_wherever_the_deployment_has_a_machine(home):
@@ -186,7 +187,7 @@ def test_a_budget_that_is_used_up_stops_what_runs(home, hours, over, done, said)
     told = reaper(home, FakeCloud(there)).round([], "stop", None, yes)
     assert ended(told) == done
     assert said in told.survey.machines[0].decision.reason
-    assert told.survey.machines[0].plain["month_to_date_usd"] == pytest.approx(1.006 * hours)
+    assert told.survey.machines[0].spent_usd == Decimal("1.006") * hours
 
 
 def test_hours_are_asked_of_machines_with_a_budget_alone(home):
@@ -277,6 +278,6 @@ def test_without_a_scope_named_all_are_swept_once_and_what_has_none_too(home):
 
 def test_what_sleeps_by_itself_is_kept_and_told_of(home):
     asleep = Sleeper(leftover("e").found, "healthy", awake=False)
-    (shown,) = reaper(home, FakeCloud(sleepers=[asleep])).look([]).served
-    assert (shown.plain["decision"], shown.plain["awake"]) == ("keep", False)
+    (shown,) = idle.listed(reaper(home, FakeCloud(sleepers=[asleep])).look([])).endpoints
+    assert (shown.decision, shown.state, shown.awake) == ("keep", "healthy", False)
     assert "asleep" in shown.reason

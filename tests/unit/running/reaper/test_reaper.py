@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from deployer.agents.idle import Decision
+from deployer.core.errors import UsageError
 from deployer.core.templates import cron_text, systemd_text
 from deployer.providers.cloud import Login, Machine
 from deployer.running.reaper import budget, schedules
@@ -58,14 +59,15 @@ def test_the_month_begins_with_its_first_day_in_utc():
 
 @pytest.mark.parametrize("place", schedules.FILES)
 def test_the_files_hold_the_command_that_was_asked_for(place):
-    texts = schedules.files(place, "destroy", ["eu-west-1"], 5400, [LOGIN])
+    install = "true" if place in schedules.INSTALLED else None
+    texts = schedules.files(place, "destroy", ["eu-west-1"], 5400, [LOGIN], install)
     words = [word for text in texts.values() for word in text.replace('"', " ").split()]
     for word in ("deployer", "idle", "destroy", "--yes", "--region", "eu-west-1", "1h30m"):
         assert word in words
 
 
 def test_the_workflow_is_yaml_that_logs_in_to_each_cloud_and_holds_no_key():
-    (text,) = schedules.files("github", "stop", [], None, [LOGIN, LOGIN]).values()
+    (text,) = schedules.files("github", "stop", [], None, [LOGIN, LOGIN], "true").values()
     told = yaml.safe_load(text)
     steps = told["jobs"]["idle"]["steps"]
     assert steps[-1]["run"] == "deployer idle stop --yes"
@@ -78,7 +80,7 @@ def test_the_workflow_is_yaml_that_logs_in_to_each_cloud_and_holds_no_key():
 def test_the_files_say_what_credentials_they_need():
     (text,) = schedules.files("cron", "stop", [], None, [LOGIN]).values()
     assert "It needs keys in ~/.fake, and deployer in the PATH." in text
-    (alone,) = schedules.files("github", "stop", [], None, []).values()
+    (alone,) = schedules.files("github", "stop", [], None, [], "true").values()
     assert len(yaml.safe_load(alone)["jobs"]["idle"]["steps"]) == 3
 
 
@@ -92,3 +94,21 @@ def test_a_shell_command_survives_a_crontab(word):
 
 def test_words_are_quoted_for_a_unit():
     assert systemd_text(["a b", "50%", "$x", 'q"']) == r'"a b" "50%%" "$$x" "q\""'
+
+
+def test_the_workflow_installs_what_it_is_told_to():
+    install = "pip install 'model-deployer @ git+https://git.example/o/r@c0ffee' # it's \"pinned\""
+    (text,) = schedules.files("github", "stop", [], None, [LOGIN], install).values()
+    assert yaml.safe_load(text)["jobs"]["idle"]["steps"][-2] == {"run": install}
+
+
+def test_the_workflow_of_a_checkout_is_refused_without_the_command_that_installs_it():
+    with pytest.raises(UsageError, match="another machine") as caught:
+        schedules.files("github", "stop", [], None, [LOGIN])
+    assert "--install" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("place", ["cron", "systemd"])
+def test_where_nothing_is_installed_no_command_is_taken(place):
+    with pytest.raises(UsageError, match="of that machine"):
+        schedules.files(place, "stop", [], None, [LOGIN], "pip install x")

@@ -19,6 +19,7 @@ import pytest
 
 from deployer.core.domain import Resource
 from deployer.core.errors import PrerequisiteError, RemoteError
+from deployer.core.installation import this
 from deployer.providers import registry
 from deployer.running.stack.offline import collect, collected, resources_of
 
@@ -98,7 +99,7 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it():
     with pytest.raises(PrerequisiteError) as caught:
         run(program)
     assert "pulumi_nowhere" in caught.value.message
-    assert caught.value.hint == "pip install pulumi-nowhere"
+    assert caught.value.hint == this().add_package("pulumi-nowhere")
 
 
 def test_no_thread_is_left_behind():

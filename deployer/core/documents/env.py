@@ -1,0 +1,16 @@
+"""The document of `deployer env --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployer.core.documents.base import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvDocument(Document):
+    """The variables that any OpenAI client reads. It holds the API key."""
+
+    deployment: str
+    env: Mapping[str, str]

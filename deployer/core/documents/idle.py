@@ -1,0 +1,125 @@
+"""The documents of `deployer idle --json` and of the commands below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from deployer.core.documents.base import Document, Time
+from deployer.core.domain import State
+
+IdleBasis = Literal["measured", "estimated", "unknown"]
+"""How it was found out how long a machine has been idle."""
+Stack = Literal["recorded here", "not recorded here"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One machine, how long nobody has used it, and what becomes of it."""
+
+    deployment: str
+    region: str
+    id: str
+    instance_type: str
+    state: str
+    """In the cloud's own words."""
+    stack: Stack
+    """Whether this computer has a record of its deployment."""
+    idle_seconds: int | None
+    """Null: it could not be found out."""
+    idle_basis: IdleBasis
+    usd_per_hour: Decimal | None
+    cost_since_idle_usd: Decimal | None
+    expires_at: Time | None
+    month_to_date_usd: Decimal | None
+    """Spent by its whole deployment this month; null: it has no budget, or that is not known."""
+    decision: Literal["keep", "stop", "destroy"]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdleEndpoint:
+    """What is served without a machine: it sleeps by itself, so it is kept."""
+
+    deployment: str
+    region: str
+    type: str
+    id: str
+    state: State | Literal["unknown"]
+    awake: bool | None
+    stack: Stack
+    decision: Literal["keep"] = "keep"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """Something whose deployment is gone."""
+
+    type: str
+    id: str
+    region: str
+    deployment: str
+    monthly_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A region in which not everything could be seen or done."""
+
+    region: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What became of one machine that was to be ended."""
+
+    deployment: str
+    region: str
+    id: str
+    done: Literal["stop", "destroy", "keep", "failed"]
+    """keep: at the second look it was in use again."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdleDocument(Document):
+    """`idle`: everything that was found."""
+
+    instances: tuple[Instance, ...]
+    endpoints: tuple[IdleEndpoint, ...]
+    orphans: tuple[Orphan, ...]
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedDocument(IdleDocument):
+    """`idle stop` and `idle destroy`: everything that was found, and what was ended of it."""
+
+    acted: tuple[Ended, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PausedDocument(Document):
+    """`idle stop NAME`: a serverless deployment that no call wakes."""
+
+    deployment: str
+    paused: Literal[True] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended:
+    """When the machines of one region are removed now."""
+
+    region: str
+    expires_at: Time
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtendedDocument(Document):
+    """`idle extend`: a deployment that lives longer."""
+
+    deployment: str
+    extended: tuple[Extended, ...]

@@ -1,0 +1,158 @@
+"""What is said of an engine: the record `Engine`, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from deployer.core.domain import Gpu, ModelInfo, Range
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What an engine calls its figures at /metrics, in Prometheus' text format.
+
+    `running` are the gauges of requests that run or wait. `output_tokens`, `prompt_tokens` and `requests` (answered
+    ones) are counted since its start; None: it does not count that. `last_request` is when it was last asked,
+    in seconds since 1970.
+    """
+
+    running: tuple[str, ...]
+    output_tokens: str | None = None
+    prompt_tokens: str | None = None
+    requests: str | None = None
+    last_request: str | None = None
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """The counters, which grow when something was answered."""
+        counters = (self.requests, self.output_tokens, self.prompt_tokens)
+        return tuple(name for name in counters if name)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Constants of the roofline (`deployer.planning.throughput`) of one engine.
+
+    Shares of the GPU's memory bandwidth that decoding reaches: `memory_gddr`, `memory_hbm` and
+    `memory_unified` for weights, by kind of memory; `kv` for the KV cache.
+    Microseconds of one step: `step_us` at all, `layer_us` a layer, `moe_us` more in a layer of experts,
+    `tp_us` more a layer with tensor parallelism, `sequence_us` a sequence of the batch, `hop_us` from GPU
+    to GPU where layers are split.
+    Shares of dense peak FLOPS: `decode` for batches, `prefill` and `prefill_8bit` for prompts (times
+    `prefill_4bit` in FP4, `prefill_moe` with experts, `prefill_blackwell` there, `prefill_packed` where
+    weights must be unpacked first), `attention` for a prompt's attention.
+    `link` is the share of the GPU link's bandwidth. `interference` is how much each other request's prompt
+    holds a request up. `band` is how far off the 80th percentile of held-out predictions was, as a share.
+    """
+
+    memory_gddr: float
+    memory_hbm: float
+    memory_unified: float
+    layer_us: float
+    kv: float = 0.7
+    step_us: float = 0.0
+    moe_us: float = 0.0
+    tp_us: float = 0.0
+    sequence_us: float = 0.0
+    hop_us: float = 0.0
+    decode: float = 0.6
+    prefill: float = 0.77
+    prefill_8bit: float = 0.6
+    prefill_4bit: float = 0.8
+    prefill_moe: float = 0.45
+    prefill_blackwell: float = 1.0
+    prefill_packed: float = 1.0
+    attention: float = 0.5
+    link: float = 0.7
+    interference: float = 1.17
+    unlinked: float = 2.5  # what tp_us grows by where GPUs have no NVLink
+    no_marlin: float = 0.5  # memory share of 4-bit kernels before Ampere, beside Marlin's
+    columns: bool = (
+        False  # True: each further sequence's work adds to the step, as it unpacks weights anew
+    )
+    grouped_kv: bool = True  # False: without flash attention every query head reads the cache anew
+    tflops_per_watt: Mapping[str, float] = field(default_factory=dict)  # prefill's ceiling
+    band: float = 0.25
+    band_moe: float = 0.35
+
+
+class Overhead(Protocol):
+    """What a GPU (or the host) loses besides weights and KV cache, in GiB: lowest and highest."""
+
+    def __call__(self, info: ModelInfo, /, gpus: int = 1, memory_gib: float | None = None) -> Range:
+        """Return the band for one of `gpus` GPUs with `memory_gib` of memory each."""
+        ...
+
+
+class Refusal(Protocol):
+    """Why a GPU cannot run a format."""
+
+    def __call__(self, gpu: Gpu | None, format_name: str, /) -> str | None:
+        """Return the reason, or None where it can. `gpu` None is a CPU."""
+        ...
+
+
+ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
+"""Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine: a program that serves a model.
+
+    `families` are the files that it serves: safetensors, GGUF, or a handler.py of the user's own.
+    `formats` are the families of quantized formats that it serves (`Format.family`), its own first.
+    `suggested_formats` are named where the spec asks for one that it does not serve.
+    `by_name` are the vendors on which it is taken only when the spec names it.
+    `memory_fraction` is the share of the memory that the engine takes by default.
+    `online` are the formats it makes itself from 16-bit weights as it loads them.
+    `load_factor` says how much larger a format is in memory than in its files.
+    `split` says how it uses several GPUs: each layer over all of them, or whole layers one after the other.
+    `offloads` says whether layers that do not fit on the GPU can stay on the CPU.
+    `most_sequences` bounds the batch; None: as many as are asked for.
+    `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default.
+    `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
+    `read_start` reads what it says of itself in its log when it starts.
+    `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
+    `metrics` says what it calls its figures; None: it has none, so nobody sees whether it is used.
+    `elsewhere` is what to do where a provider does not run it.
+    """
+
+    name: str
+    families: tuple[Literal["safetensors", "gguf", "handler"], ...]
+    vendors: tuple[str, ...]  # of `Gpu.vendor`; "cpu" for none
+    memory_fraction: float
+    overhead_gib: Overhead
+    refuses: Refusal
+    speed: Mapping[str, Speed]  # by vendor; a vendor without constants has no estimate
+    formats: tuple[Literal["safetensors", "gguf", "mlx"], ...] = ()
+    suggested_formats: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
+    online: tuple[str, ...] = ()
+    load_factor: Mapping[str, Range] = field(default_factory=dict)
+    health_path: str = "/health"
+    split: Literal["tensor", "layer"] = "tensor"
+    offloads: bool = False
+    most_sequences: int | None = None
+    kv_8bit: tuple[str, ...] = ()
+    managed: bool = False
+    ignores_eos: bool = False
+    read_start: ReadStart | None = None
+    metrics: Metrics | None = None
+    elsewhere: str | None = None
+
+    @property
+    def runs_handlers(self) -> bool:
+        """Whether it serves a handler.py of the user's own."""
+        return "handler" in self.families
+
+    @property
+    def serves_one_file(self) -> bool:
+        """Whether its model is a single file, and never a folder."""
+        return self.families == ("gguf",)
+
+    def kv_share(self, format_name: str) -> float:
+        """Return the size of the KV cache beside one of 16 bits."""
+        return 0.5 if format_name in self.kv_8bit else 1.0

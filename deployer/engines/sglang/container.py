@@ -1,0 +1,40 @@
+"""SGLang's own image, of Docker Hub, in public use in 2026.
+
+It takes its API key by a configuration file, which a script in the container writes. As with vLLM, its root file
+system can be written to: it compiles kernels when it starts.
+"""
+
+from __future__ import annotations
+
+from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Order, Recipe, revision
+
+SCRIPT = (
+    f"umask 077; printf 'api-key: %s\\n' \"$(cat {KEY_FILE})\" > /tmp/key.yaml; "
+    'exec python3 -m sglang.launch_server --config /tmp/key.yaml "$@"'
+)
+
+
+def arguments(order: Order, model: str) -> list[str]:
+    """Return the arguments of `sglang.launch_server`."""
+    named = revision(order["model"]["source"])
+    return [
+        *("--model-path", model, "--host", "0.0.0.0", "--port", "30000"),  # noqa: S104
+        *("--served-model-name", order["spec_name"]),
+        *("--context-length", str(order["context"])),
+        *("--max-running-requests", str(order["concurrency"])),
+        *("--tp-size", str(order["gpus"])),
+        "--enable-metrics",
+        *(("--revision", named) if named else ()),
+        *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
+    ]
+
+
+RECIPE = Recipe(
+    image="lmsysorg/sglang:v0.5.15",
+    port=30000,
+    cache="/root/.cache/huggingface",
+    arguments=arguments,
+    script=SCRIPT,
+    shm_gib=32,
+    environment={"HF_TOKEN_PATH": TOKEN_FILE},
+)

@@ -1,0 +1,41 @@
+"""vLLM's own image, of Docker Hub, in public use in 2026.
+
+It takes its API key by environment, so a script in the container hands it over. Its root file system can be written
+to: it compiles kernels when it starts and writes them to several folders of its home (torch inductor, Triton,
+FlashInfer), from where they are loaded as code, and nobody has tried here, on a GPU, which of them would have to be
+left open.
+"""
+
+from __future__ import annotations
+
+from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Order, Recipe, repo, revision
+
+SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
+
+
+def arguments(order: Order, model: str) -> list[str]:
+    """Return the arguments of `vllm serve`."""
+    name, adapter = order["spec_name"], order["model"].get("adapter")
+    named = revision(order["model"]["source"])
+    return [
+        *(model, "--host", "0.0.0.0", "--port", "8000"),  # noqa: S104 - inside the container
+        *("--served-model-name", f"{name}-base" if adapter else name),
+        *("--max-model-len", str(order["context"])),
+        *("--max-num-seqs", str(order["concurrency"])),
+        *("--tensor-parallel-size", str(order["gpus"])),
+        *(("--revision", named) if named else ()),
+        *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
+        *(("--enable-lora", "--lora-modules", f"{name}={repo(adapter)}") if adapter else ()),
+    ]
+
+
+RECIPE = Recipe(
+    image="vllm/vllm-openai:v0.26.0",
+    port=8000,
+    cache="/root/.cache/huggingface",
+    arguments=arguments,
+    script=SCRIPT,
+    adapters=True,
+    shm_gib=16,
+    environment={"HF_TOKEN_PATH": TOKEN_FILE},
+)
