@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 from deployer.core.domain import Plan
 from deployer.core.templates import render
@@ -32,7 +33,7 @@ def files(plan: Plan, provider: Provider) -> Mapping[str, str]:
     inputs = {key: value for key, value in plan.inputs.items() if key != "user_data"}
     user_data = plan.inputs.get("user_data")
     return {
-        **_written(plan, provider, package),
+        **_written(plan, provider, _module(package, parts[-1])),
         "inputs.json": json.dumps(inputs, indent=2) + "\n",
         **({"user-data.yaml": user_data} if user_data else {}),
         f"{package}/__init__.py": "",
@@ -40,7 +41,13 @@ def files(plan: Plan, provider: Provider) -> Mapping[str, str]:
     }
 
 
-def _written(plan: Plan, provider: Provider, package: str) -> dict[str, str]:
+def _module(package: str, part: Path) -> str:
+    """The module that holds `program`: a file of version 0.1, or a folder's `program`."""
+    folder = next((p for p in part.parents if p.name == "program"), None)
+    return f"{package}.{folder.parent.name}.program" if folder else f"{package}.{part.stem}"
+
+
+def _written(plan: Plan, provider: Provider, module: str) -> dict[str, str]:
     """What is rendered."""
     program = provider.program
     assert program is not None  # noqa: S101 - only what has a program is written out
@@ -49,8 +56,7 @@ def _written(plan: Plan, provider: Provider, package: str) -> dict[str, str]:
         "project": PROJECT,
         "deployment": plan.deployment,
         "description": f"{plan.spec_name}, served by {plan.provider}",
-        "package": package,
-        "module": provider.name,
+        "module": module,
         "required": required,
         "user_data": bool(plan.inputs.get("user_data")),
         "configure": bool(required),

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = {"deployer/py.typed", "deployer/stacks/local/docker.py", "deployer/templates/Dockerfile.j2"}
+PARTS = {
+    "deployer/py.typed",
+    "deployer/stacks/local/docker/provider.py",
+    "deployer/templates/Dockerfile.j2",
+}
 
 
 @pytest.fixture(scope="module")

@@ -144,6 +144,12 @@ def balancer_name(inputs: Inputs) -> str | None:
     return f"*.{inputs['region']}.elb.amazonaws.com"
 
 
+def _documentation() -> str:
+    from stacks.cloud_gpu.aws import program
+
+    return program.__doc__ or ""
+
+
 def _run(inputs: Inputs) -> None:
     from stacks.cloud_gpu.aws.program import program
 
@@ -184,6 +190,7 @@ PROVIDER = Provider(
         packages=("pulumi", "pulumi-aws"),
         replaced_for=REPLACED_FOR,
         balancer=balancer_name,
+        documentation=_documentation(),
     ),
     starts_from_files=True,
     unservable=cloud_init.unservable,
