@@ -144,8 +144,9 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
     load = question.load
 
     @cache
-    def sized(served: Engine, form: str, hardware: Hardware) -> Sizing:
-        return size(question.info, served, form, hardware, load)
+    def sized(by: str, served: str, form: str, hardware: Hardware) -> Sizing:
+        where = provider(question.target, by)
+        return size(question.info, engine_by(where, served), form, hardware, load)
 
     found: list[Candidate] = []
     refused: list[str] = []
@@ -160,7 +161,9 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
                 if isinstance(way, str):
                     refused.append(way)
                 elif not place.reasons:
-                    sizing = _as_measured(question, sized(*way, hardware), offer)
+                    sizing = _as_measured(
+                        question, sized(place.provider.name, *way, hardware), offer
+                    )
                     found.append(Candidate(place.provider, offer, gpu, sizing, place.hours))
     budget = question.spec.policy.budget
     ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
