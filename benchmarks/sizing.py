@@ -120,6 +120,12 @@ def headline(rows: Sequence[Row]) -> recording.Tables:
     wrong = sum(s.false_fit for s in scored)
     return {
         "error of": {name: _summary(each) for name, each in kinds.items()},
+        "rows": {
+            "published measurements": {
+                "scored": str(len(scored)),
+                "without a prediction": str(sum(s.found.value is None for s in scored)),
+            }
+        },
         "fit": {'said "fits", and did not start': {"loads": f"{wrong} of {sized}"}},
     }
 

@@ -34,6 +34,7 @@ def text(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
+@pytest.mark.timeout(300)  # some 50 commands, the first plan of each program among them
 def test_every_block_holds_what_its_command_prints_now():
     command = [sys.executable, "-m", "docs.generate", "--check"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
