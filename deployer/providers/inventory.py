@@ -11,7 +11,11 @@ from deployer.providers.api import Say
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that exists. `details` is what pricing it and reaching it need."""
+    """One thing that exists.
+
+    `inputs` is what its pricing rule reads, in the words of a plan's resources; `details` is the cloud's own
+    description, for who reaches it there.
+    """
 
     type: str
     id: str
@@ -20,6 +24,7 @@ class Found:
     region: str
     details: Mapping[str, Any] = field(default_factory=dict, compare=False)
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def plain(self) -> dict[str, str]:
