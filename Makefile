@@ -17,7 +17,7 @@ INSTALL = $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r $(1) 
 LOCK = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help demo test test-newest test-oldest lock e2e-docker e2e-cloud lint check format bench bench-cloud bench-local clean
+.PHONY: help demo test test-newest test-oldest lock e2e-docker e2e-cloud lint check format docs bench bench-cloud bench-local clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(READY)  ## Write what the commands print into README.md and docs/
+	$(BIN)/python -m docs.generate
+
 lint: $(READY)  ## Format, lint, types and architecture, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -94,7 +97,7 @@ lint: $(READY)  ## Format, lint, types and architecture, without the tests
 
 check: lint test  ## Everything that must be green at every commit
 
-bench: $(READY)  ## Measure what the README claims
+bench: $(READY)  ## Measure what the documents claim
 	benchmarks/startup
 	benchmarks/sizing
 	benchmarks/prices

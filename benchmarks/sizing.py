@@ -3,6 +3,7 @@
     python -m benchmarks.sizing                                   error tables, and held-out errors by source
     python -m benchmarks.sizing --folds                           held-out errors by model and by GPU, too
     python -m benchmarks.sizing --refit                           the constants that suit all rows best
+    python -m benchmarks.sizing --record                          keep the headline for the documents
     python -m benchmarks.sizing --measurements FILE --csv OUT     predictions beside every row of a file
 
 The headline is the held-out error by source: every source is predicted with constants fitted on the other
@@ -21,6 +22,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks import recording
 from benchmarks.scoring import engines, tables
 from benchmarks.scoring.case import Case, understand
 from benchmarks.scoring.predict import SPEEDS, Prediction, of_case, predict
@@ -105,6 +107,40 @@ def show_held_out(cases: Sequence[Case], name: str, key: Callable[[Case], str]) 
     )
 
 
+def headline(rows: Sequence[Row]) -> recording.Tables:
+    """Return the figures that the documents show: memory, held-out speed, and loads wrongly said to fit."""
+    scored = score(rows)
+    kv = [s for s in scored if s.row.text("metric") in KV]
+    kinds = {
+        "size of the weights": [s for s in scored if s.row.text("metric") == "weights_gib"],
+        "KV cache capacity": kv,
+        "speed (held out)": held_out(cases_of(rows), lambda case: case.row.text("source")),
+    }
+    sized = sum(s.found.low is not None for s in kv)
+    wrong = sum(s.false_fit for s in scored)
+    return {
+        "error of": {name: _summary(each) for name, each in kinds.items()},
+        "rows": {
+            "published measurements": {
+                "scored": str(len(scored)),
+                "without a prediction": str(sum(s.found.value is None for s in scored)),
+            }
+        },
+        "fit": {'said "fits", and did not start': {"loads": f"{wrong} of {sized}"}},
+    }
+
+
+def _summary(scored: Sequence[Scored]) -> dict[str, str]:
+    found = tables.errors(scored)
+    assert found is not None  # noqa: S101 - the bundled measurements have rows of every kind
+    return {
+        "measurements": str(found.count),
+        "median": f"{found.median:.1%}",
+        "90th percentile": f"{found.p90:.1%}",
+        "inside the range": f"{found.covered:.0%}",
+    }
+
+
 def show_constants(cases: Sequence[Case]) -> None:
     """Print the constants that suit all rows best."""
     for group in PRIOR:
@@ -146,6 +182,9 @@ def main() -> int:
     parser.add_argument(
         "--refit", action="store_true", help="print the best constants for all rows"
     )
+    parser.add_argument(
+        "--record", action="store_true", help="keep the headline in benchmarks/results"
+    )
     asked = parser.parse_args()
     try:
         rows = read(asked.measurements)
@@ -155,6 +194,9 @@ def main() -> int:
             return 0
     except (OSError, csv.Error) as error:
         parser.error(str(error))
+    if asked.record:
+        print(recording.record("sizing", headline(rows)))
+        return 0
     cases = cases_of(rows)
     if asked.refit:
         show_constants(cases)

@@ -3,7 +3,7 @@
 The first makes a rented machine the wrong buy for every model that was tried; the second makes dedicated hardware the
 right one on spot, on hardware of one's own, and where serverless has its usual premium over the same GPU. On demand at AWS's
 list price it does not: in the catalog Hugging Face's A100 by the minute (2.50 USD/h) costs less than AWS's on-demand machines
-of its speed at any traffic (`README.md` says so).
+of its speed at any traffic (`docs/compare.md` says so).
 """
 
 from __future__ import annotations
