@@ -50,7 +50,7 @@ idle_for_option = click.option(
 @click.group(
     "idle",
     invoke_without_command=True,
-    help="Find what nobody uses or what is left over on AWS, and end it.",
+    help="Find what nobody uses or what is left over in any cloud, and end it.",
 )
 @region_option
 @idle_for_option

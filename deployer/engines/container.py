@@ -13,6 +13,7 @@ from typing import Any
 
 from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
+from deployer.core.model_source import in_bucket
 from deployer.engines.recipe import KEY_FILE, MODEL, RECIPES, SGLANG, VLLM, Order, Recipe, repo
 
 __all__ = ["KEY_FILE", "MODEL", "RECIPES", "SGLANG", "VLLM", "Order", "Recipe", "container", "of"]
@@ -64,9 +65,9 @@ def of(order: Order, recipe: Recipe, image: str) -> dict[str, Any]:
 
 def _servable(order: Order) -> None:
     source, adapter = order["model"]["source"], order["model"].get("adapter")
-    if source.startswith("s3:"):
+    if in_bucket(source):
         raise PrerequisiteError(
-            "provider docker does not read s3: sources in this version",
+            "provider docker does not read buckets in this version",
             hint="copy the model to a folder and give that as model.source",
         )
     if adapter and not (order["engine"] == "vllm" and adapter.startswith("hf:")):

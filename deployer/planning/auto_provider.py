@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from deployer.core.units import usd
 from deployer.planning.choose import Candidate, Question, declined
-from deployer.providers.registry import providers
+from deployer.providers.registry import provider, providers
 
 
 def refusals(question: Question) -> Iterator[str]:
@@ -29,7 +29,8 @@ def others(question: Question, found: Sequence[Candidate]) -> Iterator[str]:
 
 def _beside(question: Question, name: str, first: Candidate | None) -> str:
     if first is None:
-        return f"{name} has no priced offer for it in {question.options.region}"
+        region = provider(question.target, name).region(question.options.region)
+        return f"{name} has no priced offer for it{f' in {region.id}' if region else ''}"
     where = f"{name}: {first.offer.instance_type}"
     if first.sizing.fit not in ("fits", "tight"):
         return f"{where} does not hold it: {first.sizing.limit}"

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, engine
 from deployer.planning.measured import (
@@ -102,9 +103,21 @@ def declined(question: Question) -> Mapping[str, tuple[str, ...]]:
 
 
 def _declined(question: Question, where: Provider) -> tuple[str, ...]:
-    if where.refuses is None:
-        return ()
-    return tuple(where.refuses(want_of(question), question.catalog))
+    asked = getattr(question.options, "region", None)
+    elsewhere = where.regions.refusal(asked) if where.regions else None
+    reasons = [elsewhere, _unread(question.spec.model.source, where)]
+    found = tuple(reason for reason in reasons if reason)
+    if found or where.refuses is None:
+        return found
+    return tuple(where.refuses(want_of(question, where), question.catalog))
+
+
+def _unread(source: str, where: Provider) -> str | None:
+    """Why a model in a bucket cannot be had there, if so; one that reads none says it in its own words."""
+    if not in_bucket(source) or not where.reads or scheme(source) in where.reads:
+        return None
+    known = " and ".join(f"{name}://" for name in where.reads)
+    return f"it reads models from {known}, not from {scheme(source)}://"
 
 
 def _hours(question: Question, where: Provider) -> Decimal:
@@ -148,12 +161,13 @@ def _providers(question: Question) -> Iterator[Provider]:
         yield provider(question.target, name)
 
 
-def want_of(question: Question) -> Want:
-    """What the providers of the question's target are asked for."""
+def want_of(question: Question, where: Provider) -> Want:
+    """What a provider of the question's target is asked for."""
     options: Mapping[str, Any] = to_plain(question.options)
     model = question.spec.model
+    region = where.region(options.get("region"))
     return Want(
-        options.get("region"),
+        region.id if region else None,
         options,
         question.host,
         source=model.source,
@@ -164,7 +178,7 @@ def want_of(question: Question) -> Want:
 
 def _offers(question: Question, where: Provider) -> Iterable[Offer]:
     named = getattr(question.options, "instance", "auto") != "auto"
-    for offer in where.offers(want_of(question), question.catalog):
+    for offer in where.offers(want_of(question, where), question.catalog):
         if named or offer.usd_per_hour is not None or offer.billing == "owned":
             yield offer
 

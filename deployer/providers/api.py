@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
+from deployer.core.errors import DeployerError
+from deployer.providers.boot import BootDialect
+from deployer.providers.regions import Region, Regions
+from deployer.providers.tags import TagCodec
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -160,6 +164,8 @@ class SupportsPause(Protocol):
         ...
 
 
+Explain = Callable[[str, str], DeployerError | None]
+"""Reads the text of a failed operation of a deployment: the error that the provider itself tells by it, or None."""
 Inputs = Mapping[str, Any]
 """The plain inputs of a stack: what JSON can hold, without a secret."""
 Outputs = Mapping[str, Any]
@@ -198,7 +204,9 @@ class Program:
 
     `run` declares; it imports Pulumi only when it is called. `secrets` are the configuration keys without which it
     must not be run; `packages` are the distributions that it needs; `replaced_for` names, by resource type, the inputs
-    whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for.
+    whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for. `slow` are
+    parts of the types that take long enough to be announced; a line that the code of its own resources writes is
+    shown when it begins with one of `voices` and a colon.
     """
 
     run: Callable[[Inputs], None]
@@ -206,6 +214,8 @@ class Program:
     packages: tuple[str, ...] = ("pulumi",)
     replaced_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     balancer: Callable[[Inputs], str | None] = lambda _: None
+    slow: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
     documentation: str = ""
 
 
@@ -241,8 +251,9 @@ class Provider:
     `offers` lists the hardware that can be had for a spec, priced or unpriced, in any order. `inputs` turns what was
     chosen (`deployer.planning.plan.order_of`) into the inputs of the stack. What will exist is said by `resources`,
     or by running `program` offline; a `program` is applied by Pulumi, anything else by its `runner`.
-    `starts_from_files`: its machines start from the texts of `deployer.planning.cloud_init`; `unservable` says why an
-    order could not be served there.
+    `boot` is for machines that start from the texts of `deployer.planning.cloud_init`. `reads` are the schemes of the
+    bucket URLs that it fetches models from (what stands before `://`). `tags` is how its cloud
+    writes what everything is found by.
     """
 
     target: str
@@ -255,18 +266,32 @@ class Provider:
     program: Program | None = None
     runner: Callable[[Path], Runner] | None = None
     refuses: Callable[[Want, Prices], Iterable[str]] | None = None
-    unservable: Callable[[Mapping[str, Any]], str | None] | None = None
     warnings: Callable[[Inputs, Offer], Iterable[str]] | None = None
     sleep: Sleep | None = None
     pricing: Pricing | None = None
-    regions: Mapping[str, str] | None = None
+    regions: Regions | None = None
     files: Callable[[Sequence[Any]], tuple[Mapping[str, str | Path], tuple[str, ...]]] | None = None
     driver: Callable[[Any], Any] | None = None
+    explain: Explain | None = None
     manager: Callable[[Path, Say], Manager] | None = None
     native_api: NativeApi | None = None
-    starts_from_files: bool = False
+    boot: BootDialect | None = None
+    reads: tuple[str, ...] = ()
+    tags: TagCodec | None = None
     prices: Callable[[], Any] | None = None
     cloud: Callable[[], Any] | None = None
+
+    def region(self, wanted: str | None) -> Region | None:
+        """The region that is used when `wanted` is asked for; None where it knows of none."""
+        if self.regions is not None:
+            return self.regions.find(wanted)
+        return Region(wanted) if wanted else None
+
+    def lacks(self) -> Mapping[str, str]:
+        """What it cannot, by the names of `deployer.providers.abilities`, each with what that means."""
+        from deployer.providers.abilities import lacks
+
+        return lacks(self)
 
     @property
     def applied_by_pulumi(self) -> bool:

@@ -1,6 +1,7 @@
 """How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one.
 
 stacks/<target>/<name>/provider.py     holds PROVIDER (`deployer.providers.api.Provider`)
+stacks/<target>/<name>/catalog/        what it sells and for how much (`deployer.planning.catalog.tables`), if it has any
 stacks/<target>/<name>.py              a module of version 0.1: the same parts as attributes of the module
 """
 
@@ -9,10 +10,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from zlib import crc32
 
 from deployer.core.domain import TARGETS
@@ -50,6 +52,11 @@ def every_provider() -> Iterator[tuple[str, str]]:
             yield target, name
 
 
+def data_files(name: str) -> Mapping[str, Path]:
+    """The files `stacks/<target>/<provider>/catalog/<name>` of all providers, by provider."""
+    return _data_files(name, folders())
+
+
 def provider(target: str, name: str) -> Provider:
     """Import one provider.
 
@@ -66,6 +73,12 @@ def provider(target: str, name: str) -> Provider:
     return _loaded(known[name], target, name)
 
 
+def with_prices() -> Mapping[str, Callable[[], Any]]:
+    """The providers whose prices can be renewed, with what makes their `deployer.sources.prices.PriceSource`."""
+    found = [provider(*one) for one in every_provider()]
+    return {one.name: one.prices for one in found if one.prices is not None}
+
+
 def sources(target: str, name: str) -> tuple[Path, ...]:
     """Return the files that a provider's program is made of: its own, and those that its target's providers share."""
     file = providers(target)[name]
@@ -80,6 +93,16 @@ def _bundled() -> Path:
     package = Path(__file__).parents[1]
     installed = package / BUNDLED
     return installed if installed.is_dir() else package.parent / BUNDLED
+
+
+@cache
+def _data_files(name: str, roots: tuple[Path, ...]) -> Mapping[str, Path]:
+    return {
+        file.parents[1].name: file
+        for root in roots
+        for target in TARGETS
+        for file in sorted((root / target.replace("-", "_")).glob(f"*/catalog/{name}"))
+    }
 
 
 @cache

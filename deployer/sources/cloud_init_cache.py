@@ -14,33 +14,37 @@ from deployer import agents
 from deployer.core import templates
 from deployer.engines import container
 from deployer.planning import cloud_init
+from deployer.providers.api import Provider
 
 Order = Mapping[str, Any]
 
 
-def cached(folder: Path) -> Callable[[Order], Mapping[str, str]]:
+def cached(folder: Path) -> Callable[[Order, Provider], Mapping[str, str]]:
     """Return `deployer.planning.cloud_init.files`, answered from `folder` when the same was asked of the same templates before.
 
     An unreadable file is written anew; a folder that cannot be written to is done without.
     """
 
-    def write(order: Order) -> Mapping[str, str]:
-        kept = folder / f"{_key(order)}.json"
+    def write(order: Order, provider: Provider) -> Mapping[str, str]:
+        kept = folder / f"{_key(order, provider)}.json"
         known = _read(kept)
         if known is None:
-            known = cloud_init.files(order)
+            known = cloud_init.files(order, provider)
             _keep(kept, known)
         return known
 
     return write
 
 
-def _key(order: Order) -> str:
-    asked = json.dumps(order, sort_keys=True, default=str).encode()
-    return sha256(b"\0".join([asked, *(part.read_bytes() for part in _parts())])).hexdigest()
+def _key(order: Order, provider: Provider) -> str:
+    image = provider.boot.proxy_image if provider.boot else None
+    asked = json.dumps([order, provider.name, image], sort_keys=True, default=str).encode()
+    return sha256(
+        b"\0".join([asked, *(part.read_bytes() for part in _parts(provider))])
+    ).hexdigest()
 
 
-def _parts() -> Iterator[Path]:
+def _parts(provider: Provider) -> Iterator[Path]:
     """Return all that decides about the texts besides the order."""
     yield from sorted(p for p in (templates.folder() / "cloud").rglob("*") if p.is_file())
     here = Path(cloud_init.__file__)
@@ -49,6 +53,9 @@ def _parts() -> Iterator[Path]:
         Path(templates.__file__),
         *sorted(Path(container.__file__).parent.rglob("*.py")),
     )
+    if provider.boot:
+        yield provider.boot.script
+        yield from (provider.boot.watchdog,) if provider.boot.watchdog else ()
     yield from (Path(agents.__file__).with_name(f"{name}.py") for name in cloud_init.PROGRAMS)
 
 

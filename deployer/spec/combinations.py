@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from deployer.core.errors import quoted
+from deployer.core.model_source import on_this_machine
 from deployer.core.quantization import FORMATS
 from deployer.spec import Spec
 from deployer.spec.yaml_source import Problem
@@ -78,7 +79,7 @@ def _handler(spec: Spec) -> Iterator[Problem]:
         )
     if spec.serve.engine != "fastapi":
         return
-    if spec.model.source.startswith(("hf:", "s3:")) or spec.model.source.endswith(".gguf"):
+    if not on_this_machine(spec.model.source) or spec.model.source.endswith(".gguf"):
         yield Problem(
             ("model", "source"),
             "fastapi serves a folder with a handler.py of yours",

@@ -1,7 +1,7 @@
 """The proxy as a container: the files that build and run it without this tool. Reads its own sources, no more.
 
 The image holds the modules of the gateway and what they import, and the names of what they call. The API key is
-a secret file, the AWS credentials are the caller's own: neither is ever in the image.
+a secret file, the credentials are the caller's own: neither is ever in the image.
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import UsageError
+from deployer.core.errors import NoCapacityError, UsageError
 from deployer.running import health
 from deployer.running.stack.driver import Order
-from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.state import zones_to_try
-from stacks._aws import inventory, schedule
+from stacks._aws import caller, inventory, schedule
 from stacks._aws import preflight as aws_preflight
 from stacks._aws.account import Account
 from stacks._aws.session import Clients, understood
@@ -49,7 +48,7 @@ class MachineDriver:
 
         self._servable()
         cleared = aws_preflight.check(self.clients, self._needed(), self.order.say)
-        config = config_of(self.order.plan, self.order.store, cleared.owner)
+        config = config_of(self.order, cleared.owner, caller.cidr)
         config.plain["zones"] = ",".join(cleared.zones)
         self._dated(config)
         before = self.manager.record(self.order.name)

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.planning import cloud_init
 from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say
-from stacks._aws import pricing
+from deployer.providers.boot import BootDialect
+from deployer.providers.tags import Prefixed, of_machine
+from stacks._aws import errors, pricing
+from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
     from deployer.running.stack.driver import Driver, Order
@@ -28,6 +30,15 @@ DISK_STEP_GIB = 10
 LOG_DAYS = 14
 REPLACED_FOR = {"aws:ec2/instance:Instance": ("userDataBase64",)}
 """What is made anew, not changed, when one of these differs, as `program` asks for."""
+SLOW = ("ec2/instance:", "ec2/vpc:", "ec2/subnet:", "lb/loadBalancer:", "autoscaling/group:")
+"""What takes long enough to be announced before it is done."""
+TAGS = Prefixed()
+BOOT = BootDialect(
+    script=Path(__file__).with_name("boot") / "cloud.sh",
+    watchdog=Path(__file__).with_name("boot") / "watchdog_aws.py",
+    proxy_image="public.ecr.aws/docker/library/nginx:1.28-alpine",  # Docker's own, from AWS's public registry
+    most_bytes=16384,  # before base64
+)
 TOKENS_PER_SECOND = 30
 SHARE_OF_FULL = 0.7
 """Where scaling by load begins: a machine that is asked for 0.7 of what it answers at 30 tokens a second."""
@@ -74,23 +85,8 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "when_idle": policy["idle"]["action"],
         "expires": policy["expires"],
         "budget": _text(policy.get("budget")),
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-            "deployer:expires-after": _expiry(policy["expires"]),
-            "deployer:idle-after": f"{int(policy['idle']['after'])}s",
-            "deployer:idle-action": policy["idle"]["action"],
-            **_budget_tags(policy),
-        },
+        "tags": TAGS.write(of_machine(order)),
     }
-
-
-def _budget_tags(policy: Mapping[str, Any]) -> dict[str, str]:
-    """What `deployer idle` reads of the month's budget, from the machine itself."""
-    if policy.get("budget") is None:
-        return {}
-    over = str(policy.get("over_budget", "stop"))
-    return {"deployer:budget": str(policy["budget"]), "deployer:over-budget": over}
 
 
 def is_fleet(order: Mapping[str, Any]) -> bool:
@@ -132,11 +128,6 @@ def _text(amount: Any) -> str | None:
     return None if amount is None else str(amount)
 
 
-def _expiry(seconds: float | None) -> str:
-    """How long after its launch a machine may be removed: the clock is asked by whoever removes it."""
-    return "never" if seconds is None else f"{int(seconds)}s"
-
-
 def balancer_name(inputs: Inputs) -> str | None:
     """The name that a fleet's own certificate is for; with a domain there is a public one."""
     if not inputs.get("fleet") or inputs.get("domain"):
@@ -165,9 +156,8 @@ def _driver(order: Order) -> Driver:
 
 def _prices() -> PriceSource:
     from stacks._aws.prices import PublicLists
-    from stacks._aws.session import DEFAULT_REGION
 
-    return PublicLists(DEFAULT_REGION)
+    return PublicLists(REGIONS.default)
 
 
 PROVIDER = Provider(
@@ -183,11 +173,15 @@ PROVIDER = Provider(
         packages=("pulumi", "pulumi-aws"),
         replaced_for=REPLACED_FOR,
         balancer=balancer_name,
+        slow=SLOW,
     ),
-    starts_from_files=True,
-    unservable=cloud_init.unservable,
+    boot=BOOT,
+    reads=("s3",),
+    tags=TAGS,
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
+    explain=errors.explain,
+    regions=REGIONS,
     manager=_manager,
     prices=_prices,
 )

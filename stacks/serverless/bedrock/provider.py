@@ -20,7 +20,8 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import pricing, session
+from deployer.providers.tags import Prefixed, of_deployment
+from stacks._aws import errors, pricing, regions, session
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.service import Service
@@ -30,6 +31,10 @@ from stacks.serverless import _weights
 from stacks.serverless.bedrock import fit
 
 NAME = "bedrock"
+TAGS = Prefixed()
+
+REGIONS = regions.only(("eu-central-1", "us-east-1", "us-east-2", "us-west-2"))
+"""Where Custom Model Import is offered, as `catalog/rules.json` has it with its source."""
 
 IDLE_MINUTES = 5.0
 """It sleeps after 5 minutes without a call, and is billed in windows of 5 minutes; neither can be changed."""
@@ -86,10 +91,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "weights": _weights.origin(order),
         "units": _units(order),
         "scale_to_zero_minutes": IDLE_MINUTES,
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-        },
+        "tags": TAGS.write(of_deployment(order)),
     }
 
 
@@ -156,7 +158,7 @@ PROVIDER = Provider(
     privacy="prompts and answers stay in your AWS account's Bedrock, in the region that you name; weights lie in your bucket",
     offers=offers,
     inputs=inputs,
-    program=Program(run=_run, packages=("pulumi", "pulumi-aws")),
+    program=Program(run=_run, packages=("pulumi", "pulumi-aws"), voices=("weights", "bedrock")),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES, WINDOW_MINUTES),
@@ -175,5 +177,9 @@ PROVIDER = Provider(
     ),
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
+    explain=errors.explain,
+    reads=("s3",),
+    tags=TAGS,
+    regions=REGIONS,
     manager=_manager,
 )

@@ -23,7 +23,9 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import pricing, session
+from deployer.providers.tags import Prefixed, of_deployment
+from stacks._aws import errors, pricing, session
+from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.service import Service
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 from stacks.serverless import _weights
 
 NAME = "sagemaker"
+TAGS = Prefixed()
 
 COLD_START_MINUTES = (4.0, 15.0)
 """AWS: "several minutes"; the upper figure is an estimate: instance, 10 GB of image, weights, engine."""
@@ -79,10 +82,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "max_copies": replicas["max"],
         "scale_to_zero_minutes": idle_minutes(order["policy"]["idle"]["after"]),
         "log_days": LOG_DAYS,
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-        },
+        "tags": TAGS.write(of_deployment(order)),
     }
 
 
@@ -154,7 +154,12 @@ PROVIDER = Provider(
     privacy="prompts and answers stay on instances in your own AWS account, in the region that you name",
     offers=offers,
     inputs=inputs,
-    program=Program(run=_run, packages=("pulumi", "pulumi-aws")),
+    program=Program(
+        run=_run,
+        packages=("pulumi", "pulumi-aws"),
+        slow=("sagemaker/endpoint:",),
+        voices=("weights",),
+    ),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
@@ -173,5 +178,9 @@ PROVIDER = Provider(
     ),
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
+    explain=errors.explain,
+    reads=("s3",),
+    tags=TAGS,
+    regions=REGIONS,
     manager=_manager,
 )
