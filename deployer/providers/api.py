@@ -225,8 +225,8 @@ class NativeApi:
 
     `connect` makes the backend (`deployer.running.gateway.backend.Backend`) of a deployment. The gateway's container
     copies `sources` (paths below the folder of stacks, the module with `connect` first), installs `requirements`,
-    hands on the variables of `environment`, and mounts `settings`, the folder of the user's own settings below home.
-    `limit_s` is how long a call is held by default while the model wakes.
+    hands on the variables of `environment`, sets `region_variable` to the deployment's region, and mounts `settings`,
+    the folder of the user's own settings below home. `limit_s` is how long a call is held by default while the model wakes.
     """
 
     connect: Callable[[Any], Any]
@@ -234,6 +234,7 @@ class NativeApi:
     sources: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    region_variable: str | None = None
     settings: str | None = None
 
     @property

@@ -71,7 +71,7 @@ def files(
         published=published,
         port=PORT,
         user=user,
-        region=record.outputs["region"],
+        region=_region(record, api),
         folder=str(settings) if settings and settings.is_dir() else None,
         settings=api.settings or "",
         passed=api.environment,
@@ -92,6 +92,12 @@ def files(
         ".dockerignore": "secrets\n",
     }
     return {**texts, **dict(_sources(api))}
+
+
+def _region(record: Deployment, api: NativeApi) -> str | None:
+    """The variable that names the region to the service's SDK, where it reads one."""
+    variable = api.region_variable
+    return f"{variable}={record.outputs['region']}" if variable else None
 
 
 def _sources(api: NativeApi) -> Iterator[tuple[str, Path]]:

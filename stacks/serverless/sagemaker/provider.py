@@ -174,6 +174,7 @@ PROVIDER = Provider(
         ),
         requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
         environment=session.VARIABLES,
+        region_variable="AWS_REGION",
         settings=".aws",
     ),
     pricing=Pricing(pricing.RULES, pricing.FREE),
