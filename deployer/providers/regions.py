@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from deployer.core.errors import quoted
 
@@ -59,5 +58,7 @@ class Regions:
             return None
         if len(self.countries) <= FEW:
             return f"there is no region {quoted(wanted)}, only {', '.join(sorted(self.countries))}"
+        from difflib import get_close_matches  # late: only a refusal needs it
+
         near = get_close_matches(wanted, sorted(self.countries), n=1, cutoff=0.0)
         return f"there is no region {quoted(wanted)}: the nearest is {near[0]}"

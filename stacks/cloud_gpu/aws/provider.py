@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say
 from deployer.providers.boot import BootDialect
 from deployer.providers.tags import Prefixed, of_machine
-from stacks._aws import errors, pricing
+from stacks._aws import pricing
 from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.running.stack.driver import Driver, Order
     from deployer.sources.prices import PriceSource
 
@@ -160,6 +161,12 @@ def _prices() -> PriceSource:
     return PublicLists(REGIONS.default)
 
 
+def _explain(said: str, deployment: str) -> DeployerError | None:
+    from stacks._aws.errors import explain
+
+    return explain(said, deployment)
+
+
 PROVIDER = Provider(
     target="cloud-gpu",
     name=NAME,
@@ -180,7 +187,7 @@ PROVIDER = Provider(
     tags=TAGS,
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
-    explain=errors.explain,
+    explain=_explain,
     regions=REGIONS,
     manager=_manager,
     prices=_prices,

@@ -21,9 +21,10 @@ from deployer.providers.api import (
     Sleep,
 )
 from deployer.providers.tags import Prefixed, of_deployment
-from stacks._aws import errors, pricing, regions, session
+from stacks._aws import pricing, regions, session
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.running.endpoints.service import Service
     from deployer.running.stack.driver import Driver, Order
 
@@ -151,6 +152,12 @@ def backend(record: Any) -> Any:
     return connect(record)
 
 
+def _explain(said: str, deployment: str) -> DeployerError | None:
+    from stacks._aws.errors import explain
+
+    return explain(said, deployment)
+
+
 PROVIDER = Provider(
     target="serverless",
     name=NAME,
@@ -178,7 +185,7 @@ PROVIDER = Provider(
     ),
     pricing=Pricing(pricing.RULES, pricing.FREE),
     driver=_driver,
-    explain=errors.explain,
+    explain=_explain,
     reads=("s3",),
     tags=TAGS,
     regions=REGIONS,
