@@ -19,7 +19,7 @@ RESTING = ("stopping", "stopped")
 
 @dataclass(frozen=True)
 class Observation:
-    """What is known of one machine. `state` is EC2's word; `estimated`: told by its network and processor alone."""
+    """What is known of one machine. `state` is its cloud's word; `estimated`: told by its network and processor alone."""
 
     started_at: float
     used_at: float | None = None  # when a request last ran or had just ended; None: never

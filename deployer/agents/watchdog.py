@@ -2,9 +2,10 @@
 
     python3 -m deployer.agents.watchdog /etc/deployer/watchdog.json
 
-The file says what the engine calls its figures. It asks the engine what ran since the last look, keeps what it saw, decides (`deployer.agents.idle`) and acts with the
-machine's own role; when AWS does not listen, it shuts the system down, which ends or stops the instance as its
-launch settings say. It is copied to the machine, so it needs Python 3.10 and nothing else, and imports only `idle`.
+The file says what the engine calls its figures. It asks the engine what ran since the last look, keeps what it saw,
+decides (`deployer.agents.idle`) and acts with the machine's own rights (`Cloud`); where there are none, or they are
+refused, it shuts the system down, which ends or stops the machine as its launch settings say. It is copied to the
+machine, so it needs Python 3.10 and nothing else, and imports only `idle` and the cloud's own module.
 
 Only what the engine itself counts is use: requests that run or wait, and tokens or requests that were finished.
 Health checks and requests without the key are not counted. Time is that since boot, which no clock change moves.
@@ -14,8 +15,8 @@ What it saw is kept in memory (/run) and on the disk, which may be full.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.request import Request, urlopen
 
 from deployer.agents.idle import LOADING_S, Decision, Observation, Policy, decide
@@ -32,9 +33,7 @@ KEPT = (Path("/run/deployer-watchdog/state.json"), Path("/var/lib/deployer/watch
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 FIRST = Path("/proc/1/stat")
 LONGEST_LOOK_S = 20
-LONGEST_CALL_S = 90
 MOST_BYTES = 8 * 2**20
-PUT = ("cloudwatch", "put-metric-data", "--namespace", "Deployer")
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,46 @@ class Sample:
     finished: float
 
 
+class Cloud(Protocol):
+    """What the machine's own cloud does for it: the module that the machine was given."""
+
+    def address(self) -> str:
+        """Return the machine's address: a reboot keeps it, a stop and a start need not; empty when unknown."""
+        ...
+
+    def publish(self, idle_s: float) -> None:
+        """Tell the outside for how long the machine was idle."""
+        ...
+
+    def end(self, action: str, *, fleet: bool) -> bool:
+        """Stop (or destroy) this machine, or leave the fleet for good; False when that is not done."""
+        ...
+
+
 def main(arguments: Sequence[str]) -> int:
     """Look once, and act; return 0 unless even the shutdown failed."""
     told = json.loads(Path(arguments[0]).read_text())
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    state = after(remembered(now), sample(told), now)
+    cloud = cloud_of(told)
+    state = after(remembered(now, cloud), sample(told), now)
     keep(state)
     policy = Policy(told["idle_after_s"], told["action"], told.get("loading_s", LOADING_S))
     decision = decide(state.seen, policy, now)
     if decision.action == "keep":
-        return publish(state, decision)
+        return publish(state, decision, cloud)
     say(f"{decision.action}: {decision.reason}")
-    return act(told, decision)
+    return act(told, decision, cloud)
+
+
+def cloud_of(told: Mapping[str, Any]) -> Cloud | None:
+    """Load the module of the machine's cloud; None where it has none, or one that is broken."""
+    try:
+        module: Any = importlib.import_module(told["cloud"]) if told.get("cloud") else None
+    except (ImportError, SyntaxError) as error:
+        say(f"the cloud's own module cannot be loaded: {error}")
+        return None
+    cloud: Cloud | None = module
+    return cloud
 
 
 def after(state: State, found: Sample | None, now: float) -> State:
@@ -85,13 +112,13 @@ def after(state: State, found: Sample | None, now: float) -> State:
     return replace(state, seen=seen, finished=found.finished, looked_at=now)
 
 
-def remembered(now: float) -> State:
+def remembered(now: float, cloud: Cloud | None = None) -> State:
     """Return what was kept. After a reboot the time before it counts; after a stop and a start it does not."""
     boot = this_boot()
     old = next(_kept(), None)
     if old is not None and old.boot == boot:
         return old
-    address = metadata("public-ipv4") or metadata("local-ipv4")
+    address = cloud.address() if cloud else ""
     new = State(boot, address, Observation(started_at=now))
     if old is None or not address or address != old.address:
         return new
@@ -182,84 +209,19 @@ def _within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def metadata(path: str) -> str:
-    """Ask the machine's metadata service (IMDSv2); empty when it does not know."""
-    base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
-    base = f"{base.rstrip('/')}/latest"
-    life = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    try:
-        with urlopen(Request(f"{base}/api/token", method="PUT", headers=life), timeout=5) as answer:
-            token = answer.read().decode()
-        asked = Request(f"{base}/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token})
-        with urlopen(asked, timeout=5) as answer:
-            return str(answer.read().decode())
-    except (OSError, ValueError):
-        return ""
-
-
-def publish(state: State, decision: Decision) -> int:
+def publish(state: State, decision: Decision, cloud: Cloud | None) -> int:
     """Tell the outside for how long it was idle; silence means that the engine did not answer."""
-    me = metadata("instance-id") if state.seen.seen_at == state.looked_at else ""
-    if me:
-        figure = f"MetricName=IdleSeconds,Unit=Seconds,Value={decision.idle_s:.0f}"
-        where = f"Dimensions=[{{Name=InstanceId,Value={me}}}]"
-        aws(*PUT, "--metric-data", f"{figure},{where}")
+    if cloud and state.seen.seen_at == state.looked_at:
+        cloud.publish(decision.idle_s)
     return 0
 
 
-def act(told: Mapping[str, Any], decision: Decision) -> int:
-    """End the machine by its role; by shutting down where AWS does not do it."""
-    me = metadata("instance-id")
-    if me and (_leave_fleet(me) if told["fleet"] else _end(me, decision)):
+def act(told: Mapping[str, Any], decision: Decision, cloud: Cloud | None) -> int:
+    """End the machine by its own rights; by shutting down where those do not do it."""
+    if cloud and cloud.end(decision.action, fleet=told["fleet"]):
         return 0
-    say("AWS does not do it: shutting down")
+    say("its cloud does not do it: shutting down")
     return subprocess.run(["systemctl", "poweroff"], check=False).returncode  # noqa: S607 - systemd's own PATH
-
-
-def _end(me: str, decision: Decision) -> bool:
-    call = "stop-instances" if decision.action == "stop" else "terminate-instances"
-    return aws("ec2", call, "--instance-ids", me) is not None
-
-
-def _leave_fleet(me: str) -> bool:
-    """Leave for good: the fleet may shrink to nothing, and gets no machine in place of this one."""
-    group = aws(
-        *("autoscaling", "describe-auto-scaling-instances", "--instance-ids", me),
-        *("--query", "AutoScalingInstances[0].AutoScalingGroupName", "--output", "text"),
-    )
-    if group is None:
-        return False
-    name = group.strip()
-    aws(
-        "autoscaling",
-        "update-auto-scaling-group",
-        f"--auto-scaling-group-name={name}",
-        "--min-size=0",
-    )
-    ended = aws(
-        *("autoscaling", "terminate-instance-in-auto-scaling-group", "--instance-id", me),
-        "--should-decrement-desired-capacity",
-    )
-    return ended is not None
-
-
-def aws(*arguments: str) -> str | None:
-    """Call AWS by its command-line tool, which knows the role; None when it is refused."""
-    try:
-        done = subprocess.run(
-            ["aws", *arguments],  # noqa: S607 - where the image has it
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_CALL_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        say(f"aws {arguments[1]}: {error}")
-        return None
-    if done.returncode:
-        say(f"aws {arguments[1]}: {done.stderr.strip()[:300]}")
-        return None
-    return done.stdout
 
 
 def say(text: str) -> None:

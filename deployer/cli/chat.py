@@ -77,7 +77,7 @@ def _can_chat(record: Deployment) -> None:
 
 
 def _asking(record: Deployment, store: Store, max_tokens: int) -> Asking:
-    """How the model is asked: at its own OpenAI route, or, where it has none, through AWS's API."""
+    """How the model is asked: at its own OpenAI route, or, where it has none, through its service's API."""
     from deployer.running import lookup, openai_client
     from deployer.running.gateway.backend import backend_of, needs_gateway
     from deployer.running.gateway.chat import chat, hosted

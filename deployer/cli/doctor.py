@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 @click.command("doctor", help="Check what is needed to run here, each with the next step.")
 @options.spec_file_option
 @options.offline_option
+@click.option(
+    "--providers",
+    "of_providers",
+    is_flag=True,
+    help="Show what each provider can, and what it means that it cannot the rest.",
+)
 @options.json_option
-def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
+def command(spec_file: Path | None, offline: bool, of_providers: bool, as_json: bool) -> None:
     """Examine this machine for the spec, or for itself where there is none; exit 6 if something is missing."""
+    if of_providers:
+        _providers(as_json=as_json)
+        return
     from deployer.workflows import doctor
 
     document = doctor.examine(_plan(spec_file, offline=offline), hub=not offline)
@@ -30,6 +39,22 @@ def command(spec_file: Path | None, offline: bool, as_json: bool) -> None:
         _show(document.checks)
     if not document.ok:
         raise click.exceptions.Exit(Exit.PREREQUISITE)
+
+
+def _providers(*, as_json: bool) -> None:
+    from deployer.workflows import provider_table
+
+    document = provider_table.document()
+    if as_json:
+        terminal.emit(document)
+        return
+    for row in document.providers:
+        where = f" in {row.default_region}" if row.default_region else ""
+        name = terminal.heading(f"{row.target} {row.provider}")
+        terminal.out(f"{name}{where}: {', '.join(row.engines)}")
+        terminal.out(f"  can {', '.join(row.can)}")
+        for part, reason in row.lacks.items():
+            terminal.out(f"  no {part}: {reason}")
 
 
 def _plan(spec_file: Path | None, *, offline: bool) -> Plan | None:

@@ -13,7 +13,9 @@ from deployer.core.errors import UsageError
 
 @click.command("init", help="Write a commented spec.")
 @click.option("-f", "--file", "spec_file", type=click.Path(path_type=Path), default=None)
-@click.option("--model", "source", help="hf:<repo>, s3://bucket/prefix, ./folder or ./file.gguf.")
+@click.option(
+    "--model", "source", help="hf:<repo>, <scheme>://bucket/prefix, ./folder or ./file.gguf."
+)
 @click.option("--name", help="Names the deployments.  [default: from the model]")
 @click.option("--concurrency", type=click.IntRange(1), help="Requests at the same time.")
 @click.option("--requests-per-day", type=click.IntRange(0), help="Expected traffic.")
@@ -49,7 +51,9 @@ def _answers(flags: dict[str, str | int | None], *, ask: bool) -> dict[str, str 
     if source is None and not ask:
         raise UsageError("which model?", hint="pass --model hf:<repo>, ./folder or ./file.gguf")
     if source is None:
-        source = click.prompt("Model (hf:<repo>, s3://..., ./folder, ./file.gguf)", err=True)
+        source = click.prompt(
+            "Model (hf:<repo>, <scheme>://bucket/..., ./folder, ./file.gguf)", err=True
+        )
     answers: dict[str, str | int | None] = {"source": source, "budget": flags["budget"]}
     questions = (
         ("name", "Name", _name_from(str(source))),

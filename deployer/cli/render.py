@@ -79,7 +79,7 @@ def _project(plan: Plan, where: Provider) -> Mapping[str, str]:
     if not plan.inputs.get("user_data", "unknown"):
         raise UsageError(
             f"{plan.deployment} cannot be served on a rented machine: the plan's notes say why",
-            hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+            hint="the model's files must be had from there: model.source hf:<repo> or <scheme>://<bucket>/<prefix>",
         )
     return pulumi_project.files(plan, where)
 

@@ -80,7 +80,7 @@ class _How:
 
 def _first_that_can(plan: Plan, file: Path, how: _How) -> tuple[Deployment, Plan]:
     """Apply the plan; where there is no capacity for it, the next that fits, if the spec leaves the choice."""
-    from deployer.running.stack.failures import NoCapacityError
+    from deployer.core.errors import NoCapacityError
 
     tried, first = list[str](), plan
     while True:

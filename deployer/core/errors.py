@@ -70,6 +70,10 @@ class NothingFitsError(DeployerError):
     exit_code = Exit.NOTHING_FITS
 
 
+class NoCapacityError(NothingFitsError):
+    """The provider has no hardware of the wanted kind to spare now."""
+
+
 class PolicyError(DeployerError):
     """The spec's own policy forbids it."""
 

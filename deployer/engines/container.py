@@ -12,6 +12,7 @@ from typing import Any
 from deployer import engines
 from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
+from deployer.core.model_source import in_bucket
 from deployer.engines.recipe import MODEL, Order, Recipe, repo
 
 
@@ -81,9 +82,9 @@ def _image(order: Order, recipe: Recipe) -> str:
 
 def _servable(order: Order, recipe: Recipe) -> None:
     source, adapter = order["model"]["source"], order["model"].get("adapter")
-    if source.startswith("s3:"):
+    if in_bucket(source):
         raise PrerequisiteError(
-            "provider docker does not read s3: sources in this version",
+            "provider docker does not read buckets in this version",
             hint="copy the model to a folder and give that as model.source",
         )
     if adapter and not (recipe.adapters and adapter.startswith("hf:")):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deployer.core.units import usd
 from deployer.planning.choose import Candidate, Choice, Question
+from deployer.providers.registry import provider
 
 
 def refusals(choice: Choice) -> Iterator[str]:
@@ -29,7 +30,8 @@ def others(choice: Choice) -> Iterator[str]:
 
 def _beside(question: Question, name: str, first: Candidate | None) -> str:
     if first is None:
-        return f"{name} has no priced offer for it in {question.options.region}"
+        region = provider(question.target, name).region(question.options.region)
+        return f"{name} has no priced offer for it{f' in {region.id}' if region else ''}"
     where = f"{name}: {first.offer.instance_type}"
     if first.sizing.fit not in ("fits", "tight"):
         return f"{where} does not hold it: {first.sizing.limit}"

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, engine
 from deployer.planning.measured import (
@@ -123,19 +124,19 @@ def choose(question: Question) -> Choice:
     """Ask every provider once, size every combination of offer, engine and format, and rank them."""
     asked = question.options.provider
     names = providers(question.target) if asked == "auto" else (asked,)
-    want = want_of(question)
-    places = (_place(question, want, provider(question.target, name)) for name in names)
+    places = (_place(question, provider(question.target, name)) for name in names)
     return _weighed(question, tuple(places))
 
 
-def _place(question: Question, want: Want, where: Provider) -> Place:
+def _place(question: Question, where: Provider) -> Place:
+    want = want_of(question, where)
     named = getattr(question.options, "instance", "auto") != "auto"
     offers = (
         offer
         for offer in where.offers(want, question.catalog)
         if named or offer.usd_per_hour is not None or offer.billing == "owned"
     )
-    reasons = tuple(where.refuses(want, question.catalog)) if where.refuses else ()
+    reasons = _declined(question, want, where)
     return Place(where, tuple(offers), _hours(question, where), reasons)
 
 
@@ -176,6 +177,24 @@ def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
     return with_measured_memory(sizing, what, question.load, question.measured)
 
 
+def _declined(question: Question, want: Want, where: Provider) -> tuple[str, ...]:
+    asked = getattr(question.options, "region", None)
+    elsewhere = where.regions.refusal(asked) if where.regions else None
+    reasons = [elsewhere, _unread(question.spec.model.source, where)]
+    found = tuple(reason for reason in reasons if reason)
+    if found or where.refuses is None:
+        return found
+    return tuple(where.refuses(want, question.catalog))
+
+
+def _unread(source: str, where: Provider) -> str | None:
+    """Why a model in a bucket cannot be had there, if so; one that reads none says it in its own words."""
+    if not in_bucket(source) or not where.reads or scheme(source) in where.reads:
+        return None
+    known = " and ".join(f"{name}://" for name in where.reads)
+    return f"it reads models from {known}, not from {scheme(source)}://"
+
+
 def _hours(question: Question, where: Provider) -> Decimal:
     """The hours of a month that it is awake, where it sleeps: roughly, as the speed is not known yet."""
     if where.sleep is None or question.spec.serve.replicas.min > 1:
@@ -203,12 +222,13 @@ def _rank(
     return fits > 1, over, fits, lossy, cost, preferred
 
 
-def want_of(question: Question) -> Want:
-    """What the providers of the question's target are asked for."""
+def want_of(question: Question, where: Provider) -> Want:
+    """What a provider of the question's target is asked for."""
     options: Mapping[str, Any] = to_plain(question.options)
     model = question.spec.model
+    region = where.region(options.get("region"))
     return Want(
-        options.get("region"),
+        region.id if region else None,
         options,
         question.host,
         source=model.source,

@@ -3,6 +3,7 @@
 The parts are in `templates/cloud`: scripts, systemd units, the reverse proxy's configuration. Text of the user only
 ever gets there through the filter of its format: quoted for the shell, for YAML, as JSON.
 What differs from machine to machine (its address, its secret's value) is asked by the machine itself when it boots.
+What differs from cloud to cloud is in the provider's `BootDialect`.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from deployer import agents
+from deployer.core.model_source import in_bucket
 from deployer.core.templates import folder, render
 from deployer.engines import Metrics, engine
 from deployer.engines import container as images
 from deployer.engines.recipe import MODEL
+from deployer.providers.api import Provider
+from deployer.providers.boot import BootDialect
 
 USER_DATA = "user-data"
-PROXY_IMAGE = "public.ecr.aws/docker/library/nginx:1.28-alpine"
-"""Docker's own nginx, from AWS's public registry: the machine may only speak HTTPS, which apt does not."""
 PROGRAMS = ("idle", "watchdog")
 """The modules of `deployer.agents` that the machine gets."""
 SCRIPTS = ("prepare", "certificate", "proxy", "ready", "start")
 STORE = "/var/lib/deployer/store"
 SECRETS = "/run/deployer/secrets"
-LIBRARY = "/opt/deployer/lib/deployer"
+LIBRARY = "/opt/deployer/lib"
+CLOUD = "deployer_cloud"
+"""What the module of the provider's own is called there that the watchdog loads."""
 LIMITS = ("--ulimit=memlock=-1", "--ulimit=stack=67108864")
 """What NVIDIA advises for containers with a GPU."""
 Order = Mapping[str, Any]
@@ -42,8 +46,8 @@ class File:
     mode: str = "0644"
 
 
-def unservable(order: Order) -> str | None:
-    """Say why a rented machine could not serve an order, or None."""
+def unservable(order: Order, provider: Provider) -> str | None:
+    """Say why a rented machine of the provider could not serve an order, or None."""
     model = order["model"]
     name = order["engine"]
     if not images.pulled(name):
@@ -51,7 +55,9 @@ def unservable(order: Order) -> str | None:
     if engine(name).metrics is None:
         return f"engine {name} has no metrics, so the machine cannot see whether it is used"
     if model["path"] is not None:
-        return f"{model['source']} is on this machine: copy it to a bucket and write s3://bucket/folder"
+        there = " or ".join(f"{scheme}://bucket/folder" for scheme in provider.reads)
+        mend = f"copy it to a bucket and write {there}" if there else "publish it on the model hub"
+        return f"{model['source']} is on this machine: {mend}"
     adapter = model.get("adapter")
     recipe = images.recipe(name)
     if adapter and not (recipe and recipe.adapters and adapter.startswith("hf:")):
@@ -59,60 +65,62 @@ def unservable(order: Order) -> str | None:
     return None
 
 
-def files(order: Order) -> dict[str, str]:
+def files(order: Order, provider: Provider) -> dict[str, str]:
     """Return the texts that a rented machine starts from, by name; none where it could not serve."""
-    if unservable(order):
+    if provider.boot is None or unservable(order, provider):
         return {}
-    return {USER_DATA: render("cloud/user-data.yaml.j2", files=list(written(order)))}
+    parts = list(written(order, provider.boot))
+    return {USER_DATA: render("cloud/user-data.yaml.j2", files=parts)}
 
 
-def written(order: Order) -> Iterator[File]:
+def written(order: Order, dialect: BootDialect) -> Iterator[File]:
     """Yield every file that the machine gets."""
     container = images.container(_as_seen_there(order))
     port = container["container_port"]
     values = {
         "deployment": order["deployment"],
-        "secret": f"deployer/{order['deployment']}",
-        "log_group": f"/deployer/{order['deployment']}",
         "weights": _weights(order),
         "engine_port": port,
         "health_path": engine(order["engine"]).health_path,
         "region": order["offer"]["region"],
     }
     yield File("/etc/deployer/settings", render("cloud/settings.sh.j2", **values))
-    yield File("/etc/deployer/watchdog.json", _watchdog(order, port))
+    yield File("/etc/deployer/watchdog.json", _watchdog(order, port, dialect))
     yield File("/opt/deployer/common.sh", _static("common.sh"))
+    yield File("/opt/deployer/cloud.sh", dialect.script.read_text(encoding="utf-8"))
     yield File("/opt/deployer/engine", _engine(order, container), "0755")
     yield File("/opt/deployer/nginx.conf", render("cloud/nginx.conf.j2", **values))
     for name in SCRIPTS:
         yield File(f"/opt/deployer/{name}", _static(name), "0755")
-    yield from _units()
-    yield from _library()
+    yield from _units(dialect)
+    yield from _library(dialect)
 
 
 def _static(name: str) -> str:
     return (folder() / "cloud" / name).read_text(encoding="utf-8")
 
 
-def _units() -> Iterator[File]:
+def _units(dialect: BootDialect) -> Iterator[File]:
     for unit in sorted((folder() / "cloud" / "units").iterdir()):
-        text = render(f"cloud/units/{unit.name}", proxy_image=PROXY_IMAGE)
+        text = render(f"cloud/units/{unit.name}", proxy_image=dialect.proxy_image)
         yield File(f"/etc/systemd/system/{unit.name.removesuffix('.j2')}", text)
 
 
-def _library() -> Iterator[File]:
+def _library(dialect: BootDialect) -> Iterator[File]:
     """The watchdog: the very modules that are tested here, as a package of their own on the machine."""
+    if dialect.watchdog:
+        yield File(f"{LIBRARY}/{CLOUD}.py", dialect.watchdog.read_text(encoding="utf-8"))
     for package in ("", "agents/"):
-        yield File(f"{LIBRARY}/{package}__init__.py", "")
+        yield File(f"{LIBRARY}/deployer/{package}__init__.py", "")
     for name in PROGRAMS:
         text = Path(agents.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-        yield File(f"{LIBRARY}/agents/{name}.py", text)
+        yield File(f"{LIBRARY}/deployer/agents/{name}.py", text)
 
 
 def _weights(order: Order) -> str:
     """Where the machine fetches the weights itself; empty where the engine does, from the model hub."""
     source = str(order["model"]["source"])
-    return source if source.startswith("s3:") else ""
+    return source if in_bucket(source) else ""
 
 
 def _as_seen_there(order: Order) -> dict[str, Any]:
@@ -163,12 +171,13 @@ def _mounts(order: Order, container: Mapping[str, Any]) -> Iterator[tuple[str, s
         yield f"{SECRETS}/{name}", f"/run/secrets/{name}", "ro"
 
 
-def _watchdog(order: Order, port: int) -> str:
+def _watchdog(order: Order, port: int, dialect: BootDialect) -> str:
     """The policy of the watchdog, as the machine reads it."""
     idle, metrics = order["policy"]["idle"], engine(order["engine"]).metrics or Metrics(())
     told = {
         "deployment": order["deployment"],
         "region": order["offer"]["region"],
+        "cloud": CLOUD if dialect.watchdog else None,
         "metrics": {"running": metrics.running, "finished": metrics.finished},
         "url": f"http://127.0.0.1:{port}",
         "key_file": f"{SECRETS}/api_key",

@@ -22,10 +22,12 @@ from deployer.core.domain import (
     Usage,
     Verdict,
 )
+from deployer.core.model_source import on_this_machine
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
+from deployer.planning.place import options_in, place_of, with_region
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
 from deployer.spec import Handler
@@ -35,7 +37,7 @@ from deployer.spec.serialize import to_plain
 MOST_ALTERNATIVES = 10
 Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
 """Says what a provider would make of its inputs (`deployer.running.stack.offline.resources_of`)."""
-Write = Callable[[Mapping[str, Any]], Mapping[str, str]]
+Write = Callable[[Mapping[str, Any], Provider], Mapping[str, str]]
 """Writes the texts that a rented machine starts from (`deployer.planning.cloud_init.files`)."""
 
 
@@ -66,9 +68,8 @@ def make(
     """
     question = asked.question
     choice = _with_speed(choose(question))
-    region = getattr(question.options, "region", None)
-    barred = policy.privacy(question.spec.policy, question.target, region)
     best = choice.ranked[0] if choice.ranked else None
+    barred = policy.privacy(question.spec.policy, question.target, place_of(question, best))
     if (
         best is None
         or best.sizing.fit == "no"
@@ -141,14 +142,14 @@ def _ages(made: Plan, today: str) -> Iterator[str]:
         [i for i in items if i.unit_price_usd and not i.source.startswith("the spec")], today
     )
     if old:
-        yield f"{old}: 'deployer prices refresh' renews AWS's"
+        yield f"{old}: 'deployer prices refresh' renews those that are published"
 
 
 def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, Write]) -> Plan:
     question, best = asked.question, choice.ranked[0]
     collect, write = tools
     order = order_of(asked, best)
-    files = write(order) if best.provider.starts_from_files else {}
+    files = write(order, best.provider) if best.provider.boot else {}
     inputs = best.provider.inputs({**order, "files": files})
     resources = tuple(collect(best.provider, inputs))
     used, said = monthly_usage.month_of(question, best, inputs)
@@ -159,13 +160,14 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         region=best.offer.region,
         pricing=best.provider.pricing,
     )
-    region = getattr(question.options, "region", None)
-    verdicts = policy.judge(question.spec.policy, question.target, region, bill)
+    place = place_of(question, best)
+    verdicts = policy.judge(question.spec.policy, question.target, place, bill)
     feasible = all(v.ok for v in verdicts)
     return replace(
         _empty(asked),
         provider=best.provider.name,
         feasible=feasible,
+        defaults=with_region(_empty(asked).defaults, question, place),
         reasons=() if feasible else reasons(choice, verdicts),
         sizing=best.sizing,
         offer=best.offer,
@@ -177,7 +179,7 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *said),
         inputs=inputs,
         usage=used,
-        options=to_plain(question.options),
+        options=options_in(question, place),
     )
 
 
@@ -185,7 +187,7 @@ def _cautions(
     best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Iterator[str]:
     """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
-    reason = best.provider.unservable(order) if best.provider.unservable else None
+    reason = cloud_init.unservable(order, best.provider) if best.provider.boot else None
     if reason:
         yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
     said = best.provider.warnings
@@ -239,7 +241,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
 
 def _path(asked: Asked) -> str | None:
     source = asked.question.spec.model.source
-    if source.startswith(("hf:", "s3:")):
+    if not on_this_machine(source):
         return None
     return str((asked.loaded.file.parent / source).resolve())
 

@@ -7,25 +7,26 @@ from decimal import Decimal
 
 from deployer.core.domain import Estimate, Verdict
 from deployer.core.units import usd
+from deployer.providers.regions import Region
 from deployer.spec import Policy
 
 
 def judge(
-    policy: Policy, target: str, region: str | None, cost: Estimate | None
+    policy: Policy, target: str, place: Region | None, cost: Estimate | None
 ) -> tuple[Verdict, ...]:
     """Return one verdict for each rule that applies; `cost` None leaves the budget out."""
-    return tuple(_verdicts(policy, target, region, cost))
+    return tuple(_verdicts(policy, target, place, cost))
 
 
 def _verdicts(
-    policy: Policy, target: str, region: str | None, cost: Estimate | None
+    policy: Policy, target: str, place: Region | None, cost: Estimate | None
 ) -> Iterator[Verdict]:
-    yield privacy(policy, target, region)
+    yield privacy(policy, target, place)
     if policy.budget is not None and cost is not None:
         yield _budget(policy.budget, cost)
 
 
-def privacy(policy: Policy, target: str, region: str | None) -> Verdict:
+def privacy(policy: Policy, target: str, place: Region | None) -> Verdict:
     """Say whether the data may go where the target is."""
     wanted = policy.privacy
     if target == "local" or wanted == "cloud-ok":
@@ -37,12 +38,12 @@ def privacy(policy: Policy, target: str, region: str | None) -> Verdict:
             ok=False,
             detail=f"local-only forbids {target}: --target local would pass",
         )
-    prefix = wanted.removeprefix("region:")
-    inside = region is not None and (region == prefix or region.startswith(f"{prefix}-"))
-    mend = "" if inside else f": set targets.{target}.region to one that starts with '{prefix}'"
-    place = region or "no known region"
+    area = wanted.removeprefix("region:")
+    inside = place is not None and place.lies_in(area)
+    mend = "" if inside else f": set targets.{target}.region to one in {area}"
     said = "is in" if inside else "is not in"
-    return Verdict("privacy", ok=inside, detail=f"{place} {said} {wanted}{mend}")
+    name = place.id if place else "no known region"
+    return Verdict("privacy", ok=inside, detail=f"{name} {said} {wanted}{mend}")
 
 
 def _budget(budget: Decimal, cost: Estimate) -> Verdict:

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, State
+from deployer.core.errors import DeployerError
+from deployer.providers.boot import BootDialect
+from deployer.providers.regions import Region, Regions
+from deployer.providers.tags import TagCodec
 
 if TYPE_CHECKING:
     from deployer.engines import Engine
@@ -187,6 +191,8 @@ class SupportsPause(Protocol):
         ...
 
 
+Explain = Callable[[str, str], DeployerError | None]
+"""Reads the text of a failed operation of a deployment: the error that the provider itself tells by it, or None."""
 Inputs = Mapping[str, Any]
 """The plain inputs of a stack: what JSON can hold, without a secret."""
 Outputs = Mapping[str, Any]
@@ -225,7 +231,9 @@ class Program:
 
     `run` declares; it imports Pulumi only when it is called. `secrets` are the configuration keys without which it
     must not be run; `packages` are the distributions that it needs; `replaced_for` names, by resource type, the inputs
-    whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for.
+    whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for. `slow` are
+    parts of the types that take long enough to be announced; a line that the code of its own resources writes is
+    shown when it begins with one of `voices` and a colon.
     """
 
     run: Callable[[Inputs], None]
@@ -233,6 +241,8 @@ class Program:
     packages: tuple[str, ...] = ("pulumi",)
     replaced_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     balancer: Callable[[Inputs], str | None] = lambda _: None
+    slow: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
     documentation: str = ""
 
 
@@ -242,8 +252,8 @@ class NativeApi:
 
     `connect` makes the backend (`deployer.running.gateway.backend.Backend`) of a deployment. The gateway's container
     copies `sources` (paths below the folder of stacks, the module with `connect` first), installs `requirements`,
-    hands on the variables of `environment`, and mounts `settings`, the folder of the user's own settings below home.
-    `limit_s` is how long a call is held by default while the model wakes.
+    hands on the variables of `environment`, sets `region_variable` to the deployment's region, and mounts `settings`,
+    the folder of the user's own settings below home. `limit_s` is how long a call is held by default while the model wakes.
     """
 
     connect: Callable[[Any], Any]
@@ -251,6 +261,7 @@ class NativeApi:
     sources: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    region_variable: str | None = None
     settings: str | None = None
 
     @property
@@ -270,9 +281,10 @@ class Provider:
     `offers` lists the hardware that can be had for a spec, priced or unpriced, in any order. `inputs` turns what was
     chosen (`deployer.planning.plan.order_of`) into the inputs of the stack. What will exist is said by `resources`,
     or by running `program` offline; a `program` is applied by Pulumi, anything else by its `runner`.
-    `starts_from_files`: its machines start from the texts of `deployer.planning.cloud_init`; `unservable` says why an
-    order could not be served there. `cloud` is where its deployments lie, as `deployer idle` asks it: providers that
-    share one name the same function.
+    `boot` is for machines that start from the texts of `deployer.planning.cloud_init`. `reads` are the schemes of the
+    bucket URLs that it fetches models from (what stands before `://`). `tags` is how its cloud writes what everything is
+    found by. `cloud` is where its deployments lie, as `deployer idle` asks it: providers that share one name the same
+    function.
     """
 
     target: str
@@ -287,18 +299,32 @@ class Provider:
     program: Program | None = None
     runner: Callable[[Path], Runner] | None = None
     refuses: Callable[[Want, Prices], Iterable[str]] | None = None
-    unservable: Callable[[Mapping[str, Any]], str | None] | None = None
     warnings: Callable[[Inputs, Offer], Iterable[str]] | None = None
     sleep: Sleep | None = None
     pricing: Pricing | None = None
-    regions: Mapping[str, str] | None = None
+    regions: Regions | None = None
     files: Callable[[Sequence[Any]], tuple[Mapping[str, str | Path], tuple[str, ...]]] | None = None
     driver: Callable[[Any], Any] | None = None
+    explain: Explain | None = None
     manager: Callable[[Path, Say], Manager] | None = None
     native_api: NativeApi | None = None
-    starts_from_files: bool = False
+    boot: BootDialect | None = None
+    reads: tuple[str, ...] = ()
+    tags: TagCodec | None = None
     prices: Callable[[], Any] | None = None
     cloud: Callable[[], Cloud] | None = None
+
+    def region(self, wanted: str | None) -> Region | None:
+        """The region that is used when `wanted` is asked for; None where it knows of none."""
+        if self.regions is not None:
+            return self.regions.find(wanted)
+        return Region(wanted) if wanted else None
+
+    def lacks(self) -> Mapping[str, str]:
+        """What it cannot, by the names of `deployer.providers.abilities`, each with what that means."""
+        from deployer.providers.abilities import lacks
+
+        return lacks(self)
 
     @property
     def applied_by_pulumi(self) -> bool:

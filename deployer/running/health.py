@@ -11,7 +11,7 @@ from deployer.running.openai_client import Endpoint
 from deployer.running.store import AUTHORITY, Store
 
 HUB_TOKEN = "hub-token"  # noqa: S105 - the name of a kind of key
-"""What a stack exports as `key` when callers send their Hugging Face token."""
+"""What a stack exports as `key` when callers send their token of the model hub."""
 
 
 def endpoint_of(record: Deployment, store: Store) -> Endpoint:
@@ -22,7 +22,7 @@ def endpoint_of(record: Deployment, store: Store) -> Endpoint:
 
 
 def key_of(record: Deployment, store: Store) -> str:
-    """Return what opens a deployment: its own key, or the caller's Hugging Face token where that is asked for.
+    """Return what opens a deployment: its own key, or the caller's token of the model hub where that is asked for.
 
     Raises:
         PrerequisiteError: there is no such token.
@@ -34,7 +34,7 @@ def key_of(record: Deployment, store: Store) -> str:
     token = get_token()
     if token is None:
         raise PrerequisiteError(
-            f"{record.name} is called with a Hugging Face token, and there is none",
+            f"{record.name} is called with a token of the model hub, and there is none",
             hint="set HF_TOKEN, or log in with `hf auth login`",
         )
     return token

@@ -181,7 +181,7 @@ def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
 
 
 ASLEEP = (502, 503)
-"""What stands before a model answers while there is none: Hugging Face while an endpoint wakes."""
+"""What stands before a model answers while there is none: its service, while an endpoint wakes."""
 
 
 class AsleepError(RemoteError):

@@ -10,11 +10,12 @@ from deployer import agents, engines
 from deployer.core import templates
 from deployer.core.cache import Cache, digest
 from deployer.planning import cloud_init
+from deployer.providers.api import Provider
 
 Order = Mapping[str, Any]
 
 
-def cached(folder: Path) -> Callable[[Order], Mapping[str, str]]:
+def cached(folder: Path) -> Callable[[Order, Provider], Mapping[str, str]]:
     """Return `deployer.planning.cloud_init.files`, answered from `folder` when the same was asked of the same templates before.
 
     An unreadable file is written anew; a folder that cannot be written to is done without.
@@ -22,18 +23,19 @@ def cached(folder: Path) -> Callable[[Order], Mapping[str, str]]:
 
     kept = Cache(folder, _texts)
 
-    def write(order: Order) -> Mapping[str, str]:
-        key = digest(order, _parts(order))
+    def write(order: Order, provider: Provider) -> Mapping[str, str]:
+        image = provider.boot.proxy_image if provider.boot else None
+        key = digest([order, provider.name, image], _parts(order, provider))
         known = kept.get(key)
         if known is None:
-            known = cloud_init.files(order)
+            known = cloud_init.files(order, provider)
             kept.put(key, known)
         return known
 
     return write
 
 
-def _parts(order: Order) -> Iterator[Path]:
+def _parts(order: Order, provider: Provider) -> Iterator[Path]:
     """Return all that decides about the texts besides the order."""
     yield from sorted(p for p in (templates.folder() / "cloud").rglob("*") if p.is_file())
     here = Path(cloud_init.__file__)
@@ -43,6 +45,9 @@ def _parts(order: Order) -> Iterator[Path]:
         *sorted(Path(engines.__file__).parent.glob("*.py")),
         *sorted((engines.folder(order["engine"]) or here).rglob("*.py")),
     )
+    if provider.boot:
+        yield provider.boot.script
+        yield from (provider.boot.watchdog,) if provider.boot.watchdog else ()
     yield from (Path(agents.__file__).with_name(f"{name}.py") for name in cloud_init.PROGRAMS)
 
 

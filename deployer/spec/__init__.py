@@ -33,7 +33,7 @@ Pieces = Annotated[int, Least(1, most=1024)]
 """Of hardware, or copies of the model."""
 Amount = Annotated[Decimal, Least(0, most=10**12)]
 
-SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|s3://[a-z0-9][a-z0-9.-]+(/.+)?|\.{1,2}/.+|/.+)$"
+SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|(?!https?:)[a-z][a-z0-9]*://[a-z0-9][a-z0-9._-]+(/.+)?|\.{1,2}/.+|/.+)$"
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,14 @@ class Model:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     source: Annotated[
-        str, Pattern(SOURCE, "hf:<repo>[@revision], s3://bucket/prefix, ./folder or ./file.gguf")
+        str,
+        Pattern(SOURCE, "hf:<repo>[@revision], <scheme>://bucket/prefix, ./folder or ./file.gguf"),
     ]
-    """hf:<repo>[@revision] | s3://bucket/prefix | ./folder | ./file.gguf"""
+    """hf:<repo>[@revision] | <scheme>://bucket/prefix, as far as the provider reads it | ./folder | ./file.gguf"""
     adapter: (
-        Annotated[str, Pattern(SOURCE, "hf:<repo>[@revision], s3://bucket/prefix or ./folder")]
+        Annotated[
+            str, Pattern(SOURCE, "hf:<repo>[@revision], <scheme>://bucket/prefix or ./folder")
+        ]
         | None
     ) = None
     """A LoRA adapter that is served with the model."""
@@ -154,11 +157,11 @@ class Policy:
     privacy: Annotated[
         str,
         Pattern(
-            r"^(local-only|cloud-ok|region:[a-z]{2}(-[a-z]+-\d)?)$",
-            "local-only, region:eu or cloud-ok",
+            r"^(local-only|cloud-ok|region:[a-z]{2}[a-z0-9-]*)$",
+            "local-only, region:eu, region:<country> or cloud-ok",
         ),
     ] = "cloud-ok"
-    """local-only | region:<prefix> (such as region:eu) | cloud-ok"""
+    """local-only | region:eu (its member states) | region:<country>, such as region:uk | region:<id> | cloud-ok"""
     budget: Annotated[Decimal, Budget()] | None = None
     """The most it may cost, such as 400 USD/month."""
     over_budget: Literal["stop", "warn"] = "stop"
@@ -233,13 +236,14 @@ class CloudGpu:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     provider: str = "auto"
-    region: str = "us-east-1"
+    region: str | None = None
+    """Left out: the provider's own default."""
     instance: str = "auto"
     spot: bool = False
     expose: str | tuple[str, ...] = "my-ip"
     """my-ip | private | public | a list of CIDR blocks"""
     state: str | None = None
-    """Where the engine's state is kept, such as s3://bucket. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
+    """Where the engine's state is kept: the URL of a bucket that Pulumi knows. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
     domain: (
         Annotated[
             str,
@@ -250,7 +254,7 @@ class CloudGpu:
         ]
         | None
     ) = None
-    """A name whose parent is a zone of yours on Route 53 (llm.example.com in example.com): it gets a public
+    """A name whose parent is a zone of yours at the provider's name service (llm.example.com in example.com): it gets a public
     certificate and leads to a load balancer. Without one the deployment has a certificate authority of its own."""
 
 
@@ -261,7 +265,8 @@ class Serverless:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     provider: str = "auto"
-    region: str = "us-east-1"
+    region: str | None = None
+    """Left out: the provider's own default."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from deployer.core.errors import quoted
+from deployer.core.model_source import on_this_machine
 from deployer.core.quantization import FAMILIES, FORMATS
 from deployer.engines import Engine, choices, engine
 from deployer.spec import AUTO, Spec
@@ -85,7 +86,7 @@ def _handler(spec: Spec) -> Iterator[Problem]:
                 f"leave serve.handler out, or use serve.engine: {others}",
             )
         return
-    if spec.model.source.startswith(("hf:", "s3:")) or spec.model.source.endswith(".gguf"):
+    if not on_this_machine(spec.model.source) or spec.model.source.endswith(".gguf"):
         yield Problem(
             ("model", "source"),
             f"{named.name} serves a folder with a handler.py of yours",

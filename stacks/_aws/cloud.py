@@ -14,6 +14,7 @@ from stacks._aws import expiry, session
 from stacks._aws.instances import NAME, machine
 from stacks._aws.leftovers import leftover
 from stacks._aws.machine_control import Instances
+from stacks._aws.regions import DEFAULT
 from stacks._aws.session import Clients, Session
 from stacks._aws.sweep import ClientsOf, regions, sweep
 from stacks._aws.types.compute import INSTANCE
@@ -73,11 +74,7 @@ class AwsCloud:
         """See `Cloud`: regions. Who may not list them is asked about those that have prices."""
         if named:
             return Scopes(tuple(named), everywhere=False)
-        home = (
-            self.environ.get("AWS_REGION")
-            or self.environ.get("AWS_DEFAULT_REGION")
-            or session.DEFAULT_REGION
-        )
+        home = self.environ.get("AWS_REGION") or self.environ.get("AWS_DEFAULT_REGION") or DEFAULT
         try:
             return Scopes(tuple(regions(self.clients_of(home))))
         except PrerequisiteError as error:

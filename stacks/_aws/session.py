@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError, RemoteError
+from stacks._aws.regions import DEFAULT
 
 LOGIN = "'aws sso login' or 'aws configure' provides them; AWS_PROFILE names one of several"
 EXPIRED = frozenset(
@@ -36,12 +37,11 @@ VARIABLES = (
     "AWS_ENDPOINT_URL",
 )
 """What tells AWS's SDK who asks, and where."""
-DEFAULT_REGION = "us-east-1"
 
 
 def in_region(region: str | None) -> Session:
     """Return the clients of a region; None is the user's own, or else AWS's first."""
-    return Session(region or os.environ.get("AWS_REGION") or DEFAULT_REGION)
+    return Session(region or os.environ.get("AWS_REGION") or DEFAULT)
 
 
 def has_credentials() -> bool:

@@ -2,7 +2,7 @@
 set -Eeuo pipefail
 umask 077
 trap failed ERR
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root AWS_PAGER=
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 # shellcheck source=/dev/null
 . /etc/deployer/settings
 run=/run/deployer
@@ -26,19 +26,11 @@ try() {
   "$@"
 }
 
-# imds PATH: what the machine knows of itself; nothing where it has none
-imds() {
-  local at=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254} token
-  token=$(curl -fsS -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "${at%/}/latest/api/token")
-  curl -fsS -m 5 -H "X-aws-ec2-metadata-token: $token" "${at%/}/latest/meta-data/$1" 2>/dev/null || true
-}
-
-# read_secret FILE: the deployment's secret, as JSON
-read_secret() {
-  aws secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text >"$1"
-}
-
 # part FILE KEY: one value of it
 part() {
   python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]].strip())' "$1" "$2"
 }
+
+# what this cloud has its own way of
+# shellcheck source=/dev/null
+. /opt/deployer/cloud.sh

@@ -24,6 +24,9 @@ from deployer.engines.launch import Job, Launch, Machine, installed, launch
 from deployer.engines.recipe import Recipe
 from deployer.planning import cloud_init
 from deployer.planning.catalog import models
+from deployer.providers import registry
+from deployer.providers.api import Provider
+from deployer.providers.boot import BootDialect
 from deployer.running.native import process
 from deployer.running.store import Store
 from tests.kits.processes import free_port
@@ -204,8 +207,19 @@ def test_its_process_is_described(guide):
     assert made.secrets == {"DUMMY_API_KEY": Path("/state/key")}
 
 
+def machines() -> Provider:
+    """A provider whose machines start from the texts."""
+    return registry.provider("cloud-gpu", "aws")
+
+
+def dialect() -> BootDialect:
+    found = machines().boot
+    assert found is not None
+    return found
+
+
 def test_a_rented_machine_runs_it_and_its_watchdog_knows_its_figures(guide):
-    files = {file.path: file.text for file in cloud_init.written(order(NAME))}
+    files = {file.path: file.text for file in cloud_init.written(order(NAME), dialect())}
     assert "example.com/dummy/server:v1.0.0" in files["/opt/deployer/engine"]
     assert json.loads(files["/etc/deployer/watchdog.json"])["metrics"] == {
         "running": ["dummy:num_requests_running"],
@@ -218,7 +232,7 @@ def test_an_engine_whose_use_nobody_sees_is_not_left_alone_on_a_rented_machine(g
     text = record.read_text()
     start = text.index("    metrics=")
     record.write_text(f"{text[:start]})\n")
-    assert "no metrics" in str(cloud_init.unservable(order(NAME)))
+    assert "no metrics" in str(cloud_init.unservable(order(NAME), machines()))
 
 
 def test_doctor_looks_for_it_with_and_without_a_spec(guide, capsys, monkeypatch):

@@ -92,7 +92,7 @@ def _case(where: str, name: str, file: Path) -> Case:
 
 
 def offers(case: Case) -> list[Offer]:
-    return list(case.provider.offers(want_of(case.question), case.question.catalog))
+    return list(case.provider.offers(want_of(case.question, case.provider), case.question.catalog))
 
 
 def test_it_is_what_its_file_is_called(case):

@@ -25,6 +25,7 @@ from deployer.planning.compare.rules import Case, recommend
 from deployer.planning.policy import judge
 from deployer.planning.traffic.demand import Demand, of_traffic
 from deployer.planning.traffic.profile import usage
+from deployer.providers.regions import Region
 from deployer.spec import Decide, Model, Policy, Serve, Spec, Traffic
 from tests.golden.price_list import PriceList, endpoint, hardware, instance
 
@@ -59,7 +60,7 @@ def plan(asked: Spec, target: str, prices: Prices, speed: Range | None, price: s
     offer, things = _things(target, prices, price)
     sizing = Sizing("fits", "bf16", "vllm", 1, "estimated", max_concurrency=20, output_tok_s=speed)
     bill = _bill(asked, things, prices, offer)
-    verdicts = judge(asked.policy, target, "us-east-1", bill)
+    verdicts = judge(asked.policy, target, Region("us-east-1", "us"), bill)
     broken = tuple(v.detail for v in verdicts if not v.ok)
     return Plan(
         deployment=f"bot-{target}",

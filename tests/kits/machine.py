@@ -24,6 +24,7 @@ import boto3
 import pytest
 
 from deployer.planning import cloud_init
+from deployer.providers import registry
 from deployer.running import certificates
 from tests.kits import machine_image
 from tests.kits.parts import missing, need
@@ -250,4 +251,6 @@ def packed(text: str) -> int:
 
 def user_data(**changes: Any) -> str:
     """The user data of an order."""
-    return cloud_init.files(order(**changes))[cloud_init.USER_DATA]
+    return cloud_init.files(order(**changes), registry.provider("cloud-gpu", "aws"))[
+        cloud_init.USER_DATA
+    ]

@@ -15,7 +15,7 @@ It imports nothing else of deployer, so that the folder can be copied into an im
 
 - `/health` and `/ping` answer everybody; everything else needs `Authorization: Bearer KEY`. It does not
   start without a key.
-- SageMaker sends no key of its own: it starts a container with the argument `serve`, and then only `/ping` and
-  `/invocations` exist, without a key. That port is reached by SageMaker alone, which lets in who has
-  signed the request and may call InvokeEndpoint.
+- A service that runs containers sends no key of its own: it starts one with the argument `serve`, and then only
+  `/ping` and `/invocations` exist, without a key. That port is reached by the service alone, which lets in who has
+  signed the request and may call it.
 """

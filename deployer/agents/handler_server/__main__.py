@@ -1,4 +1,4 @@
-"""`python -m deployer.agents.handler_server CONFIG.json [serve]`. SageMaker adds the `serve`."""
+"""`python -m deployer.agents.handler_server CONFIG.json [serve]`. A service that starts it adds the `serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     """Load the handler, then listen until SIGTERM; what is being answered then has `grace_s` to end."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        settings = Settings.read(Path(arguments[0]), sagemaker=arguments[1:] == ["serve"])
+        settings = Settings.read(Path(arguments[0]), behind_service=arguments[1:] == ["serve"])
         app = application(settings, load(settings.handler))
     except (HandlerError, ValueError, OSError) as error:
         logging.getLogger("deployer.agents.handler_server").error(  # noqa: TRY400 - the words are enough

@@ -31,7 +31,7 @@ def application(settings: Settings, handler: Handler) -> App:
     answer = _chat(service) if settings.route == "chat" else _predict(service)
     app.add_api_route("/ping", _well, methods=["GET"])
     app.add_api_route("/invocations", answer, methods=["POST"])
-    if not settings.sagemaker:
+    if not settings.behind_service:
         path = "/v1/chat/completions" if settings.route == "chat" else "/predict"
         app.add_api_route(path, answer, methods=["POST"])
         _add_the_rest(app, service)

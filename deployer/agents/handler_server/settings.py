@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 PORT = 8080
-"""SageMaker's port for `/ping` and `/invocations`, and so everybody's."""
+"""The port on which services that start containers ask `/ping` and `/invocations`, and so everybody's."""
 
 
 class Settings(BaseModel):
@@ -26,25 +26,25 @@ class Settings(BaseModel):
     max_request_bytes: int = Field(default=4 * 2**20, ge=1)
     grace_s: int = Field(default=6, ge=1)
     key_file: Path | None = None
-    sagemaker: bool = False
+    behind_service: bool = False
 
     @classmethod
-    def read(cls, file: Path, *, sagemaker: bool = False) -> Settings:
-        """Read the file. `sagemaker`: listen on SageMaker's port, without a key.
+    def read(cls, file: Path, *, behind_service: bool = False) -> Settings:
+        """Read the file. `behind_service`: listen for the service that started it, without a key.
 
         Raises:
             ValueError: a setting is missing or wrong, or there is no key although one is needed.
         """
         said = cls.model_validate_json(file.read_text(encoding="utf-8"))
-        if sagemaker:
-            changed = {"sagemaker": True, "host": "0.0.0.0", "port": PORT, "key_file": None}  # noqa: S104 - SageMaker's network is private
+        if behind_service:
+            changed = {"behind_service": True, "host": "0.0.0.0", "port": PORT, "key_file": None}  # noqa: S104 - only the service reaches it
             return said.model_copy(update=changed)
         if said.key_file is None:
-            raise ValueError("key_file is missing: only SageMaker's own port goes without a key")
+            raise ValueError("key_file is missing: only a service's own port goes without a key")
         return said
 
     def key(self) -> str | None:
-        """Read the API key; None for SageMaker.
+        """Read the API key; None behind a service.
 
         Raises:
             ValueError: the file is empty.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.core.documents.base import Document
@@ -25,3 +26,23 @@ class DoctorDocument(Document):
 
     ok: bool
     checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderRow:
+    """What one provider can. `lacks` says by part what it means that it cannot."""
+
+    target: str
+    provider: str
+    engines: tuple[str, ...]
+    default_region: str | None
+    regions: tuple[str, ...]
+    can: tuple[str, ...]
+    lacks: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvidersDocument(Document):
+    """What every provider that is found can, and cannot."""
+
+    providers: tuple[ProviderRow, ...]

@@ -37,7 +37,7 @@ DOCUMENTS: Mapping[str, tuple[type[Document], ...]] = {
     ),
     "prices": (prices.OffersDocument, prices.RefreshedDocument),
     "bench": (bench.BenchDocument,),
-    "doctor": (doctor.DoctorDocument,),
+    "doctor": (doctor.DoctorDocument, doctor.ProvidersDocument),
     "env": (env.EnvDocument,),
     "chat": (chat.ChatDocument,),
     "logs": (logs.LogsDocument,),

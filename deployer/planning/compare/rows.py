@@ -11,6 +11,7 @@ from deployer.planning.compare.result import Row
 from deployer.planning.compare.week import typical
 from deployer.planning.policy import judge
 from deployer.planning.traffic.demand import Demand
+from deployer.providers.regions import Region
 
 
 def row(asked: Asked, way: Way, demand: Demand) -> Row:
@@ -44,6 +45,6 @@ def _over(asked: Asked, plan: Plan, bill: Estimate | None) -> Iterator[str]:
     """Say that the budget which one copy keeps is broken by the copies that the traffic asks for."""
     if bill is None or not plan.feasible:
         return
-    region = plan.offer.region if plan.offer else None
-    verdicts = judge(asked.spec.policy, plan.target, region, bill)
+    place = Region(plan.offer.region) if plan.offer and plan.offer.region else None
+    verdicts = judge(asked.spec.policy, plan.target, place, bill)
     yield from (v.detail for v in verdicts if v.rule == "budget" and not v.ok)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import GIB, ModelInfo
+from deployer.core.model_source import in_bucket
 from deployer.core.quantization import normal
 from deployer.planning.model_facts.consistency import check
 from deployer.planning.model_facts.provenance import with_origin
@@ -52,9 +53,10 @@ def describe(
     Raises:
         UsageError: a path that is missing, is no model, or is damaged, or figures that contradict.
     """
-    if source.startswith("s3://"):
+    if in_bucket(source):
         info = _unknown(
-            source, "nothing is read from S3: only what model.facts says of the model is known"
+            source,
+            "nothing is read from a bucket: only what model.facts says of the model is known",
         )
     elif source.startswith("hf:"):
         info = _named(source.removeprefix("hf:"), catalog, hub)

@@ -46,7 +46,7 @@ def _described(path: Path, said: str) -> ModelInfo:
     if path.suffix.lower() != ".gguf" or kind != "file":
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
-            hint="model.source: hf:<repo>, ./folder, ./file.gguf or s3://bucket/prefix",
+            hint="model.source: hf:<repo>, ./folder, ./file.gguf or <scheme>://bucket/prefix",
             where=str(path),
         )
     return _gguf(path, said)

@@ -27,7 +27,7 @@ STEPS = 4
 """Looks at the week every quarter of an hour."""
 DAYS_PER_MONTH = Decimal(365) / 12
 COLD_START_MINUTES = (1.0, 5.0)
-"""What Hugging Face states for the start of an endpoint; paid like any other minute."""
+"""Taken for the start of an endpoint where a provider does not say; paid like any other minute."""
 UNKNOWN_SECONDS = (0.0, 120.0)
 """How long one request takes when the speed is not known."""
 STREAMED_BYTES_PER_TOKEN = 200

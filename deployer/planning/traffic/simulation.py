@@ -31,7 +31,7 @@ from deployer.core.domain import HOURS_PER_MONTH
 from deployer.planning.traffic.scale_to_zero import asleep
 
 HEADROOM = 0.8
-"""How busy a copy may be before there is another. Hugging Face adds one at 80 %; recalled, not read."""
+"""How busy a copy may be before there is another. A service that is known adds one at 80 %; recalled, not read."""
 MOST_UTILISED = 0.99
 """Sakasegawa's formula has no end at 1; beyond this an hour is told by its backlog."""
 

@@ -1,4 +1,4 @@
-"""The routes of `deployer proxy`: OpenAI's, on 127.0.0.1. boto3 waits in threads; a caller who goes ends the wait."""
+"""The routes of `deployer proxy`: OpenAI's, on 127.0.0.1. Calls wait in threads; a caller who goes ends the wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deployer.running.gateway.errors import Failed
 from deployer.running.gateway.waking import Patience
 
 MOST_BYTES = 20 * 2**20
-"""Of a request: Bedrock takes 20 MB at most, SageMaker 6."""
+"""Of a request; a service may take less."""
 BODY_S = 60.0
 HOSTS = ["127.0.0.1", "localhost", "testserver"]
 """What a caller may call us: a page on the web that was led to 127.0.0.1 names itself here."""

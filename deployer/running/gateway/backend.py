@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from deployer.core.errors import UsageError
-from deployer.running.gateway.errors import Failed, broken, failed
+from deployer.running.gateway.errors import Failed, broken
 from deployer.running.gateway.waking import Patience, awake
 
 if TYPE_CHECKING:
@@ -73,6 +73,18 @@ class Backend(Protocol):
         ...
 
 
+class Errors(Protocol):
+    """How the errors of a service's SDK are read."""
+
+    def failed(self, error: Exception) -> Failed:
+        """Return the answer that an error stands for."""
+        ...
+
+    def asleep(self, error: Exception) -> bool:
+        """Whether it says that the model sleeps, or is about to wake."""
+        ...
+
+
 def backend_of(record: Called, provider: Provider) -> Backend:
     """Connect to what a deployment's stack exports.
 
@@ -98,14 +110,14 @@ def needs_gateway(record: Called, provider: Provider) -> bool:
     return record.endpoint is None and provider.native_api is not None and bool(record.outputs)
 
 
-def called(call: Any, patience: Patience) -> Any:
+def called(call: Any, patience: Patience, errors: Errors) -> Any:
     """Make a call, held while the model wakes; a failure is a `Failed`."""
     try:
-        return awake(call, patience)
+        return awake(call, patience, errors.asleep)
     except Failed:
         raise
     except Exception as error:
-        raise failed(error) from error
+        raise errors.failed(error) from error
 
 
 def read_events(events: Any) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""A conversation with a model that may sleep: behind AWS's own API, without a proxy in between, or at its own route."""
+"""A conversation with a model that may sleep: behind its service's own API, without a proxy in between, or at its own route."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployer.running.gateway.waking import Patience, awake
 from deployer.running.openai_client import Endpoint, Message
 
 HOSTED_LIMIT_S = 1800.0
-"""How long a call waits for an Inference Endpoint: several times the cold start that Hugging Face names."""
+"""How long a call waits for an endpoint with an OpenAI route: several times the cold starts that are known."""
 
 
 def chat(

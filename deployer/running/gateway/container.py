@@ -1,7 +1,7 @@
 """The proxy as a container: the files that build and run it without this tool. Reads its own sources, no more.
 
 The image holds the modules of the gateway and what they import, and the names of what they call. The API key is
-a secret file, the AWS credentials are the caller's own: neither is ever in the image.
+a secret file, the credentials are the caller's own: neither is ever in the image.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def files(
         published=published,
         port=PORT,
         user=user,
-        region=record.outputs["region"],
+        region=_region(record, api),
         folder=str(settings) if settings and settings.is_dir() else None,
         settings=api.settings or "",
         passed=api.environment,
@@ -92,6 +92,12 @@ def files(
         ".dockerignore": "secrets\n",
     }
     return {**texts, **dict(_sources(api))}
+
+
+def _region(record: Deployment, api: NativeApi) -> str | None:
+    """The variable that names the region to the service's SDK, where it reads one."""
+    variable = api.region_variable
+    return f"{variable}={record.outputs['region']}" if variable else None
 
 
 def _sources(api: NativeApi) -> Iterator[tuple[str, Path]]:

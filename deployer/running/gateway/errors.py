@@ -1,32 +1,15 @@
-"""What AWS says of a failure, as an HTTP status and OpenAI's error object."""
+"""A failure of the model or its service, as an HTTP status and OpenAI's error object."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from deployer.agents.handler_server.refusal import Refusal
 
-STATUS = {
-    "ValidationException": 400,
-    "ValidationError": 400,
-    "AccessDeniedException": 403,
-    "ExpiredTokenException": 403,
-    "UnrecognizedClientException": 403,
-    "ResourceNotFoundException": 404,
-    "ThrottlingException": 429,
-    "ServiceQuotaExceededException": 429,
-    "ModelTimeoutException": 504,
-    "ModelNotReadyException": 503,
-    "ServiceUnavailableException": 503,
-    "ServiceUnavailable": 503,
-}
-"""By AWS's code; any other failure of the model or the service is a 502."""
 OTHER = 502
-MENDS = {
-    403: "the AWS credentials may not call it, or have expired",
-    404: "it is not there: was it deleted by hand? 'deployer status' looks",
-    429: "AWS throttles: ask again later, or raise the quota",
-}
+"""What is neither the caller's fault nor told as another."""
+MENDS = {404: "it is not there: was it deleted by hand? 'deployer status' looks"}
 
 
 class Failed(Refusal):
@@ -37,7 +20,7 @@ class Failed(Refusal):
         self.code, self.retry = code, retry
 
     def document(self) -> dict[str, Any]:
-        """Return OpenAI's error object with AWS's own code."""
+        """Return OpenAI's error object with the service's own code."""
         kind = {400: "invalid_request_error", 403: "permission_error", 429: "rate_limit_error"}
         of = kind.get(self.status, "server_error")
         return {"error": {"message": self.message, "type": of, "param": None, "code": self.code}}
@@ -48,13 +31,9 @@ class Failed(Refusal):
         return super().headers() | more
 
 
-def failed(error: Exception) -> Failed:
-    """Turn what boto3 raised into an answer."""
-    said = getattr(error, "response", {}).get("Error", {})
-    code = str(said.get("Code") or type(error).__name__)
-    status = STATUS.get(code[:1].upper() + code[1:], OTHER)
-    message = str(said.get("Message") or error)
-    mend = MENDS.get(status)
+def refused(status: int, message: str, *, code: str, mends: Mapping[int, str]) -> Failed:
+    """Return the answer of a refusal by the service; `mends` are its own hints by status."""
+    mend = mends.get(status) or MENDS.get(status)
     return Failed(status, f"{message} ({mend})" if mend else message, code=code)
 
 

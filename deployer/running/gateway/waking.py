@@ -1,7 +1,7 @@
 """A model that sleeps: it is asked again until it has woken, for so long and no longer.
 
-From zero, Bedrock says ModelNotReadyException, and SageMaker that the inference component has no capacity; both
-start it by that very call. The clock and the pause are arguments.
+How a service says that its model sleeps is known by its backend; the call itself wakes it. The clock and the pause
+are arguments.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from typing import Any, TypeVar
 from deployer.running.gateway.errors import Failed
 
 Anything = TypeVar("Anything")
-NOT_READY = ("ModelNotReadyException",)
-NO_CAPACITY = "no capacity"
-"""SageMaker: a ValidationError whose message says that the inference component has no capacity."""
 FIRST_S, LONGEST_S = 2.0, 15.0
 """The pause before the second attempt, and the longest one."""
 CANCELLED = 499
@@ -42,15 +39,16 @@ class Patience:
         return self.gone.wait(seconds)
 
 
-def asleep(error: Exception) -> bool:
-    """Whether an error says that the model sleeps, or is about to wake. One of ours has it as its `asleep`."""
-    said = getattr(error, "response", {}).get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
-    said_so = bool(getattr(error, "asleep", False))
-    return said_so or code in NOT_READY or NO_CAPACITY in message.lower()
+def says_so(error: Exception) -> bool:
+    """Whether an error of our own says that the model sleeps, by its `asleep`."""
+    return bool(getattr(error, "asleep", False))
 
 
-def awake(call: Callable[[], Anything], patience: Patience) -> Anything:
+def awake(
+    call: Callable[[], Anything],
+    patience: Patience,
+    asleep: Callable[[Exception], bool] = says_so,
+) -> Anything:
     """Call until the model answers; what is wrong otherwise passes through.
 
     Raises:

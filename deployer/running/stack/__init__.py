@@ -1,11 +1,11 @@
 """Deployments whose provider has a Pulumi program: applied by a real Pulumi engine, found again by their tags.
 
-pulumi_cli   the engine's program: found, or installed            settings   state, passphrase, folders
-engine       what is asked of the engine, over the Automation API  failures  its failures in our words
-changes      a preview as priced changes (pure)                    progress  its events as lines
-session      AWS's API                                             preflight what AWS must allow first
-search       what exists of a deployment, by its tags              removal   and how it is removed
-recovery     whatever an interrupted run left behind               apply     all of it, in order
-stack_state  what the engine's state tells
-runner       looking after what is there                           logs      its log, its console
+pulumi_cli   Pulumi's program: found, or installed                 settings   state, passphrase, folders
+engine       what is asked of Pulumi, over the Automation API      failures   its failures in our words
+changes      a preview as priced changes (pure)                    progress   its events as lines
+recovery     whatever an interrupted run left behind               apply      all of it, in order
+preview      what `up` would do now, changing nothing              process    note of the running process
+driver       what a provider does while it is applied              manager    and once it is there
+config       what a program is told besides its inputs             state      what Pulumi's state tells
+pricing      a plan's own pricing                                  offline    what a program declares, without Pulumi
 """

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import DeployerError
+from deployer.core.errors import DeployerError, NoCapacityError
 from deployer.planning.record import new_record
 from deployer.providers.api import Say
 from deployer.running.stack import recovery
 from deployer.running.stack.driver import Order, driver_of
-from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.pricing import price_of
 from deployer.running.stack.state import outputs_of, resources_in
 from deployer.running.store import Store
@@ -103,7 +102,10 @@ class StackWork:
         binary = pulumi_cli.find(self.say)
         opened: list[Engine] = []
         recovery.guarded(
-            self.name, lambda: opened.append(engine.opened(binary, at, program, self.say)), ()
+            self.name,
+            lambda: opened.append(engine.opened(binary, at, program, self.say)),
+            (),
+            self.provider.explain,
         )
         return opened[0]
 
@@ -115,7 +117,14 @@ class StackWork:
     def _scene(self, engine: Engine) -> recovery.Scene:
         at = self._settings()
         return recovery.Scene(
-            self.name, engine, self.driver.things, at.work, at.locks, self.say, self._price
+            self.name,
+            engine,
+            self.driver.things,
+            at.work,
+            at.locks,
+            self.say,
+            self._price,
+            self.provider.explain,
         )
 
     @cached_property
@@ -127,13 +136,18 @@ class StackWork:
         from deployer.running.stack.changes import Collector
         from deployer.running.stack.progress import Progress
 
-        seen, told = Collector(), Progress(lambda _: None)
+        seen, told = Collector(), Progress(lambda _: None, self.provider.program)
 
         def both(event: Any) -> None:
             seen(event)
             told(event)
 
-        recovery.guarded(self.name, lambda: engine.preview(both, refresh=False), told.errors)
+        recovery.guarded(
+            self.name,
+            lambda: engine.preview(both, refresh=False),
+            told.errors,
+            self.provider.explain,
+        )
         return seen.changes(self._price)
 
     def _kept(self, before: Deployment, engine: Engine) -> Deployment:
@@ -155,8 +169,10 @@ class StackWork:
     def _attempt(self, engine: Engine) -> None:
         from deployer.running.stack.progress import Progress
 
-        progress = Progress(self.say)
-        recovery.guarded(self.name, lambda: engine.up(progress), progress.errors)
+        progress = Progress(self.say, self.provider.program)
+        recovery.guarded(
+            self.name, lambda: engine.up(progress), progress.errors, self.provider.explain
+        )
 
     def _finished(self, record: Deployment, engine: Engine) -> Deployment:
         """The record with what now exists, and where it is."""

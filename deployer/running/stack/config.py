@@ -12,20 +12,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from deployer.core.domain import Plan
 from deployer.core.errors import PrerequisiteError
 from deployer.core.files import write_private
 from deployer.running import certificates
 from deployer.running.certificates import Pair
 from deployer.running.store import AUTHORITY, Store
 
+if TYPE_CHECKING:
+    from deployer.running.stack.driver import Order
+
 AUTHORITY_KEY = "ca-key.pem"
 BALANCER, BALANCER_KEY = "balancer.pem", "balancer-key.pem"
-ASKED = "https://checkip.amazonaws.com"
-"""Answers with the caller's public address. It is AWS's own."""
 
 
 @dataclass
@@ -36,27 +35,27 @@ class Config:
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def config_of(plan: Plan, store: Store, owner: str) -> Config:
+def config_of(order: Order, owner: str, caller: Callable[[Mapping[str, str]], str]) -> Config:
     """Gather the values; the certificates are made at the first `up` and kept.
+
+    `caller` tells the caller's own address as a block, by the environment.
 
     Raises:
         PrerequisiteError: the caller's own address is needed and cannot be learnt.
     """
     plain = {"owner": owner}
-    if plan.options.get("expose", "my-ip") == "my-ip":
-        plain["callerCidr"] = caller_cidr(os.environ)
-    return Config(plain, _secrets(plan, store))
+    if order.plan.options.get("expose", "my-ip") == "my-ip":
+        plain["callerCidr"] = caller(os.environ)
+    return Config(plain, _secrets(order))
 
 
-def _secrets(plan: Plan, store: Store) -> dict[str, str]:
-    name = plan.deployment
+def _secrets(order: Order) -> dict[str, str]:
+    name, store, program = order.name, order.store, order.provider.program
     ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
-    hosts = [f"*.{plan.inputs.get('region')}.elb.amazonaws.com"]
+    host = program.balancer(order.plan.inputs) if program else None
     files = (BALANCER, BALANCER_KEY)
     balancer = (
-        _kept(store, name, files, lambda: certificates.leaf(ca, hosts))
-        if plan.inputs.get("fleet")
-        else Pair("", "")
+        _kept(store, name, files, lambda: certificates.leaf(ca, [host])) if host else Pair("", "")
     )
     return {
         "apiKey": store.key(name),
@@ -78,8 +77,10 @@ def _kept(store: Store, name: str, files: tuple[str, str], make: Callable[[], Pa
     return Pair(certificate.read_text(), key.read_text())
 
 
-def caller_cidr(environ: Mapping[str, str]) -> str:
-    """Return the caller's own public address as a block of one: DEPLOYER_CALLER_CIDR, or what AWS sees.
+def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:
+    """Return the caller's own public address as a block of one: DEPLOYER_CALLER_CIDR, or what a service sees.
+
+    `asked` is the address of a service that answers with it; None: the caller is on the same machine.
 
     Raises:
         PrerequisiteError: it cannot be learnt.
@@ -87,17 +88,17 @@ def caller_cidr(environ: Mapping[str, str]) -> str:
     given = environ.get("DEPLOYER_CALLER_CIDR")
     if given:
         return given
-    if urlsplit(environ.get("AWS_ENDPOINT_URL", "")).hostname in ("127.0.0.1", "localhost"):
-        return "127.0.0.1/32"  # AWS itself is on this machine
+    if asked is None:
+        return "127.0.0.1/32"
     import httpx
 
     try:
-        address = ip_address(httpx.get(ASKED, timeout=10).raise_for_status().text.strip())
+        address = ip_address(httpx.get(asked, timeout=10).raise_for_status().text.strip())
     except (httpx.HTTPError, ValueError) as error:
         raise PrerequisiteError(
             f"your public address, the only one that is to be let in, cannot be learnt: {error}",
             hint="set DEPLOYER_CALLER_CIDR=203.0.113.7/32, or targets.cloud-gpu.expose to a list of blocks",
-            where=ASKED,
+            where=asked,
         ) from None
     return f"{address}/{address.max_prefixlen}"
 

@@ -70,7 +70,15 @@ class StackManager(ABC):
         record = self.record(deployment)
         at = settings.settings(self.store.home, deployment, record.state if record else None)
         opened = engine.opened(pulumi_cli.find(self.say), at, lambda: None, self.say)
-        return Scene(deployment, opened, self.things(deployment), at.work, at.locks, self.say)
+        return Scene(
+            deployment,
+            opened,
+            self.things(deployment),
+            at.work,
+            at.locks,
+            self.say,
+            explain=self.provider.explain,
+        )
 
     def _destroyed(self, deployment: str) -> list[Mapping[str, str]]:
         if not (self.store.home / "pulumi" / "work" / deployment).exists():
@@ -88,10 +96,15 @@ class StackManager(ABC):
         from deployer.running.stack import recovery
         from deployer.running.stack.progress import Progress
 
-        progress = Progress(self.say)
+        progress = Progress(self.say, self.provider.program)
         try:
             recovery.tidy(scene, ours=True, ending=True)
-            recovery.guarded(scene.name, lambda: scene.engine.destroy(progress), progress.errors)
+            recovery.guarded(
+                scene.name,
+                lambda: scene.engine.destroy(progress),
+                progress.errors,
+                scene.explain,
+            )
         except (PrerequisiteError, StaleError):
             raise
         except DeployerError as error:

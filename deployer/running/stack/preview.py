@@ -27,13 +27,18 @@ def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
     from deployer.running.stack.progress import Progress
 
     engine = _opened(plan, store, provider, say)
-    seen, told = Collector(), Progress(lambda _: None)
+    seen, told = Collector(), Progress(lambda _: None, provider.program)
 
     def every(event: Any) -> None:
         seen(event)
         told(event)
 
-    recovery.guarded(plan.deployment, lambda: engine.preview(every, refresh=True), told.errors)
+    recovery.guarded(
+        plan.deployment,
+        lambda: engine.preview(every, refresh=True),
+        told.errors,
+        provider.explain,
+    )
     return seen.changes(price_of(plan, store.home, provider))
 
 

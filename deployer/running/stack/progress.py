@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from deployer.providers.api import Say
+from deployer.providers.api import Program, Say
 from deployer.running.stack.changes import step_of
 
 DOING = {
@@ -23,26 +23,22 @@ DONE = {
     "create-replacement": "made anew",
     "delete-replaced": "removed the old",
 }
-SLOW = (
-    "ec2/instance:",
-    "ec2/vpc:",
-    "ec2/subnet:",
-    "lb/loadBalancer:",
-    "autoscaling/group:",
-    "sagemaker/endpoint:",
-    "cloudcontrol/resource:",
-    "dynamic/deployer:",
-)
-"""What takes long enough to be announced before it is done."""
-OWN = ("weights: ", "bedrock: ", "huggingface: ")
-"""How the lines begin that the code of our own resources writes: bytes sent, minutes of an import."""
+SLOW = ("cloudcontrol/resource:", "dynamic/deployer:")
+"""What takes long enough to be announced before it is done, besides what a program names."""
 
 
 class Progress:
-    """Takes an engine's events: says lines, and keeps what was removed and what went wrong."""
+    """Takes the events of a program's operation: says lines, and keeps what was removed and what went wrong."""
 
-    def __init__(self, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        say: Say,
+        program: Program | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.say, self.clock = say, clock
+        self._slow = (*SLOW, *(program.slow if program else ()))
+        self._voices = tuple(f"{name}: " for name in (program.voices if program else ()))
         self.errors: list[str] = []
         self.removed: list[dict[str, str]] = []
         self._since: dict[str, float] = {}
@@ -62,14 +58,14 @@ class Progress:
             self.errors.append(said.message.strip())
         elif said.severity.startswith("info"):
             for line in said.message.splitlines():
-                if line.startswith(OWN):
+                if line.startswith(self._voices):
                     self.say(f"  {line}")
 
     def _begun(self, metadata: Any) -> None:
         step = step_of(metadata)
         if step.op in DOING and not step.type.startswith("pulumi:"):
             self._since[step.urn + step.op] = self.clock()
-            if any(kind in step.type for kind in SLOW):
+            if any(kind in step.type for kind in self._slow):
                 self.say(f"{DOING[step.op]} {step.name} ({step.type}) ...")
 
     def _ended(self, metadata: Any) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Resource
 from deployer.core.errors import RemoteError, StaleError
 from deployer.core.units import usd
-from deployer.providers.api import Say
+from deployer.providers.api import Explain, Say
 from deployer.providers.inventory import Found, Inventory
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
@@ -48,6 +48,7 @@ class Scene:
     locks: Path | None
     say: Say
     price: Price | None = None
+    explain: Explain | None = None
 
 
 def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
@@ -216,17 +217,22 @@ def _refresh(at: Scene) -> None:
     from deployer.running.stack.changes import Drift
 
     seen = Drift()
-    guarded(at.name, lambda: at.engine.refresh(seen, clear_pending=True), ())
+    guarded(at.name, lambda: at.engine.refresh(seen, clear_pending=True), (), at.explain)
     if seen.gone:
         at.say(f"gone since the last run: {', '.join(seen.gone)}")
     if seen.altered:
         at.say(f"changed since the last run: {', '.join(seen.altered)}")
 
 
-def guarded(name: str, operation: Callable[[], object], errors: Sequence[str]) -> None:
+def guarded(
+    name: str,
+    operation: Callable[[], object],
+    errors: Sequence[str],
+    explain: Explain | None = None,
+) -> None:
     """Run one operation of the engine; its failure becomes an error with a mend.
 
-    `errors` is what the operation's own events said by then.
+    `errors` is what the operation's own events said by then, `explain` the provider's reading of it.
 
     Raises:
         StaleError: somebody else holds the lock.
@@ -239,4 +245,4 @@ def guarded(name: str, operation: Callable[[], object], errors: Sequence[str]) -
     except ConcurrentUpdateError as error:
         raise failures.locked(name, next(iter(failures.locks_in(str(error))), None)) from error
     except CommandError as error:
-        raise failures.explained(str(error), errors, name) from error
+        raise failures.explained(str(error), errors, name, explain) from error

@@ -5,7 +5,7 @@
     <home>/pulumi/passphrase     what the secrets in the state are encrypted with, where there is no keyring
 
 The state lies elsewhere when the spec says so (`targets.cloud-gpu.state`) or else the environment:
-DEPLOYER_STATE, or Pulumi's own PULUMI_BACKEND_URL: s3://bucket, or https://api.pulumi.com with
+DEPLOYER_STATE, or Pulumi's own PULUMI_BACKEND_URL: a bucket's URL, or https://api.pulumi.com with
 PULUMI_ACCESS_TOKEN.
 """
 

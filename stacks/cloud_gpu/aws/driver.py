@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import UsageError
+from deployer.core.errors import NoCapacityError, UsageError
 from deployer.providers.inventory import Found
 from deployer.running import health
 from deployer.running.stack.driver import Order
-from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.state import zones_to_try
+from stacks._aws import caller, schedule
 from stacks._aws import preflight as aws_preflight
-from stacks._aws import schedule
 from stacks._aws.account import Account
 from stacks._aws.expiry import Schedules
 from stacks._aws.instances import machine
@@ -56,7 +55,7 @@ class MachineDriver:
 
         self._servable()
         cleared = aws_preflight.check(self.clients, self._needed(), self.order.say)
-        config = config_of(self.order.plan, self.order.store, cleared.owner)
+        config = config_of(self.order, cleared.owner, caller.cidr)
         config.plain["zones"] = ",".join(cleared.zones)
         self._dated(config)
         before = self.manager.record(self.order.name)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.planning import cloud_init
 from deployer.providers.api import Inputs, Manager, Program, Provider, Say
-from deployer.providers.cloud import Terms
+from deployer.providers.boot import BootDialect
+from deployer.providers.tags import Prefixed, of_machine
 from stacks._aws import account
 from stacks._aws.pricing import PRICING
-from stacks._aws.tags import AwsTags
+from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.running.stack.driver import Driver, Order
     from deployer.sources.prices import PriceSource
 
@@ -32,6 +32,15 @@ DISK_STEP_GIB = 10
 LOG_DAYS = 14
 REPLACED_FOR = {"aws:ec2/instance:Instance": ("userDataBase64",)}
 """What is made anew, not changed, when one of these differs, as `program` asks for."""
+SLOW = ("ec2/instance:", "ec2/vpc:", "ec2/subnet:", "lb/loadBalancer:", "autoscaling/group:")
+"""What takes long enough to be announced before it is done."""
+TAGS = Prefixed()
+BOOT = BootDialect(
+    script=Path(__file__).with_name("boot") / "cloud.sh",
+    watchdog=Path(__file__).with_name("boot") / "watchdog_aws.py",
+    proxy_image="public.ecr.aws/docker/library/nginx:1.28-alpine",  # Docker's own, from AWS's public registry
+    most_bytes=16384,  # before base64
+)
 TOKENS_PER_SECOND = 30
 SHARE_OF_FULL = 0.7
 """Where scaling by load begins: a machine that is asked for 0.7 of what it answers at 30 tokens a second."""
@@ -78,24 +87,8 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "when_idle": policy["idle"]["action"],
         "expires": policy["expires"],
         "budget": _text(policy.get("budget")),
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-            **AwsTags().write(_terms(policy)),
-        },
+        "tags": TAGS.write(of_machine(order)),
     }
-
-
-def _terms(policy: Mapping[str, Any]) -> Terms:
-    """What `deployer idle` reads of the policy, from the machine itself."""
-    budget = policy.get("budget")
-    return Terms(
-        idle_after_s=policy["idle"]["after"],
-        idle_action=policy["idle"]["action"],
-        expires_after_s=policy["expires"],
-        budget_usd=None if budget is None else Decimal(str(budget)),
-        over_budget=policy.get("over_budget", "stop"),
-    )
 
 
 def is_fleet(order: Mapping[str, Any]) -> bool:
@@ -171,9 +164,14 @@ def _driver(order: Order) -> Driver:
 
 def _prices() -> PriceSource:
     from stacks._aws.prices import PublicLists
-    from stacks._aws.session import DEFAULT_REGION
 
-    return PublicLists(DEFAULT_REGION)
+    return PublicLists(REGIONS.default)
+
+
+def _explain(said: str, deployment: str) -> DeployerError | None:
+    from stacks._aws.errors import explain
+
+    return explain(said, deployment)
 
 
 PROVIDER = Provider(
@@ -191,11 +189,15 @@ PROVIDER = Provider(
         replaced_for=REPLACED_FOR,
         balancer=balancer_name,
         documentation=_documentation(),
+        slow=SLOW,
     ),
-    starts_from_files=True,
-    unservable=cloud_init.unservable,
+    boot=BOOT,
+    reads=("s3",),
+    tags=TAGS,
     pricing=PRICING,
     driver=_driver,
+    explain=_explain,
+    regions=REGIONS,
     manager=_manager,
     prices=_prices,
     cloud=account,

@@ -19,10 +19,12 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import account, session
+from deployer.providers.tags import Prefixed, of_deployment
+from stacks._aws import account, regions, session
 from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.running.endpoints.service import Service
     from deployer.running.stack.driver import Driver, Order
 
@@ -30,6 +32,10 @@ from stacks.serverless import _weights
 from stacks.serverless.bedrock import fit
 
 NAME = "bedrock"
+TAGS = Prefixed()
+
+REGIONS = regions.only(("eu-central-1", "us-east-1", "us-east-2", "us-west-2"))
+"""Where Custom Model Import is offered, as `catalog/rules.json` has it with its source."""
 
 IDLE_MINUTES = 5.0
 """It sleeps after 5 minutes without a call, and is billed in windows of 5 minutes; neither can be changed."""
@@ -86,10 +92,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "weights": _weights.origin(order),
         "units": _units(order),
         "scale_to_zero_minutes": IDLE_MINUTES,
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-        },
+        "tags": TAGS.write(of_deployment(order)),
     }
 
 
@@ -149,6 +152,12 @@ def backend(record: Any) -> Any:
     return connect(record)
 
 
+def _explain(said: str, deployment: str) -> DeployerError | None:
+    from stacks._aws.errors import explain
+
+    return explain(said, deployment)
+
+
 PROVIDER = Provider(
     target="serverless",
     name=NAME,
@@ -156,7 +165,7 @@ PROVIDER = Provider(
     privacy="prompts and answers stay in your AWS account's Bedrock, in the region that you name; weights lie in your bucket",
     offers=offers,
     inputs=inputs,
-    program=Program(run=_run, packages=("pulumi", "pulumi-aws")),
+    program=Program(run=_run, packages=("pulumi", "pulumi-aws"), voices=("weights", "bedrock")),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES, WINDOW_MINUTES),
@@ -171,10 +180,15 @@ PROVIDER = Provider(
         ),
         requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
         environment=session.VARIABLES,
+        region_variable="AWS_REGION",
         settings=".aws",
     ),
     pricing=PRICING,
     driver=_driver,
+    explain=_explain,
+    reads=("s3",),
+    tags=TAGS,
+    regions=REGIONS,
     manager=_manager,
     cloud=account,
 )

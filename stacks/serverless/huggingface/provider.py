@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say, Sleep
+from deployer.providers.regions import Regions
 from stacks.serverless.huggingface import pricing
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 NAME = "huggingface"
 
-REGIONS = {"us-east-1": "aws", "eu-west-1": "aws", "us-east4": "gcp"}
+CLOUDS = {"us-east-1": "aws", "eu-west-1": "aws", "us-east4": "gcp"}
 """Where endpoints can be had, with the cloud that runs them (huggingface.co/docs/inference-endpoints/support/faq)."""
+REGIONS = Regions("us-east-1", {"us-east-1": "us", "eu-west-1": "ie", "us-east4": "us"})
 LEAST_IDLE_MINUTES = 15
 """The shortest time to scale to zero that Hugging Face offers."""
 COLD_START_MINUTES = (1.0, 5.0)
@@ -42,8 +44,6 @@ def idle_minutes(after_s: float) -> int:
 
 def refuses(want: Any, prices: Any) -> Iterator[str]:  # noqa: ARG001 - one signature for all
     """Why it cannot be served there."""
-    if want.region and want.region not in REGIONS:
-        yield f"no Inference Endpoints in {want.region}, only in {', '.join(REGIONS)}"
     if want.source and not want.source.startswith("hf:"):
         yield "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else"
     if want.adapter:
@@ -56,7 +56,7 @@ def offers(want: Any, prices: Any) -> Iterator[Any]:
     Prices are those of the cloud; the offer names the region that was asked for. A region without
     endpoints gives nothing; the caller says so.
     """
-    vendor = REGIONS.get(want.region) if want.region else None
+    vendor = CLOUDS.get(want.region) if want.region else None
     if want.region and vendor is None:
         return
     for offer in prices.offers(NAME):
@@ -65,7 +65,7 @@ def offers(want: Any, prices: Any) -> Iterator[Any]:
 
 
 def _first_region(vendor: str) -> str:
-    return next(region for region, runs_on in REGIONS.items() if runs_on == vendor)
+    return next(region for region, runs_on in CLOUDS.items() if runs_on == vendor)
 
 
 def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,7 +165,7 @@ PROVIDER = Provider(
     offers=offers,
     inputs=inputs,
     resources=resources,
-    program=Program(run=_run),
+    program=Program(run=_run, voices=("huggingface",)),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
@@ -174,4 +174,5 @@ PROVIDER = Provider(
     manager=_manager,
     prices=_prices,
     cloud=_cloud,
+    regions=REGIONS,
 )

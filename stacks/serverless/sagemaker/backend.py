@@ -10,7 +10,7 @@ from typing import Any
 from deployer.running.gateway.backend import DONE, Body, Called, called, failure_of, read_events
 from deployer.running.gateway.errors import broken
 from deployer.running.gateway.waking import Patience
-from stacks._aws.runtime import client
+from stacks._aws.runtime import Errors, client
 
 LIMIT_S = 1800.0
 """How long a call is held by default: several times the cold starts that AWS names."""
@@ -28,13 +28,17 @@ class SageMaker:
 
     def complete(self, body: Body, patience: Patience) -> bytes:
         """Return the answer to InvokeEndpoint."""
-        answer = called(lambda: self.client.invoke_endpoint(**self._asked(body)), patience)
+        answer = called(
+            lambda: self.client.invoke_endpoint(**self._asked(body)), patience, Errors()
+        )
         return bytes(answer["Body"].read())
 
     def stream(self, body: Body, patience: Patience) -> Iterator[bytes]:
         """Return the answer to InvokeEndpointWithResponseStream."""
         asked = self._asked({**body, "stream": True})
-        answer = called(lambda: self.client.invoke_endpoint_with_response_stream(**asked), patience)
+        answer = called(
+            lambda: self.client.invoke_endpoint_with_response_stream(**asked), patience, Errors()
+        )
         return _events(answer["Body"])
 
     def _asked(self, body: Body) -> dict[str, Any]:

@@ -22,16 +22,20 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
+from deployer.providers.tags import Prefixed, of_deployment
 from stacks._aws import account, session
 from stacks._aws.pricing import PRICING
+from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.running.endpoints.service import Service
     from deployer.running.stack.driver import Driver, Order
 
 from stacks.serverless import _weights
 
 NAME = "sagemaker"
+TAGS = Prefixed()
 
 COLD_START_MINUTES = (4.0, 15.0)
 """AWS: "several minutes"; the upper figure is an estimate: instance, 10 GB of image, weights, engine."""
@@ -79,10 +83,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "max_copies": replicas["max"],
         "scale_to_zero_minutes": idle_minutes(order["policy"]["idle"]["after"]),
         "log_days": LOG_DAYS,
-        "tags": {
-            "deployer:deployment": order["deployment"],
-            "deployer:spec-digest": order["digest"],
-        },
+        "tags": TAGS.write(of_deployment(order)),
     }
 
 
@@ -147,6 +148,12 @@ def backend(record: Any) -> Any:
     return connect(record)
 
 
+def _explain(said: str, deployment: str) -> DeployerError | None:
+    from stacks._aws.errors import explain
+
+    return explain(said, deployment)
+
+
 PROVIDER = Provider(
     target="serverless",
     name=NAME,
@@ -154,7 +161,12 @@ PROVIDER = Provider(
     privacy="prompts and answers stay on instances in your own AWS account, in the region that you name",
     offers=offers,
     inputs=inputs,
-    program=Program(run=_run, packages=("pulumi", "pulumi-aws")),
+    program=Program(
+        run=_run,
+        packages=("pulumi", "pulumi-aws"),
+        slow=("sagemaker/endpoint:",),
+        voices=("weights",),
+    ),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
@@ -169,10 +181,15 @@ PROVIDER = Provider(
         ),
         requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
         environment=session.VARIABLES,
+        region_variable="AWS_REGION",
         settings=".aws",
     ),
     pricing=PRICING,
     driver=_driver,
+    explain=_explain,
+    reads=("s3",),
+    tags=TAGS,
+    regions=REGIONS,
     manager=_manager,
     cloud=account,
 )

@@ -16,6 +16,7 @@ from deployer.planning.catalog import models
 from deployer.planning.traffic.profile import usage
 from deployer.providers import registry
 from deployer.providers.api import Host, Want
+from deployer.providers.registry import data_files
 from deployer.running.stack import offline
 from stacks.serverless.bedrock import program as bedrock_program
 from tests.kits.aws_orders import import_order as order
@@ -85,9 +86,9 @@ def test_a_model_that_is_not_is_refused_with_the_reason(name, reason):
 
 def test_the_table_test_covers_more_than_twenty_models_and_the_list_has_a_date():
     assert len(TAKEN) + len(REFUSED) >= 20
-    table = catalog.tables.table("serverless")
-    for rules in table["bedrock"].values():
-        source, date = table["sources"][rules["source"]]
+    file = catalog.tables.read(data_files("rules.json")["bedrock"])
+    for rules in file["rules"].values():
+        source, date = file["sources"][rules["source"]]
         assert source
         assert date
 
@@ -121,8 +122,10 @@ def test_gpt_oss_in_16_bits_is_taken_in_virginia_and_nowhere_else():
 
 
 def test_a_region_without_it_names_those_that_have_it():
-    (said,) = refusals(known("Qwen/Qwen3-8B"), "eu-west-1")
-    assert "not offered in eu-west-1, only in eu-central-1, us-east-1" in said
+    assert BEDROCK.regions is not None
+    said = BEDROCK.regions.refusal("eu-west-1") or ""
+    assert "no region 'eu-west-1', only eu-central-1, us-east-1" in said
+    assert set(BEDROCK.regions.countries) == set(CATALOG.rules("bedrock")["regions"]["names"])
 
 
 def test_an_adapter_must_be_merged_first():

@@ -163,7 +163,7 @@ def test_everything_but_health_and_ping_needs_the_key(serve, path, key):
 
 
 def test_on_sagemaker_there_is_only_ping_and_invocations_and_no_key(serve):
-    client = serve(sagemaker=True, key_file=None)
+    client = serve(behind_service=True, key_file=None)
     open_to_it = {"Authorization": ""}
     assert client.get("/ping", headers=open_to_it).status_code == 200
     said = client.post("/invocations", json=ask("Hi"), headers=open_to_it).json()
@@ -177,7 +177,7 @@ def test_it_does_not_start_without_a_key(tmp_path):
     file.write_text(json.dumps({"handler": "h.py", "name": "mine"}))
     with pytest.raises(ValueError, match="key_file is missing"):
         Settings.read(file)
-    assert Settings.read(file, sagemaker=True).port == 8080
+    assert Settings.read(file, behind_service=True).port == 8080
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])

@@ -21,6 +21,7 @@ from deployer.agents.idle import Observation
 from deployer.agents.watchdog import Sample, State, after, moved, read
 from deployer.engines import Metrics
 from deployer.providers import registry
+from stacks.cloud_gpu.aws.boot import watchdog_aws
 
 START = State("boot", "198.51.100.7", Observation(started_at=100.0))
 VLLM = """# HELP vllm:num_requests_running Number of requests
@@ -114,7 +115,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 def test_what_was_kept_is_found_again(places):
     state = replace(seen((Sample(1, 3), 200.0)), boot=watchdog.this_boot())
     watchdog.keep(state)
-    assert watchdog.remembered(300.0) == state
+    assert watchdog.remembered(300.0, watchdog_aws) == state
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -123,7 +124,7 @@ def test_one_place_is_enough(places, lost):
     places[lost].parent.rmdir()
     state = replace(START, boot=watchdog.this_boot())
     watchdog.keep(state)
-    assert watchdog.remembered(300.0) == state
+    assert watchdog.remembered(300.0, watchdog_aws) == state
 
 
 def test_what_the_first_release_kept_is_read(places):
@@ -142,7 +143,7 @@ def test_what_the_first_release_kept_is_read(places):
 def test_a_broken_file_is_as_none(places, text):
     for file in places:
         file.write_text(text)
-    assert watchdog.remembered(300.0).seen == Observation(started_at=300.0)
+    assert watchdog.remembered(300.0, watchdog_aws).seen == Observation(started_at=300.0)
 
 
 class Imds(BaseHTTPRequestHandler):
@@ -189,7 +190,7 @@ def test_time_before_a_reboot_counts_and_before_a_stop_does_not(places, service,
     """The kept look was at 1000 s of the boot before, with the last use 40 s earlier; now it is 300 s."""
     old = Observation(started_at=10.0, used_at=960.0, seen_at=1000.0)
     watchdog.keep(State("another boot", address, old, 7.0, looked_at=1000.0))
-    assert watchdog.remembered(300.0).seen.used_at == used_at
+    assert watchdog.remembered(300.0, watchdog_aws).seen.used_at == used_at
 
 
 AWS = """#!/bin/sh
@@ -227,6 +228,7 @@ def run(tmp_path: Path, service: str, **told: Any) -> str:
         "idle_after_s": 0,
         "action": "stop",
         "fleet": False,
+        "cloud": watchdog_aws.__name__,
         **told,
     }
     (tmp_path / "told.json").write_text(json.dumps(told))
@@ -272,6 +274,12 @@ def test_where_aws_refuses_the_system_is_shut_down(tmp_path, service, calls, mon
     assert calls.read_text().splitlines()[-1] == "systemctl poweroff"
     assert "UnauthorizedOperation" in said
     assert "shutting down" in said
+
+
+@pytest.mark.parametrize("cloud", [None, "no.such.module"])
+def test_without_a_module_of_its_cloud_the_system_is_shut_down(tmp_path, service, calls, cloud):
+    assert "shutting down" in run(tmp_path, service, cloud=cloud)
+    assert calls.read_text().splitlines() == ["systemctl poweroff"]
 
 
 def test_without_a_metadata_service_the_system_is_shut_down(tmp_path, service, calls, monkeypatch):

@@ -31,7 +31,7 @@ from deployer.running.containers import compose as files
 from deployer.running.containers.build_context import dockerfile
 from tests.unit.cli.test_render import container, order, same_as_up, text
 from tests.unit.cli.test_render import written as rendered
-from tests.unit.planning.test_cloud_init import ORDERS
+from tests.unit.planning.test_cloud_init import BOOT, ORDERS
 
 INSTRUCTIONS = {"FROM", "ENV", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD", "LABEL"}
 ONE_LINE = text.filter(lambda said: not set(said) & set("\r\n"))
@@ -143,7 +143,7 @@ def test_a_compose_file_is_one_by_composes_own_schema():
 @given(said=ONE_LINE)
 def test_a_rented_machines_engine_gets_one_word_of_the_shell_for_one_text(said):
     asked = {**ORDERS["vllm"], "spec_name": said}
-    (script,) = (one.text for one in written(asked) if one.path == "/opt/deployer/engine")
+    (script,) = (one.text for one in written(asked, BOOT) if one.path == "/opt/deployer/engine")
     words = shlex.split(script.partition("exec docker run")[2])
     assert words[words.index("--served-model-name") + 1] == said
 

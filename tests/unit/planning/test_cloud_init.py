@@ -16,11 +16,13 @@ import yaml
 from deployer.engines import container as images
 from deployer.engines import names
 from deployer.planning import cloud_init
+from deployer.providers import registry
 from deployer.sources.cloud_init_cache import cached
 from tests.kits.parts import need
 
-MOST_BYTES = 16384
-"""What EC2 takes, before base64."""
+AWS = registry.provider("cloud-gpu", "aws")
+assert AWS.boot is not None
+BOOT = AWS.boot
 HOSTILE = 'x\'; touch /tmp/owned; echo "$(id)" `id` {{ 7*7 }} %n \\ #\n- run: [reboot]'
 
 
@@ -65,7 +67,7 @@ def case(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def text_of(made: dict[str, Any]) -> str:
-    return cloud_init.files(made)[cloud_init.USER_DATA]
+    return cloud_init.files(made, AWS)[cloud_init.USER_DATA]
 
 
 def written(made: dict[str, Any]) -> dict[str, str]:
@@ -76,12 +78,12 @@ def test_the_same_order_gives_the_same_text(case):
     assert text_of(case) == text_of(case)
 
 
-def test_it_fits_into_what_ec2_takes(case):
-    assert len(gzip.compress(text_of(case).encode())) < MOST_BYTES
+def test_it_fits_into_what_the_cloud_takes(case):
+    assert len(gzip.compress(text_of(case).encode())) < BOOT.most_bytes
 
 
 def test_every_file_arrives_as_it_was_written(case):
-    assert written(case) == {file.path: file.text for file in cloud_init.written(case)}
+    assert written(case) == {file.path: file.text for file in cloud_init.written(case, BOOT)}
 
 
 def test_cloud_init_finds_it_valid(case, tmp_path):
@@ -212,23 +214,23 @@ def test_the_watchdog_is_told_the_policy(changes, action, fleet):
     ],
 )
 def test_what_cannot_be_served_there_is_said_and_not_written(changes, reason):
-    assert reason in str(cloud_init.unservable(order(**changes)))
-    assert cloud_init.files(order(**changes)) == {}
+    assert reason in str(cloud_init.unservable(order(**changes), AWS))
+    assert cloud_init.files(order(**changes), AWS) == {}
 
 
 def test_every_engine_is_either_servable_or_said_not_to_be():
     for engine in names():
-        assert bool(cloud_init.files(order(engine=engine))) != bool(
-            cloud_init.unservable(order(engine=engine))
+        assert bool(cloud_init.files(order(engine=engine), AWS)) != bool(
+            cloud_init.unservable(order(engine=engine), AWS)
         )
 
 
 def test_texts_are_kept_and_anew_when_the_order_is_another_or_the_file_is_broken(tmp_path):
     write = cached(tmp_path / "files")
-    first = write(order())
+    first = write(order(), AWS)
     (kept,) = (tmp_path / "files").iterdir()
     kept.write_text(json.dumps({"user-data": "kept"}))
-    assert write(order()) == {"user-data": "kept"}
+    assert write(order(), AWS) == {"user-data": "kept"}
     kept.write_text("{")
-    assert write(order()) == first
-    assert write(order(context=4096)) != first
+    assert write(order(), AWS) == first
+    assert write(order(context=4096), AWS) != first

@@ -8,7 +8,9 @@ import pytest
 
 from deployer.core.domain import TARGETS, Estimate
 from deployer.planning.policy import judge
+from deployer.providers.regions import Region
 from deployer.spec import Policy
+from stacks._aws.regions import REGIONS
 
 
 def bill(monthly: str | None, worst: str | None = None) -> Estimate:
@@ -16,6 +18,10 @@ def bill(monthly: str | None, worst: str | None = None) -> Estimate:
     spread = (month, Decimal(worst)) if month and worst else None
     unpriced = () if monthly else ("the instance",)
     return Estimate((), unpriced, None, month, spread, None, None)
+
+
+def place(region: str | None) -> Region | None:
+    return REGIONS.find(region) if region else None
 
 
 PRIVACY = [
@@ -29,21 +35,29 @@ PRIVACY = [
     ("region:eu", "cloud-gpu", "us-east-1", False),
     ("region:eu-west-1", "cloud-gpu", "eu-west-1", True),
     ("region:eu-west-1", "cloud-gpu", "eu-west-2", False),
+    ("region:eu", "cloud-gpu", "eu-west-2", False),  # London
+    ("region:eu", "cloud-gpu", "eu-central-2", False),  # Zurich
+    ("region:uk", "cloud-gpu", "eu-west-2", True),
+    ("region:gb", "cloud-gpu", "eu-west-2", True),
+    ("region:ch", "cloud-gpu", "eu-central-2", True),
+    ("region:us", "serverless", "us-west-2", True),
+    ("region:us", "serverless", "ca-central-1", False),
+    ("region:eu", "cloud-gpu", "mars-1", False),
     ("region:eu", "serverless", None, False),
 ]
 
 
 @pytest.mark.parametrize(("privacy", "target", "region", "ok"), PRIVACY)
 def test_data_goes_only_where_it_may(privacy, target, region, ok):
-    verdict = judge(Policy(privacy=privacy), target, region, None)[0]
+    verdict = judge(Policy(privacy=privacy), target, place(region), None)[0]
     assert (verdict.rule, verdict.ok) == ("privacy", ok)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_refusal_says_what_would_pass(target):
-    for verdict in judge(Policy(privacy="region:eu"), target, "us-east-1", None):
+    for verdict in judge(Policy(privacy="region:eu"), target, place("us-east-1"), None):
         assert verdict.ok or f"targets.{target}.region" in verdict.detail
-    for verdict in judge(Policy(privacy="local-only"), target, "us-east-1", None):
+    for verdict in judge(Policy(privacy="local-only"), target, place("us-east-1"), None):
         assert verdict.ok or "--target local" in verdict.detail
 
 
@@ -58,14 +72,14 @@ BUDGETS = [
 
 @pytest.mark.parametrize(("budget", "cost", "ok"), BUDGETS)
 def test_a_budget_is_kept_in_the_worst_case(budget, cost, ok):
-    verdict = judge(Policy(budget=Decimal(budget)), "cloud-gpu", "us-east-1", cost)[1]
+    verdict = judge(Policy(budget=Decimal(budget)), "cloud-gpu", place("us-east-1"), cost)[1]
     assert (verdict.rule, verdict.ok) == ("budget", ok)
 
 
 def test_an_unpriced_bill_over_a_budget_names_what_is_unpriced():
-    verdict = judge(Policy(budget=Decimal(400)), "cloud-gpu", "us-east-1", bill(None))[1]
+    verdict = judge(Policy(budget=Decimal(400)), "cloud-gpu", place("us-east-1"), bill(None))[1]
     assert "the instance" in verdict.detail
 
 
 def test_no_budget_means_no_verdict_on_it():
-    assert len(judge(Policy(), "cloud-gpu", "us-east-1", bill("9999"))) == 1
+    assert len(judge(Policy(), "cloud-gpu", place("us-east-1"), bill("9999"))) == 1

@@ -66,7 +66,7 @@ def test_a_region_decides(plan):
     code, shown = plan("hf:Qwen/Qwen3-8B", region="us-west-2")
     assert code == 0
     assert shown["provider"] == "bedrock"
-    assert "no Inference Endpoints in us-west-2" in said(shown, "huggingface cannot serve it")
+    assert "no region 'us-west-2'" in said(shown, "huggingface cannot serve it")
     assert "no SageMaker price is known in us-west-2" in said(shown, "sagemaker cannot serve it")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deployer.core.domain import ModelInfo, Plan, Sizing
-from deployer.core.errors import DeclinedError, PrerequisiteError
+from deployer.core.errors import DeclinedError, NoCapacityError, PrerequisiteError
 from deployer.planning.traffic.profile import usage
 from deployer.providers import registry
 from deployer.providers.api import Program
@@ -21,7 +21,6 @@ from deployer.providers.inventory import Found
 from deployer.running import certificates, health
 from deployer.running.certificates import Pair
 from deployer.running.stack.apply import StackWork
-from deployer.running.stack.failures import NoCapacityError
 from deployer.running.store import Store
 from deployer.spec import Traffic
 from stacks._aws import inventory, preflight

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.core.errors import PolicyError, PrerequisiteError, RemoteError, StaleError
+from deployer.core.errors import (
+    NoCapacityError,
+    PolicyError,
+    PrerequisiteError,
+    RemoteError,
+    StaleError,
+)
 from deployer.running.stack import failures
-from deployer.running.stack.failures import Lock, NoCapacityError
+from deployer.running.stack.failures import Lock
+from stacks._aws.errors import explain
 
 CREATING = (
     "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, "
@@ -26,23 +33,25 @@ CREATING = (
     ],
 )
 def test_the_code_of_aws_decides_what_kind_of_error_it_is(code, kind):
-    error = failures.explained("", [CREATING.format(code=code)], "bot-cloud-gpu")
+    error = failures.explained("", [CREATING.format(code=code)], "bot-cloud-gpu", explain)
     assert type(error) is kind
     assert error.hint
 
 
 def test_a_missing_permission_names_what_it_is_needed_for():
-    error = failures.explained("", [CREATING.format(code="UnauthorizedOperation")], "bot")
+    error = failures.explained("", [CREATING.format(code="UnauthorizedOperation")], "bot", explain)
     assert "may not create EC2 Instance" in error.message
 
 
 def test_the_first_error_that_says_something_is_shown():
-    error = failures.explained("", ["update failed", "the program raised KeyError: 'zone'"], "bot")
+    error = failures.explained(
+        "", ["update failed", "the program raised KeyError: 'zone'"], "bot", explain
+    )
     assert "KeyError" in error.message
 
 
 def test_without_an_error_event_the_engines_output_is_shown():
-    assert "no such backend" in failures.explained("no such backend", [], "bot").message
+    assert "no such backend" in failures.explained("no such backend", [], "bot", explain).message
 
 
 LOCKED = (
@@ -102,7 +111,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in creat
     ],
 )
 def test_what_our_own_resources_raise_is_told_in_its_words_with_its_mend(said, kind, message, hint):
-    error = failures.explained("", [TRACEBACK + said, "update failed"], "bot")
+    error = failures.explained("", [TRACEBACK + said, "update failed"], "bot", explain)
     assert (type(error), error.message) == (kind, message)
     assert hint in (error.hint or "")
 
@@ -112,11 +121,11 @@ def test_an_error_that_its_service_names_is_understood_without_the_words_api_err
         "creating SageMaker AI Endpoint (bot): operation error SageMaker: CreateEndpoint, https response error"
         " StatusCode: 400, RequestID: 0f-1, ResourceLimitExceeded: the limit is 0 Instances"
     )
-    error = failures.explained("", [said], "bot")
+    error = failures.explained("", [said], "bot", explain)
     assert isinstance(error, PolicyError)
     assert "the limit is 0 Instances" in error.message
 
 
 def test_the_reason_is_told_and_not_how_many_there_are():
     said = "1 error occurred:\n\t* waiting for the component: CUDA out of memory\n\n"
-    assert "CUDA out of memory" in failures.explained("", [said], "bot").message
+    assert "CUDA out of memory" in failures.explained("", [said], "bot", explain).message

@@ -1,0 +1,37 @@
+"""Which region a plan is for: the one that was named, or else its provider's default. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.planning.choose import Candidate, Question
+from deployer.providers.regions import Region
+from deployer.providers.registry import provider
+from deployer.spec.serialize import to_plain
+
+
+def place_of(question: Question, best: Candidate | None) -> Region | None:
+    """Return where the data would go; `best` None: as far as the spec alone tells."""
+    wanted = getattr(question.options, "region", None)
+    if best is not None:
+        return best.provider.region(wanted)
+    name = question.options.provider
+    if name != "auto":
+        return provider(question.target, name).region(wanted)
+    return Region(wanted) if wanted else None
+
+
+def with_region(
+    taken: Mapping[str, Any], question: Question, place: Region | None
+) -> dict[str, Any]:
+    """Add the region to the defaults that were taken, where none was named."""
+    if place is None or getattr(question.options, "region", place.id) is not None:
+        return dict(taken)
+    return {**taken, f"targets.{question.target}.region": place.id}
+
+
+def options_in(question: Question, place: Region | None) -> dict[str, Any]:
+    """Return the spec's section for the target, with the region that is used."""
+    options: dict[str, Any] = to_plain(question.options)
+    return {**options, "region": place.id} if place else options
