@@ -212,7 +212,7 @@ def act(told: Mapping[str, Any], decision: Decision) -> int:
     me = metadata("instance-id")
     if me and (_leave_fleet(me) if told["fleet"] else _end(me, decision)):
         return 0
-    say("AWS does not do it: shutting down")
+    say("AWS did not do it: shutting down")
     return subprocess.run(["systemctl", "poweroff"], check=False).returncode  # noqa: S607 - systemd's own PATH
 
 

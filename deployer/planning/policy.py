@@ -35,14 +35,14 @@ def privacy(policy: Policy, target: str, region: str | None) -> Verdict:
         return Verdict(
             "privacy",
             ok=False,
-            detail=f"local-only forbids {target}: --target local would pass",
+            detail=f"local-only forbids {target}: --target local is allowed",
         )
     prefix = wanted.removeprefix("region:")
     inside = region is not None and (region == prefix or region.startswith(f"{prefix}-"))
-    mend = "" if inside else f": set targets.{target}.region to one that starts with '{prefix}'"
+    hint = "" if inside else f": set targets.{target}.region to one that starts with '{prefix}'"
     place = region or "no known region"
     said = "is in" if inside else "is not in"
-    return Verdict("privacy", ok=inside, detail=f"{place} {said} {wanted}{mend}")
+    return Verdict("privacy", ok=inside, detail=f"{place} {said} {wanted}{hint}")
 
 
 def _budget(budget: Decimal, cost: Estimate) -> Verdict:
@@ -50,7 +50,7 @@ def _budget(budget: Decimal, cost: Estimate) -> Verdict:
     if worst is None:
         what = ", ".join(cost.unpriced) or "the price"
         return Verdict(
-            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be kept for sure"
+            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be guaranteed"
         )
     compared = f"{usd(worst)} of {usd(budget)} USD/month"
     if cost.unpriced:

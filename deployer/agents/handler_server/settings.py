@@ -40,7 +40,7 @@ class Settings(BaseModel):
             changed = {"sagemaker": True, "host": "0.0.0.0", "port": PORT, "key_file": None}  # noqa: S104 - SageMaker's network is private
             return said.model_copy(update=changed)
         if said.key_file is None:
-            raise ValueError("key_file is missing: only SageMaker's own port goes without a key")
+            raise ValueError("key_file is missing: only SageMaker's port works without a key")
         return said
 
     def key(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from deployer.core import installation
 from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import HOST, Job, Launch, Machine
 
@@ -42,6 +43,6 @@ def installed(machine: Machine) -> str:
     """
     if not all(map(machine.has_module, NEEDS)):
         raise PrerequisiteError(
-            "what serves a handler is not installed", hint="pip install 'deployer[handler]'"
+            "the handler server is not installed", hint=installation.add_extra("handler")
         )
     return ", ".join(NEEDS)

@@ -22,9 +22,9 @@ STATUS = {
 }
 """By AWS's code; any other failure of the model or the service is a 502."""
 OTHER = 502
-MENDS = {
+HINTS = {
     403: "the AWS credentials may not call it, or have expired",
-    404: "it is not there: was it deleted by hand? 'deployer status' looks",
+    404: "it does not exist: was it deleted by hand? 'deployer status' checks",
     429: "AWS throttles: ask again later, or raise the quota",
 }
 
@@ -54,10 +54,10 @@ def failed(error: Exception) -> Failed:
     code = str(said.get("Code") or type(error).__name__)
     status = STATUS.get(code[:1].upper() + code[1:], OTHER)
     message = str(said.get("Message") or error)
-    mend = MENDS.get(status)
-    return Failed(status, f"{message} ({mend})" if mend else message, code=code)
+    hint = HINTS.get(status)
+    return Failed(status, f"{message} ({hint})" if hint else message, code=code)
 
 
 def broken(why: str) -> Failed:
     """Say that a stream ended before its end."""
-    return Failed(OTHER, f"the answer broke off: {why}", code="stream_broken")
+    return Failed(OTHER, f"the answer was cut off: {why}", code="stream_broken")

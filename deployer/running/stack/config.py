@@ -95,7 +95,7 @@ def caller_cidr(environ: Mapping[str, str]) -> str:
         address = ip_address(httpx.get(ASKED, timeout=10).raise_for_status().text.strip())
     except (httpx.HTTPError, ValueError) as error:
         raise PrerequisiteError(
-            f"your public address, the only one that is to be let in, cannot be learnt: {error}",
+            f"cannot determine your public address, the only one to be let in: {error}",
             hint="set DEPLOYER_CALLER_CIDR=203.0.113.7/32, or targets.cloud-gpu.expose to a list of blocks",
             where=ASKED,
         ) from None

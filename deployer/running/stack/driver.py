@@ -55,7 +55,7 @@ def driver_of(order: Order) -> Driver:
     make = order.provider.driver
     if make is None:
         raise PrerequisiteError(
-            f"applying {order.provider.target} with {order.provider.name} is not part of this version",
+            f"applying {order.provider.target} with {order.provider.name} is not supported in this version",
             hint="'deployer plan' shows what it would cost",
         )
     made: Driver = make(order)

@@ -78,7 +78,7 @@ class StackManager(ABC):
         try:
             scene = self.scene(deployment)
         except PrerequisiteError as error:
-            self.say(f"{error.message}: going by what is found without it alone")
+            self.say(f"{error.message}: relying on a search of the provider alone")
             return []
         return self._by_engine(scene)
 
@@ -95,7 +95,7 @@ class StackManager(ABC):
         except (PrerequisiteError, StaleError):
             raise
         except DeployerError as error:
-            self.say(f"{error.message}: what is left is looked for without the engine")
+            self.say(f"{error.message}: searching for what is left without Pulumi")
         return list(progress.removed)
 
     def _forget_stack(self, deployment: str) -> None:
@@ -105,5 +105,5 @@ class StackManager(ABC):
         try:
             self.scene(deployment).engine.remove()
         except Exception as error:  # noqa: BLE001 - nothing is left that it could stand for
-            self.say(f"the engine keeps an empty stack: {error}")
+            self.say(f"Pulumi keeps an empty stack: {error}")
         shutil.rmtree(work, ignore_errors=True)

@@ -136,15 +136,15 @@ def _end_left_behind(at: Scene) -> None:
     pid = _left_behind(at.work / PID_FILE)
     if pid is None:
         return
-    at.say(f"the engine of an interrupted run still works (pid {pid}): waiting for its end")
+    at.say(f"Pulumi from an interrupted run is still at work (pid {pid}): waiting for it to end")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)  # it finishes what is in the making, and writes it down
     until = time.monotonic() + ENDS_S
     while is_alive(pid):
         if time.monotonic() > until:
             raise StaleError(
-                f"the engine of an interrupted run does not end (pid {pid})",
-                hint=f"kill {pid}, then run the same command again",
+                f"Pulumi from an interrupted run does not end (pid {pid})",
+                hint=f"run 'kill {pid}', then the same command again",
             )
         time.sleep(0.2)
 
@@ -185,22 +185,22 @@ def _somebody_elses(name: str, found: Sequence[Found]) -> StaleError:
         (f.tags["deployer:owner"] for f in found if "deployer:owner" in f.tags), "somebody"
     )
     return StaleError(
-        f"{name} exists already in {found[0].region} ({len(found)} things, made by {owner}), "
-        "and this machine has no state of it",
-        hint=f"work where its state is, give the spec another name, or remove it: 'deployer down {name}'",
+        f"{name} already exists in {found[0].region} ({len(found)} resources, created by {owner}), "
+        "and this machine has no state for it",
+        hint=f"work on the machine that has its state, give the spec another name, or remove it: 'deployer down {name}'",
     )
 
 
 def _remove(at: Scene, lost: Sequence[Found]) -> None:
     if not lost:
         return
-    at.say("left over from an interrupted run, and removed now:")
+    at.say("removing what an interrupted run left behind:")
     for one in lost:
         at.say(f"  {one.type} {one.id}{worth(one, at.price)}")
     _, left = at.things.remove(lost, at.say)
     if left:
         raise RemoteError(
-            f"{left[0].found.type} {left[0].found.id} is left over and cannot be removed: {left[0].why}",
+            f"{left[0].found.type} {left[0].found.id} is left over from an interrupted run and cannot be removed: {left[0].why}",
             hint="remove it by hand, then run the same command again",
         )
 

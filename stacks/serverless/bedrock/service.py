@@ -50,7 +50,7 @@ class Bedrock:
         types = {one.type for one in found}
         if tagged.IMPORTED in types:
             return Seen("healthy")
-        return Seen("starting", reason="it is being imported") if types else None
+        return Seen("starting", reason="still being imported") if types else None
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:  # noqa: ARG002 - it ends
         """The imports and how they ended: Bedrock keeps no log of calls unless the account logs them all."""
@@ -97,6 +97,6 @@ def weights_are_there(clients: Clients, plan: Plan) -> None:
             found = 0
     if not found:
         raise PrerequisiteError(
-            f"nothing lies at s3://{weights['bucket']}/{weights['prefix']}",
+            f"there is nothing at s3://{weights['bucket']}/{weights['prefix']}",
             hint="model.source must name the folder that holds config.json and the .safetensors files",
         )

@@ -38,7 +38,7 @@ def seen(used: float | None = None, read: float | None = 0, **more: object) -> O
 TABLE = {
     "used a minute ago": (seen(1), STOP, "keep", "idle for 60 s, of 30 min allowed"),
     "a second before the limit": (seen(30 - 1 / 60), STOP, "keep", "of 30 min allowed"),
-    "at the limit": (seen(30), STOP, "stop", "idle for 30 min: 30 min are allowed"),
+    "at the limit": (seen(30), STOP, "stop", "idle for 30 min, longer than the 30 min allowed"),
     "long idle, to be destroyed": (seen(200), DESTROY, "destroy", "idle for 3.3 h"),
     "long idle, but the policy has no limit": (seen(200), NONE, "keep", "lets it run"),
     "never used since it started": (seen(None), STOP, "stop", "idle for 5.0 h"),

@@ -145,7 +145,7 @@ def test_a_step_without_any_answer_exits_1_after_showing_it(capsys, fake):
 def test_nothing_listening_exits_1_with_a_mend(capsys, home):
     code, _, err = run(capsys, "bench", "--url", "http://127.0.0.1:1/v1", "--model", "m")
     assert code == 1
-    assert "mend:" in err
+    assert "hint:" in err
 
 
 def test_a_wrong_key_exits_1_and_is_not_shown(capsys, fake, monkeypatch):

@@ -181,7 +181,7 @@ def test_a_model_without_safetensors_has_unknown_weights(hub, tmp_path):
 @pytest.mark.parametrize(
     ("refuse", "says"),
     [
-        ((404, "RepoNotFound"), "a/b is not at the model hub, or is private"),
+        ((404, "RepoNotFound"), "a/b is not on the model hub, or is private"),
         ((404, "RevisionNotFound"), "a/b has no such revision"),
         ((403, "GatedRepo"), "a/b is gated: accept its terms"),
         ((400, ""), "cannot be reached"),

@@ -143,7 +143,7 @@ class Provider(ResourceProvider):
         name, waited = made.name, 0.0
         while made.status not in AWAKE:
             if made.status in BROKEN:
-                said = (made.raw.get("status") or {}).get("message") or "it gives no reason"
+                said = (made.raw.get("status") or {}).get("message") or "no reason was given"
                 raise EndpointError(f"the endpoint {made.name} failed: {said}")
             if waited >= LIMIT_S:
                 raise EndpointError(f"the endpoint {made.name} did not run within {LIMIT_S:.0f} s")
