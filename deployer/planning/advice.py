@@ -49,8 +49,8 @@ def _nowhere(choice: Choice) -> Iterator[str]:
     first, *rest = (place.provider.name for place in choice.places)
     nor = "".join(f", nor does {name}" for name in rest)
     yield f"{first} does not run {asked} in this version{nor}"
-    if mend := engine(asked).elsewhere:
-        yield mend
+    if elsewhere := engine(asked).elsewhere:
+        yield elsewhere
 
 
 def _unfit(choice: Choice) -> Iterator[str]:

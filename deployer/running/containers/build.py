@@ -90,7 +90,7 @@ def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _failure(error: str, said: Iterable[str]) -> Exception:
-    """A refusal that has a mend of its own, or what the step that failed said."""
+    """A refusal that has a hint of its own, or what the step that failed said."""
     known = refusal(error)
     if known.hint:
         return known

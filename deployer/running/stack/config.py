@@ -103,7 +103,7 @@ def caller_cidr(environ: Mapping[str, str]) -> str:
 
 
 def program_of(provider: Any, inputs: Mapping[str, Any], config: Config) -> Callable[[], None]:
-    """Return the provider's program with its inputs and configuration, as the engine calls it."""
+    """Return the provider's program with its inputs and configuration, as Pulumi calls it."""
 
     def program() -> None:
         from pulumi.runtime.config import set_all_config

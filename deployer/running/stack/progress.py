@@ -39,7 +39,7 @@ OWN = ("weights: ", "bedrock: ", "huggingface: ")
 
 
 class Progress:
-    """Takes an engine's events: says lines, and keeps what was removed and what went wrong."""
+    """Takes Pulumi's events: says lines, and keeps what was removed and what went wrong."""
 
     def __init__(self, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self.say, self.clock = say, clock

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from deployer.running.stack.engine import Engine
 
 ENDS_S = 180.0
-"""The longest that an engine left behind may take to finish what it was making."""
+"""The longest that a Pulumi process left behind may take to finish what it was making."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
 
 
 def _take_turn(at: Scene) -> None:
-    """Renew a state that others share, which the engine does only where nobody is at work.
+    """Renew a state that others share, which Pulumi does only where nobody is at work.
 
     What they are making now has their tag, is not in the state yet, and would be taken for left over. A lock
     of a process of this machine that has died is removed.
@@ -98,7 +98,7 @@ def _take_turn(at: Scene) -> None:
 
 
 def unlock(at: Scene) -> None:
-    """Remove the lock of a run that has died; end an engine that outlived its deployer.
+    """Remove the lock of a run that has died; end the Pulumi process that outlived its deployer.
 
     Raises:
         StaleError: its holder lives.
@@ -123,7 +123,7 @@ def _cancel(at: Scene, lock: Lock) -> None:
 
 
 def locks(folder: Path | None) -> Iterator[Lock]:
-    """Read the engine's lock files."""
+    """Read Pulumi's lock files."""
     for file in sorted(folder.glob("*.json")) if folder else ():
         with suppress(OSError, ValueError, KeyError):
             told = json.loads(file.read_text())
@@ -132,7 +132,7 @@ def locks(folder: Path | None) -> Iterator[Lock]:
 
 
 def _end_left_behind(at: Scene) -> None:
-    """Let an engine whose deployer was killed finish what it is making, then go on."""
+    """Let a Pulumi process whose deployer was killed finish what it is making, then go on."""
     pid = _left_behind(at.work / PID_FILE)
     if pid is None:
         return
@@ -237,7 +237,7 @@ def _refresh(at: Scene) -> None:
 
 
 def guarded(name: str, operation: Callable[[], object], errors: Sequence[str]) -> None:
-    """Run one operation of the engine; its failure becomes an error with a mend.
+    """Run one operation of Pulumi; its failure becomes an error with a hint.
 
     `errors` is what the operation's own events said by then.
 

@@ -123,7 +123,7 @@ class Provider(ResourceProvider):
             raise
 
     def _try(self, call: Callable[[], Any]) -> Any:
-        """Make a call; throttling is waited out, what the user can mend is said."""
+        """Make a call; throttling is waited out, what the user can fix is said."""
         from huggingface_hub.errors import HfHubHTTPError
 
         for attempt in range(1, MOST_TRIES + 1):
