@@ -24,7 +24,7 @@ COMMANDS = {
     "up": "Apply a plan: start the model and wait until it answers.",
     "status": "Show deployments: state, endpoint, usage and cost so far.",
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
-    "proxy": "Give a Bedrock or SageMaker deployment an OpenAI route on 127.0.0.1.",
+    "proxy": "Serve an OpenAI route on 127.0.0.1 for a deployment that has none.",
     "chat": "Talk to a deployment.",
     "bench": "Measure how fast deployments, or any OpenAI-compatible URL, answer under load.",
     "logs": "Show a deployment's log.",

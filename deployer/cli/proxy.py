@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
 
 
-@click.command("proxy", help="Give a deployment without an OpenAI route one, on 127.0.0.1.")
+@click.command("proxy", help="Serve an OpenAI route on 127.0.0.1 for a deployment that has none.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
