@@ -127,7 +127,7 @@ def test_without_capacity_anywhere_the_next_offer_that_fits_is_taken_where_the_s
     cloud.faults(refused("InsufficientInstanceCapacity", match=first))
     said = cloud.up(spec)
     assert f"AWS has no {first} to spare in any zone of us-east-1" in said
-    assert "the next that fits is" in said
+    assert ", the next that fits" in said
     assert cloud.instance()["InstanceType"] != first
     cloud.run("down", NAME)
     assert cloud.leftovers() == {}

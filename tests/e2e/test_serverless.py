@@ -145,7 +145,7 @@ def test_what_another_home_has_made_under_the_same_name_is_left_alone(hub, face,
         face.model,
         face.provider,
     )
-    assert "exists already" in other.up(code=5)
+    assert "already exists" in other.up(code=5)
     assert NAME in hub.endpoints
     assert face.down()["remaining"] == []
 

@@ -130,7 +130,7 @@ def test_a_table_names_the_errors_and_says_how_tokens_were_counted(capsys, fake)
     code, out, err = run(capsys, *asked)
     assert code == 0
     assert "1x http 429" in out
-    assert "counted by pieces" in out
+    assert "counted by streamed chunks" in out
     assert "1 client: 1 requests" in err
 
 
@@ -151,7 +151,7 @@ def test_nothing_listening_exits_1_with_a_mend(capsys, home):
 def test_a_wrong_key_exits_1_and_is_not_shown(capsys, fake, monkeypatch):
     monkeypatch.setenv("FAKE_KEY", "sk-wrong-77")
     document = bench(capsys, fake, "--model", "fake", *LONG, code=1)
-    assert "refuses the key" in document["error"]["message"]
+    assert "rejects the key" in document["error"]["message"]
     assert "sk-wrong-77" not in json.dumps(document)
 
 

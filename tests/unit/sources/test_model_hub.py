@@ -147,7 +147,7 @@ def test_an_older_answer_is_used_and_named_where_the_hub_is_not_reached(
     assert found.info is not None
     assert first.info is not None
     (note,) = set(found.info.notes) - set(first.info.notes)
-    assert note.endswith(f"what the model hub said at {NOW} is used")
+    assert note.endswith(f"using the model hub's answer of {NOW}")
     assert ("HF_HUB_OFFLINE" in note) == offline
 
 

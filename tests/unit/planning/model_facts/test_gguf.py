@@ -222,7 +222,7 @@ def test_a_file_cut_anywhere_is_refused(refused, keep):
         (build([pair("general.alignment", 0)]), "alignment"),
         (build([pair("general.alignment", 24)]), "alignment"),
         (model(tensors=[tensor("a", [4], kind=77)]), "type 77"),
-        (model(tensors=[tensor("a", [33], kind=12)]), "whole blocks"),
+        (model(tensors=[tensor("a", [33], kind=12)]), "a whole number of blocks"),
         (model(tensors=[tensor("a", [1] * 9)]), "9 dimensions"),
         (model(tensors=[tensor("a", [2**63, 2**63])]), "truncated"),
         (model(tensors=[tensor("a", [4], offset=2**63)]), "truncated"),

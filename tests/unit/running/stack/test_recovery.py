@@ -160,7 +160,7 @@ def test_the_lock_of_a_dead_process_of_this_machine_is_removed_from_a_shared_sta
 def test_an_engine_that_outlived_its_deployer_is_told_to_end_and_waited_for(scene, living):
     process.note_process(scene.work, living.pid)
     recovery.tidy(scene.at, ours=True)
-    assert "still works" in scene.said[0]
+    assert "still at work" in scene.said[0]
     assert living.wait(timeout=60) == 0
 
 
