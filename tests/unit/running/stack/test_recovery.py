@@ -191,7 +191,7 @@ def test_what_is_left_over_and_cannot_be_removed_stops_it(scene, account):
 
 def test_without_a_record_and_a_state_what_is_found_is_somebody_elses(scene, account):
     account.add("i-theirs")
-    with pytest.raises(StaleError, match="made by ada"):
+    with pytest.raises(StaleError, match="created by ada"):
         recovery.tidy(scene.at, ours=False)
     assert [one.id for one in account.things] == ["i-theirs"]
 
