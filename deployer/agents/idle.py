@@ -55,17 +55,19 @@ def decide(seen: Observation, policy: Policy, time: float) -> Decision:
     it may be at work: idleness counts from its last answer. What has expired is destroyed, in use or not.
     """
     if seen.state in GONE:
-        return Decision("keep", "it is gone already")
+        return Decision("keep", "already gone")
     quiet, limit, why = _quiet(seen, policy, time)
     if policy.expires_at is not None and time >= policy.expires_at:
-        return Decision("destroy", f"it expired {spell(time - policy.expires_at)} ago", quiet)
+        return Decision("destroy", f"expired {spell(time - policy.expires_at)} ago", quiet)
     if seen.state in RESTING:
-        return Decision("keep", "it is stopped: only its disk costs", quiet)
+        return Decision("keep", "stopped: only its disk is billed", quiet)
     if policy.action == "none":
-        return Decision("keep", f"the policy lets it run; {why} {spell(quiet)}", quiet)
+        return Decision("keep", f"the policy never stops it; {why} {spell(quiet)}", quiet)
     if quiet < limit:
         return Decision("keep", f"{why} {spell(quiet)}, of {spell(limit)} allowed", quiet)
-    return Decision(policy.action, f"{why} {spell(quiet)}: {spell(limit)} are allowed", quiet)
+    return Decision(
+        policy.action, f"{why} {spell(quiet)}, longer than the {spell(limit)} allowed", quiet
+    )
 
 
 def _quiet(seen: Observation, policy: Policy, time: float) -> tuple[float, float, str]:
@@ -79,7 +81,7 @@ def _quiet(seen: Observation, policy: Policy, time: float) -> tuple[float, float
     if seen.running > 0:
         return 0.0, policy.after_s, "requests are running: idle for"
     last = seen.started_at if seen.used_at is None else max(seen.used_at, seen.started_at)
-    why = "by its network and processor (estimated) idle for" if seen.estimated else "idle for"
+    why = "idle (estimated from network and CPU) for" if seen.estimated else "idle for"
     return max(0.0, time - last), policy.after_s, why
 
 

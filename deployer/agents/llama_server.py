@@ -48,7 +48,7 @@ def main() -> int:
     try:
         server = xllamacpp.Server(params(config))
     except RuntimeError:
-        print(f"llama.cpp could not serve {config['model']}: its reasons are above", flush=True)  # noqa: T201 - this program's output is the log
+        print(f"llama.cpp could not serve {config['model']}: see the messages above", flush=True)  # noqa: T201 - this program's output is the log
         return 1
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.default_int_handler)

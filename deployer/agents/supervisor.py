@@ -78,7 +78,7 @@ class Supervisor:
             if self.stopping or not self._was_healthy():
                 return
             pause = FIRST_PAUSE_S if time.monotonic() - began >= STEADY_S else pause
-            self.log.say(f"{ended(code)}; it is started again in {pause:.0f} s")
+            self.log.say(f"{ended(code)}; restarting in {pause:.0f} s")
             if not self._sleep(pause):
                 return
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -192,8 +192,8 @@ def ended(code: int) -> str:
     if code >= 0:
         return f"the engine ended with exit code {code}"
     with contextlib.suppress(ValueError):
-        return f"the engine was ended by {signal.Signals(-code).name}"
-    return f"the engine was ended by signal {-code}"
+        return f"the engine was killed by {signal.Signals(-code).name}"
+    return f"the engine was killed by signal {-code}"
 
 
 def leave_terminal(log: Path) -> None:

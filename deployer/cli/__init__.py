@@ -22,7 +22,7 @@ COMMANDS = {
     "plan": "Show what would exist and what it would cost. Applies nothing.",
     "compare": "Show where the model should live: the targets side by side.",
     "up": "Apply a plan: start the model and wait until it answers.",
-    "status": "Show deployments: state, endpoint, use and cost so far.",
+    "status": "Show deployments: state, endpoint, usage and cost so far.",
     "env": "Print OPENAI_BASE_URL and OPENAI_API_KEY for `eval`.",
     "proxy": "Give a deployment without an OpenAI route one, on 127.0.0.1.",
     "chat": "Talk to a deployment.",
@@ -31,8 +31,8 @@ COMMANDS = {
     "idle": "Find what nobody uses or what is left over in any cloud, and end it.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",
-    "render": "Write the files that run the same without this tool. Applies nothing.",
-    "doctor": "Check what is needed to run here, each with the next step.",
+    "render": "Write files that run the same deployment without this tool. Applies nothing.",
+    "doctor": "Check the prerequisites on this machine, with the next step for each.",
     "schema": "Print the JSON Schema of the spec, for editors.",
 }
 """Every command with its one line of help, so that `--help` need not import them."""
@@ -61,8 +61,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            mend = f" Did you mean '{near[0]}'?" if near else " See 'deployer --help'."
-            raise click.UsageError(f"there is no command '{args[0]}'.{mend}")
+            hint = f"did you mean '{near[0]}'?" if near else "see 'deployer --help'"
+            raise click.UsageError(f"no command '{args[0]}': {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -58,7 +58,9 @@ class _Ladder(click.ParamType):  # type: ignore[type-arg]  # generic in newer ve
             steps = ()
         if not steps or not all(0 < step <= MOST_CLIENTS for step in steps):
             self.fail(
-                f"'{value}' is no list of clients from 1 to {MOST_CLIENTS}: 1,2,4", param, ctx
+                f"'{value}' is not a list of client counts from 1 to {MOST_CLIENTS}, such as 1,2,4",
+                param,
+                ctx,
             )
         return tuple(dict.fromkeys(steps))
 
@@ -82,12 +84,12 @@ class _Ladder(click.ParamType):  # type: ignore[type-arg]  # generic in newer ve
     type=_Ladder(),
     help=f"Clients at once, step by step.  [default: {','.join(map(str, LADDER))} and the spec's own]",
 )
-@click.option("--requests", type=click.IntRange(1), help="Requests of each step.")
+@click.option("--requests", type=click.IntRange(1), help="Requests per step.")
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help=f"Or how long each step sends requests.  [default: {DURATION_S:g}]",
+    help=f"Or: how long each step sends requests.  [default: {DURATION_S:g}]",
 )
 @click.option(
     "--input-tokens", type=click.IntRange(1), help="Of each prompt.  [default: the spec's traffic]"
@@ -97,9 +99,13 @@ class _Ladder(click.ParamType):  # type: ignore[type-arg]  # generic in newer ve
 )
 @click.option(
     "--cold/--warm",
-    help="--cold: first stop the deployment, start it, and time its first answer.  [default: warm]",
+    help="--cold: first stop the deployment, then start it and time its first answer.  [default: warm]",
 )
-@click.option("--seed", type=click.IntRange(0), help="Send the prompts of an earlier run again.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="The seed of an earlier run, to send the same prompts again.",
+)
 @options.json_option
 def command(**asked: Any) -> None:
     """Measure, keep what was measured, show it; exit 1 when a step had no answer at all."""
@@ -131,7 +137,7 @@ def _subjects(asked: _Asked) -> list[Subject]:
     if asked.url is not None:
         return [_at_url(asked, asked.url)]
     if asked.key_env or asked.model:
-        raise UsageError("--key-env and --model belong to --url", hint="deployer bench --url URL")
+        raise UsageError("--key-env and --model need --url", hint="run 'deployer bench --url URL'")
     from deployer.core.home import home
     from deployer.running.bench.endpoints import of_deployment
     from deployer.running.store import Store
@@ -160,7 +166,7 @@ def _at_url(asked: _Asked, url: str) -> Subject:
     model = asked.model or probe.only_model(endpoint)
     if asked.target is None:
         if asked.spec_file:
-            raise UsageError("for which target is the spec served at --url?", hint="add --target T")
+            raise UsageError("no target given for the endpoint at --url", hint="add --target T")
         return endpoints.Subject(endpoint, model)
     file = asked.spec_file or options.DEFAULT_SPEC
     plan = pipeline.make_plans(file, [asked.target], pipeline.Setting.here())[0]
@@ -174,7 +180,7 @@ def _key(variable: str | None) -> str:
 
     if variable not in os.environ:
         raise PrerequisiteError(
-            f"the environment has no variable {terminal.printable(variable)}",
+            f"the environment variable {terminal.printable(variable)} is not set",
             hint="--key-env takes the variable's name, never the key itself",
         )
     return checked_key(os.environ[variable], variable)
@@ -217,7 +223,7 @@ def _warn(subjects: Sequence[Subject]) -> None:
         end = endpoints.endpoint
         if end.key and end.url.startswith("http:") and not end.is_here:
             terminal.say(
-                f"note: {terminal.printable(end.url)} is not encrypted: the key can be read on its way"
+                f"note: {terminal.printable(end.url)} is not encrypted: the API key is sent in the clear"
             )
 
 
@@ -241,4 +247,4 @@ def _show(
 
     terminal.out(render(runs, starts, load))
     if kept:
-        terminal.say(f"Kept in {kept[0].parent}: the next plan of what was measured says so.")
+        terminal.say(f"Saved to {kept[0].parent}: the next plan uses these measurements.")

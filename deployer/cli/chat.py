@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deployer.running.store import Store
 
 Asking = Callable[[Sequence[Mapping[str, str]]], Iterator[str]]
-"""Takes what was said so far and yields the answer's pieces."""
+"""Takes the conversation so far and yields the answer's pieces."""
 
 
 @click.command("chat", help="Talk to a deployment.")
@@ -64,14 +64,16 @@ def _parse(words: tuple[str, ...], *, named: bool) -> tuple[str | None, str | No
     """Tell the deployment's name from the message: with -f SPEC there is no name."""
     name, rest = (None, words) if named else (words[0] if words else None, words[1:])
     if len(rest) > 1:
-        raise UsageError("the message is several words", hint=f"quote it: '{' '.join(rest)}'")
+        raise UsageError(
+            "the message has several words", hint=f"put it in quotes: '{' '.join(rest)}'"
+        )
     return name, rest[0] if rest else None
 
 
 def _can_chat(record: Deployment) -> None:
     if record.route != "chat":
         raise UsageError(
-            f"{record.name} answers /{record.route}, with JSON of its handler's own: there is nothing to chat with",
+            f"{record.name} serves /{record.route}, with JSON that its handler defines: there is nothing to chat with",
             hint=how_to_call.predicting(record),
         )
 

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--charts/--no-charts",
     default=None,
-    help="Draw the costs in the terminal.  [default: where there is room]",
+    help="Draw the costs in the terminal.  [default: if there is room]",
 )
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report to a file: one page that opens offline.",
+    help="Write the report to a file: one HTML page that works offline.",
 )
 @options.json_option
 def command(
@@ -53,7 +53,7 @@ def command(
     from deployer.workflows import compare, plan
 
     if markdown and as_json:
-        raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
+        raise UsageError("--markdown and --json cannot be combined", hint="leave one of them out")
     setting = plan.Setting.here(offline=offline)
     made = compare.make(spec_file or options.DEFAULT_SPEC, setting, trace)
     if html:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from deployer.core.domain import Plan
 
 
-@click.command("doctor", help="Check what is needed to run here, each with the next step.")
+@click.command(
+    "doctor", help="Check the prerequisites on this machine, with the next step for each."
+)
 @options.spec_file_option
 @options.offline_option
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deployer.core.documents.down import DownDocument
 
 
-@click.command("down", help="Remove a deployment and prove that nothing is left.")
+@click.command("down", help="Remove a deployment and verify that nothing is left.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
@@ -40,7 +40,9 @@ def _show(document: DownDocument) -> None:
         terminal.out(f"left    {left.type} {left.id}: {left.why}")
     name = document.deployment
     for silent in document.not_asked:
-        terminal.say(f"not looked at: {silent.why} ({silent.provider} may hold more of {name})")
+        terminal.say(f"not checked: {silent.why} ({silent.provider} may hold more of {name})")
     if not document.remaining and not document.not_asked:
-        nothing = "Nothing of {} is left." if document.removed else "There was nothing of {}."
+        nothing = (
+            "Nothing of {} is left." if document.removed else "There was nothing to remove of {}."
+        )
         terminal.say(nothing.format(name))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @options.spec_file_option
 @options.target_option
 @click.option(
-    "--port", type=int, default=None, help="The port of 'deployer proxy', where one is needed."
+    "--port", type=int, default=None, help="The port of 'deployer proxy', if one is needed."
 )
 @options.json_option
 def command(
@@ -53,7 +53,8 @@ def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, 
         return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": store.key(record.name)}
     if record.endpoint is None:
         raise RemoteError(
-            f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
+            f"{record.name} has no endpoint",
+            hint="'deployer up' starts it again, 'deployer down' removes it",
         )
     endpoint = lookup.reached(record, store)
     authority = {"SSL_CERT_FILE": str(endpoint.authority)} if endpoint.authority else {}

@@ -37,13 +37,13 @@ region_option = click.option(
     "--region",
     "regions",
     multiple=True,
-    help="Only this region; may be given several times.  [default: all that are enabled]",
+    help="Only this region; repeatable.  [default: all enabled regions]",
 )
 idle_for_option = click.option(
     "--idle-for",
     type=LENGTH,
     default=None,
-    help="Idle for this long, such as 30m, whatever a deployment's own policy says.",
+    help="The idle limit, such as 30m, in place of each deployment's own policy.",
 )
 
 
@@ -64,8 +64,8 @@ def command(
         if regions or idle_for is not None or as_json:
             name = context.invoked_subcommand
             raise UsageError(
-                "options of 'deployer idle' stand after the command",
-                hint=f"deployer idle {name} --help",
+                "options go after the subcommand of 'deployer idle'",
+                hint=f"see 'deployer idle {name} --help'",
             )
         return Exit.DONE
     from deployer.workflows import idle
@@ -88,9 +88,21 @@ def _ending(name: str, text: str) -> None:
     @click.argument("deployment", required=False, metavar="[NAME]")
     @region_option
     @idle_for_option
-    @click.option("--dry-run", is_flag=True, help="Show what would be ended; end nothing.")
-    @click.option("--watch", is_flag=True, help="Go on for ever, as a service does; needs --yes.")
-    @click.option("--every", type=LENGTH, default=EVERY, show_default=True, help="With --watch.")
+    @click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Show which machines would be stopped or destroyed; change nothing.",
+    )
+    @click.option(
+        "--watch", is_flag=True, help="Keep running and repeat, as a service; needs --yes."
+    )
+    @click.option(
+        "--every",
+        type=LENGTH,
+        default=EVERY,
+        show_default=True,
+        help="With --watch: time between two rounds.",
+    )
     @options.yes_option
     @options.json_option
     def end(  # noqa: PLR0913, PLR0917 - each is an option
@@ -123,7 +135,7 @@ _ending(
 _ending("destroy", "Destroy the machines that nobody uses, or that have expired.")
 
 
-@command.command("extend", help="Let a deployment live longer: for so long from now.")
+@command.command("extend", help="Postpone the expiry of a deployment, counted from now.")
 @click.argument("name")
 @click.option("--for", "length", type=LENGTH, required=True, help="How long from now, such as 7d.")
 @region_option
@@ -140,14 +152,18 @@ def extend(name: str, length: int, regions: tuple[str, ...], as_json: bool) -> N
         terminal.out(f"{terminal.printable(name)} in {region} expires at {at}")
 
 
-@command.command("render", help="Write what runs the reaper for you: cron, systemd or GitHub.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder.")
+@command.command(
+    "render", help="Write a schedule that runs the reaper: cron, systemd or GitHub Actions."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The folder to write to."
+)
 @click.option(
     "--for",
     "place",
     type=click.Choice(["cron", "systemd", "github"]),
     required=True,
-    help="What runs it.",
+    help="The scheduler.",
 )
 @click.option(
     "--do", "verb", type=click.Choice(["stop", "destroy"]), default="stop", show_default=True
@@ -184,7 +200,7 @@ def _one(name: str, verb: Verb, *, as_json: bool) -> int:
 
     if verb == "destroy":
         raise UsageError(
-            "one deployment is removed by 'deployer down'", hint=f"deployer down {name}"
+            "'deployer idle destroy' takes no deployment", hint=f"run 'deployer down {name}'"
         )
     down.rest(home(), name)
     if as_json:
@@ -227,22 +243,22 @@ def _once(
 
 
 def _agreement(verb: Verb, *, dry_run: bool, yes: bool, as_json: bool) -> Callable[[Round], bool]:
-    """Return what is asked before anything is ended."""
+    """Return what is asked before any machine is stopped or destroyed."""
 
     def agreed(proposed: Round) -> bool:
         if dry_run or yes:
             return yes and not dry_run
         if as_json or not terminal.interactive():
             raise UsageError(
-                f"nobody is there to confirm that {len(proposed.chosen)} machines are ended",
-                hint="pass --yes to end them, or --dry-run to see them",
+                "not an interactive terminal",
+                hint=f"pass --yes to {verb} {len(proposed.chosen)} machines, or --dry-run to list them",
             )
         from deployer.cli.views import idle as view
         from deployer.workflows import idle
 
         view.show_chosen(tuple(map(idle.instance, proposed.chosen)), verb)
-        if not terminal.confirm(f"{verb.capitalize()} these {len(proposed.chosen)}?"):
-            raise DeclinedError("nothing was ended")
+        if not terminal.confirm(f"{verb.capitalize()} these {len(proposed.chosen)} machines?"):
+            raise DeclinedError("no machine was changed")
         return True
 
     return agreed
@@ -250,7 +266,7 @@ def _agreement(verb: Verb, *, dry_run: bool, yes: bool, as_json: bool) -> Callab
 
 def _check_watch(*, dry_run: bool, yes: bool) -> None:
     if not (yes or dry_run):
-        raise UsageError("--watch asks nobody", hint="pass --yes too, or --dry-run")
+        raise UsageError("--watch cannot ask for confirmation", hint="pass --yes or --dry-run too")
 
 
 def _watch(once: Callable[[], int], every: int) -> None:

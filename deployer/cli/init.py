@@ -20,8 +20,8 @@ from deployer.core.errors import UsageError
 @click.option("--concurrency", type=click.IntRange(1), help="Requests at the same time.")
 @click.option("--requests-per-day", type=click.IntRange(0), help="Expected traffic.")
 @click.option("--privacy", help="local-only, region:<prefix> or cloud-ok.")
-@click.option("--budget", help="The most it may cost, such as '400 USD/month'.")
-@click.option("--force", is_flag=True, help="Write over a spec that is there.")
+@click.option("--budget", help="The highest cost allowed, such as '400 USD/month'.")
+@click.option("--force", is_flag=True, help="Overwrite an existing spec.")
 @options.yes_option
 def command(
     spec_file: Path | None,
@@ -38,7 +38,7 @@ def command(
 
     file = spec_file or options.DEFAULT_SPEC
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already", hint="pass --force to write over it")
+        raise UsageError(f"{file} already exists", hint="pass --force to overwrite it")
     answers = _answers(flags, ask=terminal.interactive() and not yes)
     text = render("spec.yaml.j2", engines=" | ".join((AUTO, *choices())), **answers)
     check(text, file)
@@ -49,7 +49,7 @@ def command(
 def _answers(flags: dict[str, str | int | None], *, ask: bool) -> dict[str, str | int | None]:
     source = flags["source"]
     if source is None and not ask:
-        raise UsageError("which model?", hint="pass --model hf:<repo>, ./folder or ./file.gguf")
+        raise UsageError("no model given", hint="pass --model hf:<repo>, ./folder or ./file.gguf")
     if source is None:
         source = click.prompt(
             "Model (hf:<repo>, <scheme>://bucket/..., ./folder, ./file.gguf)", err=True
@@ -58,7 +58,7 @@ def _answers(flags: dict[str, str | int | None], *, ask: bool) -> dict[str, str 
     questions = (
         ("name", "Name", _name_from(str(source))),
         ("requests_per_day", "Requests a day", 1000),
-        ("concurrency", "Requests at the same time", 8),
+        ("concurrency", "Concurrent requests", 8),
         ("privacy", "Where may the data go (local-only, region:eu, cloud-ok)", "cloud-ok"),
     )
     for key, question, default in questions:

@@ -1,4 +1,4 @@
-"""`deployer logs`: what the engine says."""
+"""`deployer logs`: what the model server writes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FOLLOW = ""
     help="The spec (with --target); without one: --follow.",
 )
 @options.target_option
-@click.option("--follow", "-F", is_flag=True, help="Go on as long as it runs.")
-@click.option("--tail", type=click.IntRange(0), default=None, help="Only the last lines.")
+@click.option("--follow", "-F", is_flag=True, help="Keep printing new lines while it runs.")
+@click.option("--tail", type=click.IntRange(0), default=None, help="Print only the last N lines.")
 @options.json_option
 def command(
     name: str | None,
@@ -47,7 +47,7 @@ def command(
     if spec_file == FOLLOW or _meant_as_name(name, spec_file, target, store.names()):
         name, spec_file, follow = name or spec_file or None, None, True
     if follow and as_json:
-        raise UsageError("--follow has no end, and --json is one document", hint="leave one out")
+        raise UsageError("--follow and --json cannot be combined", hint="leave one of them out")
     file = None if spec_file is None else Path(spec_file)
     record = store.get(options.deployment_name(name, file, target))
     lines = lookup.manager_for(record, place).logs(record.name, follow=follow, tail=tail)

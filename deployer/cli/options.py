@@ -20,14 +20,14 @@ spec_file_option = click.option(
     help=f"The spec.  [default: {DEFAULT_SPEC}]",
 )
 target_option = click.option(
-    "--target", type=click.Choice(TARGETS), default=None, help="Where the model is to live."
+    "--target", type=click.Choice(TARGETS), default=None, help="Where to run the model."
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 offline_option = click.option(
-    "--offline", is_flag=True, help="Do not ask the model hub, even for an unknown model."
+    "--offline", is_flag=True, help="Do not query the model hub, even for an unknown model."
 )
 
 
@@ -40,13 +40,14 @@ def deployment_name(name: str | None, spec_file: Path | None, target: str | None
     if name and (spec_file or target):
         raise UsageError(
             "give the deployment's name or -f SPEC --target T, not both",
-            hint=f"deployer status {name}",
+            hint=f"such as: deployer status {name}",
         )
     if name:
         return name
     if target is None:
         raise UsageError(
-            "which deployment?", hint="name it (see 'deployer status'), or give -f SPEC --target T"
+            "no deployment given",
+            hint="name it (see 'deployer status'), or give -f SPEC --target T",
         )
     from deployer.spec.load import load
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the plan in a file for 'deployer up --plan'.",
+    help="Save the plan to a file for 'deployer up --plan'.",
 )
 @click.option(
     "--refresh",
     is_flag=True,
-    help="Ask the cloud what became of what is deployed (credentials and the Pulumi engine are needed).",
+    help="Compare with what is deployed now (needs credentials and the Pulumi CLI).",
 )
 @options.json_option
 def command(
@@ -78,4 +78,4 @@ def _show(plans: Sequence[Plan]) -> None:
 
 def _keep(file: Path, made: PlanDocument) -> None:
     write_output(file, terminal.as_json(made))
-    terminal.say(f"Kept in {file}. Apply exactly this: deployer up --plan {file}")
+    terminal.say(f"Saved to {file}. To apply exactly this plan: deployer up --plan {file}")

@@ -43,23 +43,24 @@ def list_offers(gpu: str | None, region: str | None, provider: str | None, as_js
 
 
 @command.command(
-    "refresh", help="Fetch a provider's own price list, and spot prices where you may."
+    "refresh",
+    help="Fetch a provider's own price list, and spot prices if your credentials allow it.",
 )
 @click.option(
     "--region",
     "regions",
     multiple=True,
-    help="A region, or all; may be given several times.  [default: the provider's first]",
+    help="A region, or all; repeatable.  [default: the provider's first]",
 )
 @click.option(
     "--provider",
     default=None,
-    help="Whose prices.  [default: the first provider that publishes them]",
+    help="The provider whose prices to fetch.  [default: the first provider that publishes them]",
 )
 @click.option(
     "--accept-changes",
     is_flag=True,
-    help="Take prices that doubled or halved, and lists in which many types are missing.",
+    help="Accept prices that doubled or halved, and lists that lack many types.",
 )
 @options.json_option
 def refresh_prices(

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
 
 
-@click.command("proxy", help="Give a deployment without an OpenAI route one, on 127.0.0.1.")
+@click.command("proxy", help="Serve an OpenAI route on 127.0.0.1 for a deployment that has none.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
-@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 8090]")
 @click.option(
-    "--no-key", is_flag=True, help="Let every program of this machine ask, without a key."
+    "--port", type=click.IntRange(1, 65535), help="The port to listen on.  [default: 8090]"
+)
+@click.option(
+    "--no-key", is_flag=True, help="Accept calls from any program on this machine, without a key."
 )
 @click.option(
     "--wake-limit",
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Serve nothing: write the files that do, in a container.",
+    help="Do not serve: write the files that run the proxy in a container.",
 )
 def command(
     name: str | None,
@@ -76,11 +78,13 @@ def _write(
     from deployer.running.gateway.backend import needs_gateway
 
     if no_key:
-        raise UsageError("a container asks for a key", hint="leave out --no-key")
+        raise UsageError(
+            "the proxy in a container always requires a key", hint="leave out --no-key"
+        )
     provider = lookup.provider_of(record)
     if not needs_gateway(record, provider) or provider.native_api is None:
         raise UsageError(
-            f"{record.name} needs no proxy, or has nothing yet that could be called",
+            f"{record.name} needs no proxy, or is not ready to be called",
             hint="see 'deployer status' and 'deployer env'",
         )
     files = container.files(
@@ -119,7 +123,7 @@ def _serve(app: Any, port: int) -> None:
     except OSError as error:
         listener.close()
         raise PrerequisiteError(
-            f"port {port} is taken: {error.strerror}", hint="give another one with --port"
+            f"cannot listen on port {port}: {error.strerror}", hint="choose another with --port"
         ) from None
     told = uvicorn.Config(
         app,

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    "render", help="Write the files that run the same without this tool. Applies nothing."
+    "render", help="Write files that run the same deployment without this tool. Applies nothing."
 )
 @options.spec_file_option
 @options.target_option
 @options.offline_option
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write to.",
 )
 @options.json_option
 def command(
@@ -38,7 +41,7 @@ def command(
     from deployer.workflows import plan as pipeline
 
     if target is None:
-        raise UsageError("which target?", hint="pass --target local (see 'deployer plan')")
+        raise UsageError("no target given", hint="pass --target local (see 'deployer plan')")
     setting = pipeline.Setting.here(offline=offline)
     plan = pipeline.make_plans(spec_file or options.DEFAULT_SPEC, [target], setting)[0]
     refused = pipeline.refusal(plan)
@@ -68,7 +71,7 @@ def _rendered(plan: Plan, where: Provider) -> _Rendered:
     if where.program is not None:
         return _Rendered(_project(plan, where), (), "less README.md")
     raise PrerequisiteError(
-        f"rendering {plan.target} with {plan.provider} is not part of this version",
+        f"rendering {plan.target} with {plan.provider} is not supported in this version",
         hint="set targets.local.provider: docker",
     )
 

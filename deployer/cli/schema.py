@@ -33,5 +33,5 @@ def _schema(name: str) -> object:
         return json_schema()
     if name not in DOCUMENTS:
         known = ", ".join((SPEC, *DOCUMENTS))
-        raise UsageError(f"there is no schema of {name!r}", hint=f"schemas: {known}")
+        raise UsageError(f"no schema named {name!r}", hint=f"schemas: {known}")
     return schema_of(name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 
 
-@click.command("status", help="Show deployments: state, endpoint, use and cost so far.")
+@click.command("status", help="Show deployments: state, endpoint, usage and cost so far.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
@@ -37,7 +37,7 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     elif document.deployments:
         terminal.out(_table(document.deployments))
     else:
-        terminal.say("There is no deployment. Next: deployer up --target local")
+        terminal.say("No deployments. Next: deployer up --target local")
 
 
 def _table(deployments: Sequence[DeploymentStatus]) -> str:

@@ -1,4 +1,4 @@
-"""What a command shows: data to stdout, talk to stderr. Nothing else in the package prints.
+"""What a command shows: data to stdout, messages to stderr. Nothing else in the package prints.
 
 Names, paths and answers are written by others: what steers a terminal is shown (`\\x1b`), never sent. Our
 own colours are the only escape sequences that pass, and what a spec or an error says passes none at all.
@@ -111,7 +111,7 @@ def write(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print talk (progress, hints), on stderr."""
+    """Print a message (progress, hints), on stderr."""
     _print(text, err=True)
 
 
@@ -127,17 +127,17 @@ def progress(text: str | None, *, line: bool = False) -> None:
 
 
 def error(message: str, hint: str | None, where: str | None) -> None:
-    """Print a user's error: what (its lines may be several), where, and the mend."""
+    """Print a user's error: what (its lines may be several), where, and the hint."""
     what = "\n".join(map(printable, message.split("\n")))
     say(f"{click.style('error:', fg='red', bold=True)} {what}")
     if where:
         say(f"  at {printable(where)}")
     if hint:
-        say(f"  {click.style('mend:', bold=True)} {printable(hint)}")
+        say(f"  {click.style('hint:', bold=True)} {printable(hint)}")
 
 
 def interactive() -> bool:
-    """Whether somebody is there to answer a prompt."""
+    """Whether a user can answer a prompt: both stdin and stderr are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

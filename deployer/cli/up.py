@@ -92,7 +92,7 @@ def _first_that_can(plan: Plan, file: Path, how: _How) -> tuple[Deployment, Plan
             if following is None:
                 raise
             terminal.say(
-                f"{error.message}: the next that fits is {following.inputs['instance_type']}"
+                f"{error.message}: trying {following.inputs['instance_type']}, the next that fits"
             )
             plan = following
 
@@ -125,7 +125,7 @@ def _applied(plan: Plan, how: _How) -> Deployment:
     where = provider(plan.target, plan.provider)
     by_engine = where.applied_by_pulumi
     if by_engine:
-        _somebody_is_there(how)
+        _check_terminal(how)
     else:
         lookup.runner_of(where, how.setting.home)
         doctor.quick(plan)
@@ -156,21 +156,21 @@ def _agree(plan: Plan, changes: Changes, how: _How) -> None:
 
 def _target(target: str | None) -> str:
     if target is None:
-        raise UsageError("which target?", hint="pass --target local (see 'deployer plan')")
+        raise UsageError("no target given", hint="pass --target local (see 'deployer plan')")
     return target
 
 
 def _ask(how: _How) -> None:
     if how.yes:
         return
-    _somebody_is_there(how)
+    _check_terminal(how)
     if not terminal.confirm("Apply?"):
         raise DeclinedError("nothing was applied")
 
 
-def _somebody_is_there(how: _How) -> None:
+def _check_terminal(how: _How) -> None:
     if not how.yes and (how.as_json or not terminal.interactive()):
-        raise UsageError("nobody is there to confirm the plan", hint="pass --yes to apply it")
+        raise UsageError("not an interactive terminal", hint="pass --yes to apply the plan")
 
 
 def _interrupt_on_signals() -> None:

@@ -46,7 +46,7 @@ Signed = Annotated[float, Keyword("minimum", None)]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of one model. Every field but `name` may be unknown (`None`).
+    """What is known about one model. Every field but `name` may be unknown (`None`).
 
     `kv_bytes_per_token` is what each further token adds at 16 bits a value (sliding-window layers
     past their window add nothing); `state_bytes_per_seq` is the fixed state of hybrid models.

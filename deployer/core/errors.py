@@ -1,4 +1,4 @@
-"""Every error that a user can cause or mend: what happened, where, what to do, and the exit code.
+"""Every error that a user can cause or fix: what happened, where, what to do, and the exit code.
 
 Anything else that escapes a command is a bug: it keeps its traceback and exits with `BUG`.
 """
@@ -22,14 +22,14 @@ def quoted(value: object) -> str:
     try:
         return _SHORT.repr(value)
     except ValueError:
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
 
 
 class Exit(IntEnum):
     """The exit codes that scripts may rely on."""
 
     DONE = 0
-    FAILED = 1  # the remote side or the engine failed
+    FAILED = 1  # the remote side, Pulumi or the model server failed
     USAGE = 2  # usage or spec error
     NOTHING_FITS = 3  # nothing fits, or no offer
     REFUSED = 4  # refused by policy: budget, privacy, quota
@@ -41,7 +41,7 @@ class Exit(IntEnum):
 
 
 class DeployerError(Exception):
-    """An error with a mend. `where` names the place: `file:line:column`, a path, a URL."""
+    """An error with a hint that says what to do. `where` names the place: `file:line:column`, a path, a URL."""
 
     exit_code = Exit.FAILED
 
@@ -53,7 +53,7 @@ class DeployerError(Exception):
 
 
 class RemoteError(DeployerError):
-    """The remote side or the engine failed."""
+    """The remote side, Pulumi or the model server failed."""
 
     exit_code = Exit.FAILED
 

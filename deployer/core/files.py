@@ -21,7 +21,7 @@ def write_folder(
     Raises:
         PrerequisiteError: the folder cannot be written.
     """
-    with writing(out, hint="give a folder that you may write to"):
+    with writing(out, hint="choose a folder that you can write to"):
         out.mkdir(parents=True, exist_ok=True)
         for path, source in files.items():
             _write_one(out, path, source)
@@ -76,7 +76,7 @@ def write_output(path: Path, text: str) -> None:
     Raises:
         PrerequisiteError: it cannot be written there.
     """
-    with writing(path, hint="give a file in a folder that you may write to"):
+    with writing(path, hint="choose a file in a folder that you can write to"):
         place = path.resolve()  # a link stays one
         if place.exists() and not place.is_file():
             place.write_text(text, encoding="utf-8")
@@ -108,7 +108,7 @@ def replace_file(path: Path, text: str, *, mode: int, lasting: bool = False) -> 
         raise
 
 
-DISK_HINT = "free some disk space, or set DEPLOYER_HOME to a folder that can be written to"
+DISK_HINT = "free some disk space, or set DEPLOYER_HOME to a folder that you can write to"
 
 
 @contextmanager

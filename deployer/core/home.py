@@ -30,8 +30,8 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PrerequisiteError(
-            f"cannot make the folder {folder}: {error.strerror}",
-            hint="set DEPLOYER_HOME to a folder that you may write to",
+            f"cannot create the folder {folder}: {error.strerror}",
+            hint="set DEPLOYER_HOME to a folder that you can write to",
             where=str(folder),
         ) from error
     return folder

@@ -40,7 +40,7 @@ def dockerfile_text(value: str) -> str:
         ValueError: it has a line break, which a Dockerfile cannot hold there.
     """
     if "\n" in value or "\r" in value:
-        raise ValueError("a line break cannot be written in LABEL or ENV")
+        raise ValueError("LABEL and ENV cannot hold a line break")
     return '"' + "".join(f"\\{c}" if c in '\\"$' else c for c in value) + '"'
 
 

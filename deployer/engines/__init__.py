@@ -106,7 +106,7 @@ def _with_part(what: Part, further: str) -> tuple[str, ...]:
 def _engine(name: str, further: str) -> Engine:
     where = _found(further).get(name)
     if where is None:
-        raise UsageError(f"no engine '{name}' yet", hint=f"engines: {', '.join(_found(further))}")
+        raise UsageError(f"no engine named '{name}'", hint=f"engines: {', '.join(_found(further))}")
     found = getattr(importlib.import_module(_module(where)), "ENGINE", None)
     if isinstance(found, Engine) and found.name == name:
         return found

@@ -48,7 +48,7 @@ def container(order: Order) -> dict[str, Any]:
     """
     found, options = recipe(order["engine"]), order["options"]
     if found is None:
-        raise PrerequisiteError(f"there is no container image for engine {order['engine']} yet")
+        raise PrerequisiteError(f"there is no container image for engine {order['engine']}")
     _servable(order, found)
     return {
         "image": _image(order, found),
@@ -90,7 +90,7 @@ def _servable(order: Order, recipe: Recipe) -> None:
     if adapter and not (recipe.adapters and adapter.startswith("hf:")):
         raise PrerequisiteError(
             f"provider docker serves adapters with {with_adapters()} and from the model hub, not {adapter}",
-            hint="merge the adapter into the model, or publish it and write hf:<repo>",
+            hint="merge the adapter into the model, or publish it and set model.adapter to hf:<repo>",
         )
     if (order.get("replicas") or {"min": 1})["min"] > 1:
         raise PrerequisiteError(

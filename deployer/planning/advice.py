@@ -49,8 +49,8 @@ def _nowhere(choice: Choice) -> Iterator[str]:
     first, *rest = (place.provider.name for place in choice.places)
     nor = "".join(f", nor does {name}" for name in rest)
     yield f"{first} does not run {asked} in this version{nor}"
-    if mend := engine(asked).elsewhere:
-        yield mend
+    if elsewhere := engine(asked).elsewhere:
+        yield elsewhere
 
 
 def _unfit(choice: Choice) -> Iterator[str]:
@@ -59,11 +59,11 @@ def _unfit(choice: Choice) -> Iterator[str]:
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
         yield f"whether it fits is unknown: {best.sizing.limit}"
-        yield "give the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
+        yield "set the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
         return
     largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
     limit = largest.sizing.limit
-    yield f"nothing on offer holds it: {_hardware(largest)} is the largest, and it is {limit}"
+    yield f"no offer is large enough: {_hardware(largest)}, the largest, is {limit}"
     yield from _smaller(choice)
 
 
@@ -72,7 +72,7 @@ def _no_offer(question: Question) -> str:
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
     if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
-        without = "without a GPU it is only served as a GGUF file"
+        without = "without a GPU only a GGUF file can be served"
         return (
             f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
         )
@@ -98,7 +98,7 @@ def _smaller(choice: Choice) -> Iterator[str]:
             yield f"model.quantization: {name} would fit, on {_hardware(held[0])}{_checkpoint(name)}"
             return
     context = question.load.context
-    yield f"ask for a shorter model.context than {context}, or fewer serve.concurrency"
+    yield f"set model.context below {context}, or lower serve.concurrency"
 
 
 def _cheaper(choice: Choice) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _cheaper(choice: Choice) -> Iterator[str]:
             return
     cheapest = next((c.monthly_usd for c in choice.ranked if c.monthly_usd is not None), None)
     if cheapest is not None:
-        yield f"what fits costs from {usd(cheapest)} USD/month: raise policy.budget, or ask for less"
+        yield f"what fits costs from {usd(cheapest)} USD/month: raise policy.budget, or lower the requirements"
 
 
 def _checkpoint(name: str) -> str:
@@ -140,9 +140,9 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
     if native and sizing.quantization != native:
         yield from _reformatted(question, sizing.quantization, native)
     if question.spec.model.adapter and sizing.adapter_gib is None:
-        yield "the adapter's size is unknown and not counted; it is small beside the model as a rule"
+        yield "the adapter's size is unknown and not counted; adapters are usually small compared with the model"
     if question.target == "local" and question.spec.serve.replicas.max > 1:
-        yield "planned and priced as one copy: more replicas on this target are not part of this version"
+        yield "planned and priced as one copy: this version does not support more replicas on this target"
     yield from others(choice)
     yield from _saving(choice)
     yield from _too_slow(best, used)
@@ -174,7 +174,7 @@ def _loss(question: Question, name: str) -> str:
     info = question.info
     kinds = (info.name, info.architecture or "")
     known = (accuracy_loss(name, kind) for kind in kinds)
-    return next((loss for loss in known if loss), "what it loses is unknown")
+    return next((loss for loss in known if loss), "the loss is unknown")
 
 
 def _smaller_than(native: str | None) -> tuple[str, ...]:
@@ -201,6 +201,6 @@ def _too_slow(best: Candidate, used: Usage) -> Iterator[str]:
     need = float(used.output_tokens) / SECONDS_PER_MONTH
     if need > rate[0]:
         yield (
-            f"the traffic needs {need:.0f} output tokens/s on average, and one copy gives"
+            f"the traffic needs {need:.0f} output tokens/s on average, and one copy delivers"
             f" {rate[0]:.0f} to {rate[1]:.0f}: raise serve.replicas"
         )

@@ -34,8 +34,8 @@ def _beside(question: Question, name: str, first: Candidate | None) -> str:
         return f"{name} has no priced offer for it{f' in {region.id}' if region else ''}"
     where = f"{name}: {first.offer.instance_type}"
     if first.sizing.fit not in ("fits", "tight"):
-        return f"{where} does not hold it: {first.sizing.limit}"
+        return f"{where} is too small: {first.sizing.limit}"
     if first.monthly_usd is None:
-        return f"{where} would do, unpriced"
+        return f"{where} would fit, unpriced"
     format_name = first.sizing.quantization
-    return f"{where} would do as {format_name}, about {usd(first.monthly_usd)} USD/month at this traffic"
+    return f"{where} would fit as {format_name}, about {usd(first.monthly_usd)} USD/month at this traffic"

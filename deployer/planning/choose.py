@@ -245,7 +245,7 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
         served = engine_by(where, name)
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
-            yield f"{name} serves {families} files, not {kind}: name such a one as model.source"
+            yield f"{name} serves {families} files, not {kind}: set model.source to one of those"
         elif name not in runs:
             yield f"{where.name} does not run {name} in this version"
         elif vendor not in served.vendors:

@@ -96,7 +96,7 @@ def moved(saved: Any, plan: Plan) -> tuple[str, ...]:
         None,
     )
     if mine is None:
-        return (f"the target (it has no plan for {plan.target})",)
+        return (f"the target (the file has no plan for {plan.target})",)
     current = _settled(json.loads(json.dumps(plain(_plan(plan)))))  # as a file would give it back
     mine = _settled(mine)
     # warnings only talk, and of the age of prices they talk differently every day

@@ -51,7 +51,7 @@ def _cold(month: Month, minutes: Range, provider: str) -> Iterator[str]:
     low, high = (f"{share:.1%}" for share in month.cold_share)
     share = low if low == high else f"{low} to {high}"
     yield (
-        f"{share} of the requests meet a cold start of {minutes[0]:g} to {minutes[1]:g} minutes: simulated over "
+        f"{share} of the requests wait for a cold start of {minutes[0]:g} to {minutes[1]:g} minutes: simulated over "
         f"{month.weeks} weeks, hour by hour with bursts{_by(provider)}"
     )
 

@@ -189,7 +189,7 @@ def _cautions(
     """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
     reason = cloud_init.unservable(order, best.provider) if best.provider.boot else None
     if reason:
-        yield f"it is priced, but 'deployer up' cannot serve it there: {reason}"
+        yield f"priced, but 'deployer up' cannot serve it there: {reason}"
     said = best.provider.warnings
     if said is not None:
         yield f"where the data goes: {best.provider.privacy}"

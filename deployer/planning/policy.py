@@ -36,7 +36,7 @@ def privacy(policy: Policy, target: str, place: Region | None) -> Verdict:
         return Verdict(
             "privacy",
             ok=False,
-            detail=f"local-only forbids {target}: --target local would pass",
+            detail=f"local-only forbids {target}: --target local is allowed",
         )
     area = wanted.removeprefix("region:")
     inside = place is not None and place.lies_in(area)
@@ -51,7 +51,7 @@ def _budget(budget: Decimal, cost: Estimate) -> Verdict:
     if worst is None:
         what = ", ".join(cost.unpriced) or "the price"
         return Verdict(
-            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be kept for sure"
+            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be guaranteed"
         )
     compared = f"{usd(worst)} of {usd(budget)} USD/month"
     if cost.unpriced:

@@ -24,7 +24,7 @@ def provider(module: ModuleType) -> Provider:
     missing = [name for name in REQUIRED if has(name) is None]
     if missing:
         raise UsageError(
-            f"{module.__file__} is not a provider: it has no {', '.join(missing)}",
+            f"{module.__file__} is not a provider: it lacks {', '.join(missing)}",
             hint="see docs/ADD_A_PROVIDER.md",
         )
     return Provider(

@@ -156,7 +156,7 @@ def _loaded(file: Path, target: str, name: str) -> Provider:
         return module_form.provider(module)
     found = getattr(module, "PROVIDER", None)
     if not isinstance(found, Provider):
-        raise UsageError(f"{file} holds no PROVIDER", hint="see docs/ADD_A_PROVIDER.md")
+        raise UsageError(f"{file} does not define PROVIDER", hint="see docs/ADD_A_PROVIDER.md")
     return found
 
 

@@ -56,10 +56,10 @@ def smoke_test(record: Deployment, store: Store, say: Say) -> None:
     if record.route == "chat":
         _ask(endpoint, record)
     elif not openai_client.accepts(endpoint):  # nobody knows what its /predict takes
-        raise RemoteError("the endpoint refuses its own API key", where=endpoint.url)
+        raise RemoteError("the endpoint rejects its own API key", where=endpoint.url)
     if openai_client.open_to_all(endpoint):
         raise RemoteError("the endpoint answers without the API key", where=endpoint.url)
-    say("it answers with its API key, and refuses without it")
+    say("it answers with its API key, and rejects calls without it")
 
 
 def _ask(endpoint: Endpoint, record: Deployment) -> None:

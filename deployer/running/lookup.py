@@ -70,7 +70,7 @@ def runner_of(provider: Provider, home: Path) -> Runner:
     """
     if provider.runner is None:
         raise PrerequisiteError(
-            f"applying {provider.target} with {provider.name} is not part of this version yet",
+            f"applying {provider.target} with {provider.name} is not supported in this version",
             hint="'deployer plan' shows what it would cost",
         )
     return provider.runner(home)

@@ -123,8 +123,8 @@ def chat(
 def _unasked(endpoint: Endpoint, error: Exception) -> RemoteError:
     said = str(error) or type(error).__name__
     return RemoteError(
-        f"{endpoint.url} cannot be asked: {said}",
-        hint="'deployer status' says how it is, 'deployer logs NAME' what it did",
+        f"{endpoint.url} did not answer: {said}",
+        hint="check 'deployer status' and 'deployer logs NAME'",
         where=endpoint.url,
     )
 
@@ -175,7 +175,7 @@ def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
     except (OSError, ssl.SSLError) as error:
         raise RemoteError(
             f"the deployment's certificate authority cannot be read: {error}",
-            hint="'deployer up' writes it anew",
+            hint="'deployer up' writes it again",
             where=str(endpoint.authority),
         ) from error
 
@@ -219,7 +219,7 @@ def pieces(lines: Iterator[str], endpoint: Endpoint) -> Iterator[str]:
             return
         if data != line:
             yield from _texts(json.loads(data), endpoint)
-    raise RemoteError("the answer broke off before its end", where=endpoint.url)
+    raise RemoteError("the answer was cut off before its end", where=endpoint.url)
 
 
 def _texts(event: Mapping[str, Any], endpoint: Endpoint) -> Iterator[str]:

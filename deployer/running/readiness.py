@@ -90,7 +90,7 @@ class Waiting:
         lines = list(self.runner.logs(self.name, follow=False, tail=LAST_WORDS))
         words = "".join(f"\n    {line}" for line in lines)
         return RemoteError(
-            f"{what}; it said last:{words}" if words else what,
+            f"{what}; its last output:{words}" if words else what,
             hint="correct what it complains about, then run 'deployer up' again",
             where=str(next(folder.glob("*.log"), folder)),
         )

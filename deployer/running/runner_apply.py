@@ -146,7 +146,7 @@ class RunnerWork:
         stopped = self.runner.stop(self.name)
         self.store.forget(self.name, keep_logs=True)
         if stopped:
-            self.say(f"everything that was started of {self.name} is stopped again")
+            self.say(f"everything started for {self.name} has been stopped")
 
 
 @contextmanager

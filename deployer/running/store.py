@@ -44,8 +44,8 @@ class Store:
         """
         if not NAME.fullmatch(name):
             raise UsageError(
-                f"'{name}' is not a deployment's name",
-                hint="a name is made of a-z, 0-9 and '-', as 'deployer status' lists it",
+                f"'{name}' is not a valid deployment name",
+                hint="a name has only a-z, 0-9 and '-': see 'deployer status'",
             )
         return self.home / "deployments" / name
 
@@ -69,7 +69,7 @@ class Store:
         except (ValueError, TypeError, KeyError) as error:
             raise DeployerError(
                 f"the record of {name} is damaged",
-                hint=f"'deployer down {name}' removes what it stands for",
+                hint=f"'deployer down {name}' removes the deployment",
                 where=str(path),
             ) from error
 
@@ -82,7 +82,7 @@ class Store:
         record = self.load(name)
         if record is None:
             have = ", ".join(self.names()) or "none"
-            raise UsageError(f"there is no deployment '{name}'", hint=f"deployments: {have}")
+            raise UsageError(f"no deployment named '{name}'", hint=f"deployments: {have}")
         return record
 
     def save(self, record: Deployment) -> None:

@@ -95,7 +95,7 @@ def _as_known(known: _Known | None, reason: str) -> Fetched:
     """What was known before, with why it was not asked for anew; else only the reason."""
     if known is None:
         return Fetched(None, reason)
-    note = f"{reason}: what the model hub said at {known.fetched_at} is used"
+    note = f"{reason}: using the model hub's answer of {known.fetched_at}"
     return Fetched(replace(known.info, notes=(*known.info.notes, note)))
 
 
@@ -149,10 +149,10 @@ def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
 
 _REASONS = {  # the library's error: what to tell the user. The first that fits
     "GatedRepoError": "is gated: accept its terms on its page, then set HF_TOKEN (or `hf auth login`)",
-    "RepositoryNotFoundError": "is not at the model hub, or is private: check the name, or set HF_TOKEN",
+    "RepositoryNotFoundError": "is not on the model hub, or is private: check the name, or set HF_TOKEN",
     "RevisionNotFoundError": "has no such revision",
     "EntryNotFoundError": "has no config.json, so its shape is unknown",
-    "HFValidationError": "is no name of a model at the hub: it is <owner>/<name>",
+    "HFValidationError": "is not a valid model name: it must be <owner>/<name>",
 }
 
 

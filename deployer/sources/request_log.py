@@ -41,7 +41,7 @@ class Trace:
 
     demand: Demand
     requests: int
-    skipped: tuple[str, ...]  # "line 7: '...' is no time"
+    skipped: tuple[str, ...]  # "line 7: '...' is not a valid timestamp"
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,16 @@ def _places(header: Sequence[str], file: Path) -> Mapping[str, int]:
 
 def _request(cells: Sequence[str], places: Mapping[str, int]) -> _Request | str:
     if len(cells) <= max(places.values()):
-        return f"{len(cells)} cells only"
+        return f"only {len(cells)} cells"
     told = {column: cells[place].strip() for column, place in places.items()}
     seconds = _seconds(told["timestamp"])
     if seconds is None:
-        return f"{quoted(told['timestamp'])} is no time"
+        return f"{quoted(told['timestamp'])} is not a valid timestamp"
     tokens = {}
     for column in ("input_tokens", "output_tokens"):
         count = _number(told[column])
         if count is None or not 0 <= count <= MOST_TOKENS:
-            return f"{quoted(told[column])} is no number of {column}"
+            return f"{quoted(told[column])} is not a valid number of {column}"
         tokens[column] = count
     return _Request(math.floor(seconds / SECONDS_PER_HOUR), **tokens)
 
@@ -135,10 +135,10 @@ def _trace(rows: Iterable[tuple[int, _Request | str]], file: Path) -> Trace:
             good.append(row)
     if not good or len(bad) > len(good):
         raise UsageError(
-            f"{len(bad)} of {len(bad) + len(good)} rows of {file} are no requests: {shown(bad)}"
+            f"{len(bad)} of {len(bad) + len(good)} rows of {file} are not valid requests: {shown(bad)}"
             if bad
             else f"{file} has no requests",
-            hint="one request a line: timestamp,input_tokens,output_tokens",
+            hint="write one request per line: timestamp,input_tokens,output_tokens",
             where=str(file),
         )
     return Trace(_demand(good, file), len(good), tuple(bad))
@@ -157,7 +157,7 @@ def _demand(requests: Sequence[_Request], file: Path) -> Demand:
     if hours > MOST_HOURS:
         raise UsageError(
             f"{file} spans {hours // 24} days: at most {MOST_HOURS // 24} are simulated",
-            hint="cut a year or less out of it; a single wrong time is enough to stretch it",
+            hint="cut it to a year or less; a single wrong timestamp can stretch it",
             where=str(file),
         )
     counts = [0.0] * hours

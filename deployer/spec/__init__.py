@@ -38,12 +38,12 @@ SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|(?!https?:)[a-z][a-z0-9]*://[a-z0-9]
 
 @dataclass(frozen=True)
 class Facts:
-    """Figures of the model, for what neither its files nor the catalog nor the hub say."""
+    """Facts about the model that neither its files nor the catalog nor the hub state."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     params: Parameters | None = None
-    """All parameters."""
+    """Total parameters."""
     active_params: Parameters | None = None
     """Parameters that one token uses (mixture of experts)."""
     layers: Layers | None = None
@@ -94,14 +94,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Handler:
-    """How a handler.py of your own is served."""
+    """How your own handler.py is served."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     route: Literal["chat", "predict"] = "chat"
-    """chat: /v1/chat/completions, as OpenAI has it. predict: /predict, JSON of your own."""
+    """chat: /v1/chat/completions, as in OpenAI's API. predict: /predict, with JSON that the handler defines."""
     timeout: Annotated[int, Duration()] = 60
-    """The longest wait for an answer, or for the next piece of a streamed one."""
+    """Longest wait for an answer, or for the next chunk of a streamed one."""
     max_request_mb: Annotated[int, Least(1, most=1024)] = 4
 
 
@@ -113,11 +113,11 @@ class Serve:
 
     engine: Annotated[str, EngineName(AUTO)] = AUTO
     concurrency: Count = 8
-    """Requests that are answered at the same time."""
+    """Requests answered at the same time."""
     replicas: Annotated[Scale, Replicas()] = Scale()
     """A number, or {min, max}."""
     handler: Handler | None = None
-    """For an engine that serves a handler.py of your own only."""
+    """Only for an engine that serves your own handler.py."""
 
 
 Hourly = Annotated[tuple[Amount, ...], Least(24, of="length", most=24)]
@@ -125,7 +125,7 @@ Hourly = Annotated[tuple[Amount, ...], Least(24, of="length", most=24)]
 
 @dataclass(frozen=True)
 class Traffic:
-    """What users are expected to ask. Cost per token and idle time follow from it."""
+    """The requests that users are expected to send. Cost per token and idle time follow from it."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -163,33 +163,33 @@ class Policy:
     ] = "cloud-ok"
     """local-only | region:eu (its member states) | region:<country>, such as region:uk | region:<id> | cloud-ok"""
     budget: Annotated[Decimal, Budget()] | None = None
-    """The most it may cost, such as 400 USD/month."""
+    """The highest cost allowed, such as 400 USD/month."""
     over_budget: Literal["stop", "warn"] = "stop"
-    """What happens to a rented machine that has cost its budget this month; from 80 % on there is a warning."""
+    """What happens to a rented machine that has used up its budget this month; a warning comes from 80 % on."""
     idle: Idle = Idle()
     expires: Annotated[int, Duration()] | None = None
-    """When a rented machine is removed whatever happens, counted from `up`, such as 7d."""
+    """When a rented machine is removed, in use or not, counted from `up`, such as 7d."""
 
 
 @dataclass(frozen=True)
 class Decide:
-    """What `deployer compare` is to know or to leave out. It changes no plan."""
+    """What `deployer compare` takes into account. It does not change plans."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
     prefer: Literal["auto", "local", "cloud-gpu", "serverless"] = "auto"
-    """The target to take whatever the other rules say, as far as it can serve the model."""
+    """The target to recommend regardless of the other rules, if it can serve the model."""
     needs: tuple[Literal["pii", "offline", "multi-tenant"], ...] = ()
-    """pii: personal data. offline: it must answer without a network. multi-tenant: many customers."""
+    """pii: personal data. offline: it must work without a network. multi-tenant: it serves several customers."""
     ignore: tuple[Literal["private", "multi-tenant", "wall", "bursty", "steady", "idle"], ...] = ()
-    """Rules of the recommendation that are left out."""
+    """Rules that the recommendation ignores."""
     development_requests_per_day: Amount | None = None
-    """What developers ask, in office hours. Default: a hundredth of traffic.requests_per_day."""
+    """Requests a day from developers, in office hours. Default: a hundredth of traffic.requests_per_day."""
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Hardware of your own, for the `local` target."""
+    """Your own hardware, for the `local` target."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -200,15 +200,15 @@ class Hardware:
     """What the machine cost, spread over 36 months. Default: the GPU's list price, if it is known."""
     usd_per_kwh: Amount | None = None
     watts: Amount | None = None
-    """Power of the whole machine while it answers. Default: the GPUs' rated power."""
+    """Power draw of the whole machine under load. Default: the GPUs' rated power."""
     idle_watts: Amount | None = None
-    """Power of the whole machine while it waits."""
+    """Power draw of the whole machine when idle."""
     memory_gib: Annotated[Decimal, Least(1, most=10**9)] | None = None
 
 
 @dataclass(frozen=True)
 class Local:
-    """On a machine of your own."""
+    """On your own machine."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
 
@@ -220,7 +220,7 @@ class Local:
     expose: Annotated[
         str, Pattern(r"^[0-9a-fA-F.:]+$", "an address of this machine, such as 127.0.0.1")
     ] = "127.0.0.1"
-    """The address it listens on (provider docker). 0.0.0.0 lets in everybody who can reach this machine."""
+    """The address it listens on (provider docker). 0.0.0.0 lets in anyone who can reach this machine."""
     image: (
         Annotated[str, Pattern(r"^[\w][\w./:@-]*$", "an image's name, such as repo/name:tag")]
         | None
@@ -249,7 +249,7 @@ class CloudGpu:
             str,
             Pattern(
                 r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){2,}[a-z]{2,63}$",
-                "a name below a domain of yours, in lower case, such as llm.example.com",
+                "a name in a domain of yours, in lower case, such as llm.example.com",
             ),
         ]
         | None
@@ -271,7 +271,7 @@ class Serverless:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is particular to one target. Everything here is optional."""
+    """Settings of one target each. All of them are optional."""
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {**STRICT, "alias_generator": kebab}
 
@@ -293,7 +293,7 @@ class Spec:
             "lower-case letters, digits and '-', at most 40, a letter first",
         ),
     ]
-    """Names the deployments: <name>-local, <name>-cloud-gpu, <name>-serverless."""
+    """The prefix of the deployments' names: <name>-local, <name>-cloud-gpu, <name>-serverless."""
     model: Model
     serve: Serve = Serve()
     traffic: Traffic = Traffic()

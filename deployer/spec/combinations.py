@@ -82,19 +82,19 @@ def _handler(spec: Spec) -> Iterator[Problem]:
             others = _those(lambda other: other.runs_handlers)
             yield Problem(
                 ("serve", "handler"),
-                f"{named.name} runs no handler of yours",
+                f"{named.name} does not run handlers",
                 f"leave serve.handler out, or use serve.engine: {others}",
             )
         return
     if not on_this_machine(spec.model.source) or spec.model.source.endswith(".gguf"):
         yield Problem(
             ("model", "source"),
-            f"{named.name} serves a folder with a handler.py of yours",
-            "name that folder, such as ./handler, or leave serve.engine out",
+            f"{named.name} serves a folder with your own handler.py",
+            "set model.source to that folder, such as ./handler, or leave serve.engine out",
         )
     for key in ("quantization", "adapter"):
         if getattr(spec.model, key) not in (AUTO, "none", None):
-            yield Problem(("model", key), "a handler is served as it is", f"leave model.{key} out")
+            yield Problem(("model", key), "a handler is served as is", f"leave model.{key} out")
 
 
 def _replicas(spec: Spec) -> Iterator[Problem]:
@@ -134,7 +134,7 @@ def _expose(spec: Spec) -> Iterator[Problem]:
 
 
 def _why(block: str, error: ValueError) -> str:
-    return f"{quoted(block)}: {'host bits are set' if 'host bits' in str(error) else 'no block'}"
+    return f"{quoted(block)}: {'host bits are set' if 'host bits' in str(error) else 'not a CIDR block'}"
 
 
 def _address(spec: Spec) -> Iterator[Problem]:

@@ -67,7 +67,7 @@ class Pattern(_Mark):
 
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{quoted(text)} is not of the form: {self.form}")
+            raise ValueError(f"{quoted(text)} does not have the form {self.form}")
         return text
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -116,7 +116,7 @@ class Quantization(_Mark):
             return text
         name = quantization.normal(text)
         if name not in quantization.FORMATS:
-            raise ValueError(f"{quoted(text)} is no format: {', '.join(self._known())}")
+            raise ValueError(f"{quoted(text)} is not a valid format: {', '.join(self._known())}")
         return name
 
     def _known(self) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ class EngineName(_Mark):
         """Refuse what no engine is called."""
         text = _text(value)
         if text not in self._known():
-            raise ValueError(f"{quoted(text)} is not an engine: {', '.join(self._known())}")
+            raise ValueError(f"{quoted(text)} is not a known engine: {', '.join(self._known())}")
         return text
 
     def _known(self) -> tuple[str, ...]:

@@ -71,13 +71,13 @@ def _read(file: Path) -> str:
         with file.open("rb") as opened:  # a pipe too: deployer plan -f <(generate)
             raw = opened.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
-            raise UsageError(f"{file} is far too large for a spec", where=str(file))
+            raise UsageError(f"{file} is too large for a spec", where=str(file))
         return raw.decode("utf-8")
     except FileNotFoundError:
         raise UsageError(
-            f"there is no spec at {file}",
+            f"no spec at {file}",
             where=str(file),
-            hint="write one with 'deployer init', or name it with -f SPEC",
+            hint="write one with 'deployer init', or pass its path with -f SPEC",
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
@@ -150,7 +150,7 @@ def _mistakes(file: Path, tree: Tree, problems: Iterable[Problem]) -> UsageError
     where = f"{file}:{line}:{column}"
     if len(lines) == 1:
         return UsageError(first.message, hint=first.hint, where=where)
-    message = "\n".join((f"{len(lines)} mistakes in {file}", *(f"  {said}" for said in lines)))
+    message = "\n".join((f"{len(lines)} errors in {file}", *(f"  {said}" for said in lines)))
     return UsageError(message, hint=first.hint, where=where)
 
 

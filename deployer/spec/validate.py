@@ -29,7 +29,7 @@ PLAIN = {
     "bool_type": "is not true or false",
     "bool_parsing": "is not true or false",
     "string_type": "is not text: put it in quotes",
-    "dataclass_type": "needs keys of its own here",
+    "dataclass_type": "must be a mapping with keys of its own",
     "decimal_type": "is not a number",
     "finite_number": "is not a finite number",
 }

@@ -75,7 +75,7 @@ class _Reader:
             key = str(key_node.value)
             here = (*path, key)
             if key in found:
-                said = f"{quoted(key)} stands twice"
+                said = f"duplicate key {quoted(key)}"
                 self.problems.append(Problem(here, said, "remove one of them"))
             self.places[here] = _place(key_node)
             found[key] = self.read(value_node, here)

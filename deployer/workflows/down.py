@@ -71,7 +71,7 @@ def rest(home: Path, name: str) -> None:
         manager = manager_for(store.get(name), home)
         if not isinstance(manager, SupportsPause):
             raise UsageError(
-                f"{name} is not paused by name",
+                f"{name} cannot be paused by name",
                 hint=f"'deployer idle stop' stops machines that nobody uses; 'deployer down {name}' removes it",
             )
         manager.rest(name)
@@ -79,7 +79,7 @@ def rest(home: Path, name: str) -> None:
 
 def _why(manager: Manager, one: Mapping[str, str]) -> str:
     why = manager.why(one["type"], one["id"]) if isinstance(manager, SupportsLookup) else None
-    return why or "it did not end when it was told to"
+    return why or "it did not end when asked to"
 
 
 def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], dict[str, DeployerError]]:

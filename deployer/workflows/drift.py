@@ -1,4 +1,4 @@
-"""What became of a deployment since its last `up`: asked of the engine, which asks the cloud. Changes nothing."""
+"""What became of a deployment since its last `up`: asked of Pulumi, which asks the cloud. Changes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def refreshed(plan: Plan, home: Path, say: Say) -> Plan:
 
     Raises:
         PrerequisiteError: engine, credentials, permission or network are missing.
-        RemoteError: the engine failed.
+        RemoteError: Pulumi failed.
     """
     from deployer.running.stack.preview import look
 

@@ -127,8 +127,8 @@ def _hub(setting: Setting) -> model_facts.Lookup:
         found = fetch(repo, revision or None, setting.home / "cache" / "models", now())
         if found.info is not None:
             return found.info
-        missing = found.reason or f"{repo} is not known to the model hub"
-        return ModelInfo(name, notes=(f"{missing}: only what model.facts says is known",))
+        missing = found.reason or f"{repo} is unknown to the model hub"
+        return ModelInfo(name, notes=(f"{missing}: only model.facts describes the model",))
 
     return look_up
 

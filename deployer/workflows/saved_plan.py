@@ -22,7 +22,7 @@ def check_saved(file: Path, made: Plan) -> None:
         UsageError: the file cannot be read.
     """
     if differs := moved(_saved(file), made):
-        raise _stale(file, made, f"{', '.join(differs)} moved")
+        raise _stale(file, made, f"changed since: {', '.join(differs)}")
 
 
 def check_doing(file: Path, made: Plan, doing: Sequence[tuple[str, str, str]]) -> None:
@@ -33,7 +33,9 @@ def check_doing(file: Path, made: Plan, doing: Sequence[tuple[str, str, str]]) -
     """
     others = diff.unforeseen(_saved(file), made.target, doing)
     if others:
-        raise _stale(file, made, f"what is deployed has moved: it would {', '.join(others)}")
+        raise _stale(
+            file, made, f"the deployment has changed: applying would now {', '.join(others)}"
+        )
 
 
 def _saved(file: Path) -> Any:
@@ -45,7 +47,7 @@ def _saved(file: Path) -> Any:
 
 def _stale(file: Path, made: Plan, why: str) -> StaleError:
     return StaleError(
-        f"{file} is not what would be applied now: {why}",
-        hint=f"look at it anew: deployer plan --refresh --target {made.target} --out {shlex.quote(str(file))}",
+        f"{file} is out of date: {why}",
+        hint=f"make a new plan: deployer plan --refresh --target {made.target} --out {shlex.quote(str(file))}",
         where=str(file),
     )

@@ -1,7 +1,7 @@
 """Make a plan real: start it, wait until it is healthy, ask it something, remember it.
 
 Takes a plan and nothing else: what was shown is what is applied. A provider is applied by its own `runner` or,
-when it has a Pulumi program, by the engine (`deployer.running.stack`). Whatever goes wrong with a runner (a failure,
+when it has a Pulumi program, by Pulumi (`deployer.running.stack`). Whatever goes wrong with a runner (a failure,
 Ctrl-C), everything that was started is stopped again, and only the log stays; what an engine has made stays,
 is named, and the next `up` goes on from it.
 """

@@ -78,7 +78,7 @@ def _here(want: Want, prices: Prices, memory_gib: float | None) -> Machine:
     first = host.gpus[0]
     gpu = _known(first, prices)
     if gpu is None:
-        name = f"this machine, without its {first.name}, which the catalog does not know"
+        name = f"this machine, without its {first.name}, which is not in the catalog"
         return Machine(name, True, None, 0, None, memory, host.cpus)
     alike = sum(one.name == first.name for one in host.gpus)
     count = _count(alike, want.options.get("gpus", "all"))
@@ -108,7 +108,7 @@ def _gpu(name: str, prices: Prices) -> Gpu:
         near = [known[n] for n in difflib.get_close_matches(name.upper(), list(known), cutoff=0.3)]
         raise UsageError(
             f"the catalog has no GPU {quoted(name)}",
-            hint=f"the nearest it has: {', '.join(near)}" if near else None,
+            hint=f"the nearest are: {', '.join(near)}" if near else None,
             where="targets.local.hardware.gpu",
         )
     return found
@@ -167,8 +167,8 @@ def hardware(order: Mapping[str, Any]) -> dict[str, Any]:
 def _check_power(watts: Any, idle: Any) -> None:
     if watts is not None and idle is not None and Decimal(str(idle)) > Decimal(str(watts)):
         raise UsageError(
-            f"the machine would take more power while it waits ({idle} W) than while it answers ({watts} W)",
-            hint="set watts and idle_watts to the power of the whole machine",
+            f"the machine would draw more power when idle ({idle} W) than under load ({watts} W)",
+            hint="set watts and idle_watts to the power draw of the whole machine",
             where="targets.local.hardware.idle_watts",
         )
 

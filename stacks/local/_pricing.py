@@ -38,20 +38,20 @@ def _bought(resource: Resource) -> Item:
     inputs = resource.inputs
     price, months = decimal(inputs.get("price_usd")), decimal(inputs.get("amortize_months"))
     part = price / months if price is not None and months else None
-    source = str(inputs.get("price_source") or "no price is known")
+    source = str(inputs.get("price_source") or "the price is unknown")
     rate = known("hardware", "month", part, source, None)
     return line(resource, "hardware", Quantity(Decimal(1), "month"), rate, "exists")
 
 
 def _electricity(resource: Resource) -> Rate:
     price = decimal(resource.inputs.get("usd_per_kwh"))
-    source = str(resource.inputs.get("kwh_source") or "no price is known")
+    source = str(resource.inputs.get("kwh_source") or "the price is unknown")
     return known("electricity", "kWh", price, source, None)
 
 
 RULES: Mapping[str, Rule] = {"local:index:Hardware": _hardware}
 FREE: Mapping[str, str] = {
-    "local:index:Process": "the machine it runs on is priced",
-    "local:index:Container": "the machine it runs on is priced",
-    "local:index:Image": "it is built on the machine that is priced",
+    "local:index:Process": "it runs on the machine, which is priced",
+    "local:index:Container": "it runs on the machine, which is priced",
+    "local:index:Image": "it is built on the machine, which is priced",
 }

@@ -146,8 +146,8 @@ def _check(files: Sequence[Path], allowed: Sequence[str] | None) -> None:
             wrong = sorted({kind for kind in _types(file) if kind not in (allowed or ())})
             if wrong:
                 raise UploadError(
-                    f"{file.name} holds {', '.join(wrong)}; what can be imported is"
-                    f" {', '.join(allowed or ())}: name a 16-bit version of the model"
+                    f"{file.name} holds {', '.join(wrong)}; only"
+                    f" {', '.join(allowed or ())} can be imported: name a 16-bit version of the model"
                 )
 
 
@@ -156,7 +156,7 @@ def _types(file: Path) -> Iterator[str]:
         start = opened.read(8)
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else LARGEST_HEADER + 1
         if size > LARGEST_HEADER:
-            raise UploadError(f"{file.name} is no safetensors file")
+            raise UploadError(f"{file.name} is not a safetensors file")
         header = json.loads(opened.read(size))
     for name, tensor in header.items():
         if name != "__metadata__":

@@ -149,7 +149,7 @@ def test_the_schema_offers_it_and_so_does_a_mistake(guide, capsys):
     assert NAME in schema["enum"]
     guide.write_text(guide.read_text().replace("engine: dummy", "engine: dumy"))
     error = said(capsys, "plan", "-f", str(guide), "--json", code=2)["error"]
-    assert "not an engine" in error["message"]
+    assert "not a known engine" in error["message"]
     assert NAME in error["message"]
 
 

@@ -237,5 +237,5 @@ def test_a_provider_without_a_runner_cannot_be_applied_yet(dummy, tmp_path, home
     file.write_text(spec("local", "dummy"))
     code, document, _ = printed(capsys, "up", "-f", file, "--target", "local", "--yes")
     assert code == 6
-    said = "applying local with dummy is not part of this version yet"
+    said = "applying local with dummy is not supported in this version"
     assert said in document["error"]["message"]

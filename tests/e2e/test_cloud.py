@@ -127,7 +127,7 @@ def test_without_capacity_anywhere_the_next_offer_that_fits_is_taken_where_the_s
     cloud.faults(refused("InsufficientInstanceCapacity", match=first))
     said = cloud.up(spec)
     assert f"AWS has no {first} to spare in any zone of us-east-1" in said
-    assert "the next that fits is" in said
+    assert ", the next that fits" in said
     assert cloud.instance()["InstanceType"] != first
     cloud.run("down", NAME)
     assert cloud.leftovers() == {}
@@ -232,7 +232,7 @@ def test_what_somebody_else_has_made_under_the_same_name_is_left_alone(cloud):
     other = dict(cloud.environ) | {"DEPLOYER_HOME": str(cloud.home.parent / "other")}
     elsewhere = Cloud(cloud.url, cloud.home.parent / "other", other)
     said = elsewhere.up(cloud.spec(), code=5)
-    assert "exists already in us-east-1" in said
+    assert "already exists in us-east-1" in said
     cloud.client("ec2").terminate_instances(InstanceIds=[cloud.instance()["InstanceId"]])
     cloud.run("down", NAME)  # to which a thing that is gone already is no obstacle
     assert cloud.leftovers() == {}

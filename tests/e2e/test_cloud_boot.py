@@ -132,7 +132,7 @@ def test_from_a_spec_to_an_answer_asleep_awake_again_and_back_to_nothing(cloud, 
     week = datetime.now(UTC) + timedelta(days=7)
 
     said = up(cloud, spec)
-    assert "it answers with its API key, and refuses without it" in said
+    assert "it answers with its API key, and rejects calls without it" in said
     assert f"{NAME} is up" in said
     assert "0.8228 USD/h" in said
     assert f"deployer down {NAME}" in said

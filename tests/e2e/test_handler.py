@@ -217,7 +217,7 @@ def test_chat_with_what_is_no_chat_names_the_route_and_how_to_call_it(own):
     code, said = own.run("chat", NAME, "Hello?")
     assert code == 2
     assert "/predict" in said
-    mend = said.partition("mend: ")[2].strip()
+    mend = said.partition("hint: ")[2].strip()
     mend = mend.replace('{"your": "request"}', '{"say": "yes"}')
     asked = f'deployer() {{ {sys.executable} -m deployer "$@"; }}; {mend} -fsS -m {PATIENCE_S:.0f}'
     (own.home.parent / "mine" / "go").touch()

@@ -68,7 +68,7 @@ def test_init_asks_for_what_no_flag_says_and_offers_a_default(sit_down, tmp_path
     person.types("")
     person.reads("Requests a day [1000]")
     person.types("250")
-    person.reads("Requests at the same time [8]")
+    person.reads("Concurrent requests [8]")
     person.types("")
     person.reads("Next: deployer plan")
     assert person.leaves() == 0

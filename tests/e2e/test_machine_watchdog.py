@@ -95,7 +95,7 @@ def test_when_aws_refuses_the_machine_shuts_itself_down(served):
         return not running(served)
 
     until(down, "it shuts itself down", served.console)
-    assert "AWS does not do it: shutting down" in served.console()
+    assert "AWS did not do it: shutting down" in served.console()
     served.cloud.faults()
     served.cloud.client("ec2").stop_instances(InstanceIds=[served.instance_id])
 

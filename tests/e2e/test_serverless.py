@@ -53,7 +53,7 @@ def test_an_endpoint_of_hugging_face_is_made_asked_changed_paused_renewed_and_re
     said = face.up()
     assert changes(said) == ["create"]
     assert "huggingface: pending" in said
-    assert "it answers with its API key, and refuses without it" in said
+    assert "it answers with its API key, and rejects calls without it" in said
     assert "0.0000 USD/h asleep" in said
     assert hub.endpoints[NAME]["compute"]["scaling"]["minReplica"] == 0
     assert_no_token_is_kept(face)
@@ -145,7 +145,7 @@ def test_what_another_home_has_made_under_the_same_name_is_left_alone(hub, face,
         face.model,
         face.provider,
     )
-    assert "exists already" in other.up(code=5)
+    assert "already exists" in other.up(code=5)
     assert NAME in hub.endpoints
     assert face.down()["remaining"] == []
 
@@ -154,7 +154,7 @@ def test_without_a_token_nothing_is_asked_of_the_service(hub, face):
     face.cloud.environ = {k: v for k, v in face.cloud.environ.items() if k != "HF_TOKEN"} | {
         "HF_HOME": str(face.cloud.home / "none")
     }
-    assert "there is no Hugging Face token" in face.up(code=6)
+    assert "no Hugging Face token is set" in face.up(code=6)
     assert hub.calls == []
 
 

@@ -167,7 +167,7 @@ def test_an_import_that_goes_on_is_taken_up_and_what_it_made_is_removed_at_its_e
     told = {"jobArn": job, "jobName": "j", "importedModelName": NAME, "creationTime": WHEN}
     rock.jobs[job] = {**told, "roleArn": "r", "status": "InProgress"}
     service = Bedrock(aws)
-    assert service.seen(NAME) == Seen("starting", reason="it is being imported")
+    assert service.seen(NAME) == Seen("starting", reason="still being imported")
     things = service.things(NAME)
     (found,) = things.found()
     assert found.type in things.taken_up
@@ -271,7 +271,7 @@ def test_a_quota_that_may_not_be_read_is_said_and_no_obstacle(aws):
 
 
 def test_weights_that_are_not_in_the_bucket_are_missed_before_anything_is_made(aws):
-    with pytest.raises(PrerequisiteError, match="nothing lies at s3://mine/there/"):
+    with pytest.raises(PrerequisiteError, match="there is nothing at s3://mine/there/"):
         Bedrock(aws).check(plan(weights={"bucket": "mine", "prefix": "there/"}), SAID.append)
 
 
@@ -305,7 +305,7 @@ def test_down_without_a_record_says_which_cloud_could_not_be_asked_and_asks_the_
     assert main(["down", NAME]) == 0
     said = capsys.readouterr()
     assert face.endpoints == {}
-    assert said.err.count("not looked at: there are no AWS credentials") == 2
+    assert said.err.count("not checked: there are no AWS credentials") == 2
     assert f"removed {TYPE} {NAME}" in said.out
 
 

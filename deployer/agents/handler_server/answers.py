@@ -199,4 +199,4 @@ def answer_of(said: Any) -> Answer:
 def failed(error: Exception) -> Refusal:
     """Log what went wrong; the client only hears that something did."""
     LOG.error("the handler failed", exc_info=error)
-    return Refusal(500, "the handler failed: its log says why")
+    return Refusal(500, "the handler failed: see its log")

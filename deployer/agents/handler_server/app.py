@@ -114,5 +114,5 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
-    said = f"there is no {request.method} {request.url.path} here"
+    said = f"no such route: {request.method} {request.url.path}"
     return await _refused(request, Refusal(error.status_code, said))

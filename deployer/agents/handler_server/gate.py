@@ -27,7 +27,9 @@ class Gate:
             Refusal: all are taken (429).
         """
         if self.taken >= self.places:
-            raise Refusal(429, f"{self.places} requests are being answered already: try again")
+            raise Refusal(
+                429, f"{self.places} requests are already being answered: try again later"
+            )
         self.taken += 1
         return Place(self)
 

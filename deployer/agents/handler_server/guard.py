@@ -36,7 +36,7 @@ class Guard:
             self._check_key(scope)
             body = await asyncio.wait_for(self._body(scope, receive), self.timeout_s)
         except TimeoutError:
-            await refuse(send, Refusal(408, "the request did not come to its end in time"))
+            await refuse(send, Refusal(408, "the request did not arrive in time"))
         except Refusal as refusal:
             await refuse(send, refusal)
         else:

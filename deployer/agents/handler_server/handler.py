@@ -58,10 +58,10 @@ def load(file: Path) -> Handler:
 
 def _imported(file: Path) -> ModuleType:
     if not file.is_file():
-        raise HandlerError(f"{file} is not there")
+        raise HandlerError(f"{file} does not exist")
     spec = importlib.util.spec_from_file_location(NAME, file)
     if spec is None or spec.loader is None:
-        raise HandlerError(f"{file} is no Python file")
+        raise HandlerError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = module
     sys.path.insert(0, str(file.parent))  # it may import what lies beside it
@@ -74,9 +74,11 @@ def _function(module: ModuleType, name: str, arguments: int) -> Callable[..., An
     if found is None:
         return None
     if not callable(found):
-        raise HandlerError(f"{name} in {module.__file__} is no function")
+        raise HandlerError(f"{name} in {module.__file__} is not a function")
     if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
-        raise HandlerError(f"{name} must be 'def', not 'async def': each call has its own thread")
+        raise HandlerError(
+            f"{name} must be 'def', not 'async def': each call runs in its own thread"
+        )
     try:
         inspect.signature(found).bind(*range(arguments))
     except TypeError:

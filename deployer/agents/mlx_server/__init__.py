@@ -2,7 +2,7 @@
 
 By itself it has no key, loads (and downloads) whatever model, adapter or draft model a request names, lists what
 else lies in the Hugging Face cache, fetches the images that messages link to, is healthy before it has loaded its
-model, and counts nothing. Here its own `main` runs, with a gate before its handler that mends all of these.
+model, and counts nothing. Here its own `main` runs, with a gate before its handler that fixes all of these.
 
 CONFIG holds `model` (a folder, or a repository of the hub with its `revision`), `alias` (the name it is served by),
 `host`, `port`, `context` (tokens of one request), `concurrency` and `key_file`. The key is read from its file and is

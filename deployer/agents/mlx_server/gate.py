@@ -58,7 +58,7 @@ class Gate:
             listed = {"object": "list", "data": [one]} if path == "/v1/models" else one
             _answer(handler, 200, json.dumps(listed).encode())
         else:
-            _refuse(handler, Refused(404, f"there is no {path} here"))
+            _refuse(handler, Refused(404, f"no such route: {path}"))
 
     def post(self, handler: Any, serve: Callable[[Any], None]) -> None:
         """Check what is asked, and let mlx_lm answer it."""
@@ -75,9 +75,9 @@ class Gate:
     def _asked(self, handler: Any) -> Mapping[str, Any]:
         body = _body(handler)
         if handler.path not in ROUTES:
-            raise Refused(404, f"there is no {handler.path} here: {' and '.join(ROUTES)} are")
+            raise Refused(404, f"no such route: {handler.path}; there are {' and '.join(ROUTES)}")
         if self.ending:
-            raise Refused(503, "the server is being stopped")
+            raise Refused(503, "the server is shutting down")
         return checked(body, self.alias)
 
     def limited(self, context: Any, pieces: Iterator[Any]) -> Iterator[Any]:
@@ -89,7 +89,7 @@ class Gate:
         length = len(context.prompt)
         if length >= self.context:
             context.stop()
-            what = f"the prompt has {length} tokens, and a request may have {self.context} in all"
+            what = f"the prompt has {length} tokens; a request may have {self.context} in all"
             raise Refused(400, what, "context_length_exceeded")
         self.meter.add("prompt_tokens", length)
         return self._counted(context, pieces, self.context - length)
@@ -122,9 +122,9 @@ def _body(handler: Any, most: int = MOST_BYTES) -> bytes:
     if said is None and handler.command != "POST":
         return b""
     if said is None or not said.isdigit():
-        raise Refused(411, "Content-Length is needed")
+        raise Refused(411, "Content-Length is required")
     if int(said) > most:
-        raise Refused(413, f"a request may have {most} bytes")
+        raise Refused(413, f"a request may have at most {most} bytes")
     return bytes(handler.rfile.read(int(said)))
 
 

@@ -62,5 +62,5 @@ def _end_with(generator: Any) -> None:
     """End the process when the thread that computes has ended: the model was not loaded, or it failed."""
     while generator.is_healthy:
         time.sleep(LOOK_S)
-    print("mlx_lm cannot go on: its reasons are above", flush=True)  # noqa: T201 - this program's output is the log
+    print("mlx_lm cannot continue: see the messages above", flush=True)  # noqa: T201 - this program's output is the log
     os._exit(1)

@@ -40,10 +40,10 @@ def checked(body: bytes, alias: str) -> dict[str, Any]:
         raise Refused(404, what, "model_not_found")
     for key in NOT_BY_REQUEST:
         if asked.pop(key, None) is not None:
-            raise Refused(400, f"{key} cannot be chosen by a request")
+            raise Refused(400, f"{key} cannot be set by a request")
     templates = asked.get("chat_template_kwargs")
     if isinstance(templates, dict) and "chat_template" in templates:
-        raise Refused(400, "a chat template cannot be chosen by a request")
+        raise Refused(400, "a chat template cannot be set by a request")
     if any(_links(asked.get("messages"))):
         raise Refused(400, "links to images are not followed: send images as data: URLs")
     return asked

@@ -55,13 +55,13 @@ def _notes(run: Run, load: Load) -> Iterator[str]:
     where = f"{run.deployment or run.url} at {run.concurrency}"
     if run.error_kinds:
         kinds = ", ".join(f"{count}x {kind}" for kind, count in run.error_kinds.items())
-        yield f"{where}: {kinds}; failed requests are in no percentile"
+        yield f"{where}: {kinds}; failed requests are left out of the percentiles"
     if run.requests and run.counted_from == "chunks":
-        yield "tokens are counted by pieces of the answer: the endpoint does not count them itself"
+        yield "tokens are counted by streamed chunks: the endpoint does not report usage"
     if run.requests and (run.output_tokens or 0) < 0.95 * load.output_tokens:
         yield f"{where}: answers end early, after {run.output_tokens:.0f} tokens on average"
     if 0 < run.requests < FEW:
         yield f"with fewer than {FEW} requests p99 is close to the slowest one"
     if run.client_cpu_share > BUSY:
         share = f"{run.client_cpu_share:.0%}"
-        yield f"{where}: the measuring process used {share} of a core: it may be what was slow"
+        yield f"{where}: the load generator used {share} of a core: it may be the bottleneck"

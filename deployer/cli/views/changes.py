@@ -54,5 +54,5 @@ def _properties(change: Change) -> str:
 def _total(changes: Changes) -> str:
     after = usd(changes.after.monthly_usd)
     if changes.monthly_usd is None:
-        return f"a month: {after} USD afterwards (what it changes is not known: a price is missing)"
+        return f"a month: {after} USD afterwards (the difference is unknown: a price is missing)"
     return f"a month: {_signed(changes.monthly_usd)} USD, {after} USD afterwards"

@@ -39,23 +39,25 @@ def show(found: IdleDocument, unasked: Sequence[str] = ()) -> None:
         terminal.say(f"Not asked: {name}, for there are no credentials.")
     ended = sum(one.decision != "keep" for one in found.instances)
     if ended:
-        terminal.say(f"{ended} to be ended. Next: deployer idle stop (or destroy)")
+        terminal.say(
+            f"{ended} machine{'s' if ended > 1 else ''} would be stopped. Next: deployer idle stop (or destroy)"
+        )
     _gaps(found.gaps)
 
 
 def show_chosen(chosen: Sequence[Instance], verb: Verb) -> None:
-    """Show what is to be ended."""
-    terminal.out(terminal.heading(f"To {verb}"))
+    """Show which machines are to be stopped or destroyed."""
+    terminal.out(terminal.heading(f"Machines to {verb}"))
     _machines(chosen)
 
 
 def show_round(done: EndedDocument, chosen: Sequence[Instance], verb: Verb) -> None:
-    """Show what was ended, kept after the second look, or not ended."""
+    """Show which machines were stopped or destroyed, kept after a second check, or failed."""
     if chosen and not done.acted:
         show_chosen(chosen, verb)
-        terminal.say("Nothing was ended.")
+        terminal.say("No machine was changed.")
     elif not chosen:
-        terminal.say(f"There is nothing to {verb}.")
+        terminal.say(f"No machine to {verb}.")
     for one in done.acted:
         terminal.out(
             f"{one.done:8}{terminal.printable(f'{one.deployment} {one.region} {one.id}: {one.reason}')}"
@@ -72,7 +74,7 @@ def _machines(machines: Sequence[Instance]) -> None:
         "state",
         "idle",
         "USD/h",
-        "USD since",
+        "USD idle",
         "",
         "why",
     ]
@@ -80,7 +82,7 @@ def _machines(machines: Sequence[Instance]) -> None:
 
 
 def _endpoints(served: Sequence[IdleEndpoint]) -> None:
-    terminal.out(terminal.heading("\nServed without a machine"))
+    terminal.out(terminal.heading("\nServerless endpoints"))
     rows = [
         [
             terminal.printable(text)
@@ -88,7 +90,7 @@ def _endpoints(served: Sequence[IdleEndpoint]) -> None:
         ]
         for one in served
     ]
-    terminal.out(terminal.table([["deployment", "region", "id", "state", "why it is kept"], *rows]))
+    terminal.out(terminal.table([["deployment", "region", "id", "state", "why"], *rows]))
 
 
 def _row(one: Instance) -> list[str]:
@@ -111,7 +113,7 @@ def _idle(one: Instance) -> str:
 
 
 def _orphans(left: Sequence[Orphan]) -> None:
-    terminal.out(terminal.heading("\nLeft over: their deployment is gone"))
+    terminal.out(terminal.heading("\nOrphaned: their deployment is gone"))
     header = ["deployment", "region", "type", "id", "USD/month"]
     rows = [
         [*map(terminal.printable, (o.deployment, o.region, o.type, o.id)), usd(o.monthly_usd)]
@@ -121,13 +123,11 @@ def _orphans(left: Sequence[Orphan]) -> None:
     known = sum((o.monthly_usd for o in left if o.monthly_usd is not None), Decimal(0))
     unpriced = sum(o.monthly_usd is None for o in left)
     more = f", and {unpriced} unpriced" if unpriced else ""
-    terminal.out(
-        f"  {usd(known)} USD a month{more}. 'deployer down NAME' removes what is left of one."
-    )
+    terminal.out(f"  {usd(known)} USD a month{more}. 'deployer down NAME' removes them.")
 
 
 def _gaps(gaps: Sequence[Gap]) -> None:
     for gap in gaps:
         terminal.say(
-            click.style(f"not seen: {gap.region}: ", fg="red") + terminal.printable(gap.error)
+            click.style(f"not checked: {gap.region}: ", fg="red") + terminal.printable(gap.error)
         )

@@ -76,7 +76,7 @@ def _model(info: ModelInfo) -> str:
     if info.native_dtype not in (None, "none"):
         parts.append(f"published as {info.native_dtype}")
     origins = list(dict.fromkeys(info.origins.values()))
-    return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known of it'})"
+    return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known about it'})"
 
 
 def _count(number: int) -> str:
@@ -93,7 +93,11 @@ def _gib(size: float | None) -> str:
 
 def _without_gpu(offer: Offer) -> str:
     """A machine without a GPU, or a provider's own units, behind which there is hardware that it does not name."""
-    return "CPU" if offer.billing in ("owned", "on-demand", "spot") else "hardware of its own"
+    return (
+        "CPU"
+        if offer.billing in ("owned", "on-demand", "spot")
+        else "hardware chosen by the provider"
+    )
 
 
 def _hardware(offer: Offer) -> str:
@@ -224,7 +228,7 @@ def _alternatives(plan: Plan) -> Iterator[str]:
     if not plan.alternatives:
         return
     yield ""
-    yield heading("  also holds it")
+    yield heading("  alternatives")
     yield table([_alternative(a) for a in plan.alternatives[:4]], right=frozenset({5}))
 
 
@@ -248,7 +252,7 @@ def _defaults(plan: Plan) -> Iterator[str]:
         said = ", ".join(f"{key}={value}" for key, value in plan.defaults.items())
         yield ""
         yield fill(
-            f"defaults taken: {said}",
+            f"defaults used: {said}",
             width=WIDTH,
             initial_indent="  ",
             subsequent_indent="    ",

@@ -139,7 +139,7 @@ def _cards(name: str) -> Sequence[Gpu]:
 def _one_of(what: str, name: str, known: Sequence[str]) -> str:
     if name in known:
         return name
-    raise UsageError(f"no prices are known of a {what} '{name}'", hint=_near(name, known))
+    raise UsageError(f"no prices are known for {what} '{name}'", hint=_near(name, known))
 
 
 def _nowhere(catalog: Catalog, cards: set[str], providers: Iterable[str]) -> NothingFitsError:
@@ -149,8 +149,10 @@ def _nowhere(catalog: Catalog, cards: set[str], providers: Iterable[str]) -> Not
         for offer in catalog.offers(name)
         if offer.gpu in cards
     }
-    hint = f"there are in: {', '.join(sorted(places))}" if places else None
-    return NothingFitsError(f"no offer of {' or '.join(sorted(cards))} is known there", hint=hint)
+    hint = f"offered in: {', '.join(sorted(places))}" if places else None
+    return NothingFitsError(
+        f"no offer of {' or '.join(sorted(cards))} is known in that region", hint=hint
+    )
 
 
 def _by_price(offer: Offer) -> tuple[bool, Decimal, str, str, str]:

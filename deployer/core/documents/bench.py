@@ -30,31 +30,31 @@ class Run:
     model: str
     concurrency: Annotated[int, Keyword("minimum", 1)]
     requests: int
-    """Those that succeeded."""
+    """Successful requests."""
     errors: int
     error_kinds: Mapping[str, int]
     seconds: float
     ttft_ms: Percentiles | None
-    """The time to the first piece of text."""
+    """Time to the first streamed chunk of text."""
     itl_ms: Percentiles | None
-    """The time between two pieces."""
+    """Time between two chunks."""
     tpot_ms: Percentiles | None
-    """A request's time per output token after the first."""
+    """Time per output token of a request, after the first token."""
     e2e_ms: Percentiles | None
-    """The time to the end of the answer."""
+    """Time to the end of the answer."""
     output_tok_s: float | None
     requests_per_s: float
     input_tokens: float | None
-    """The mean of a request; null: the server does not count."""
+    """Mean per request; null: the server does not report it."""
     output_tokens: float | None
     counted_from: CountedFrom
     client_cpu_share: float
-    """How busy the measuring process was: near 1 it is what was measured."""
+    """Share of one core that the load generator used: near 1 it is itself the bottleneck."""
 
 
 @dataclass(frozen=True)
 class ColdStart:
-    """How long a deployment took from its start to its first answer."""
+    """Time from the start of a deployment to its first answer."""
 
     deployment: str
     first_answer_s: float

@@ -31,7 +31,7 @@ class BillItem:
     """Where the quantity is an estimate."""
     kind: Literal["fixed", "usage"]
     when: Literal["running", "exists", "used"]
-    """running: it stops with the machine; exists: it is paid while the machine is stopped, too; used: it follows the traffic."""
+    """running: it stops with the machine; exists: it is also paid while the machine is stopped; used: it follows the traffic."""
     basis: Basis
     source: str
     as_of: Date | None

@@ -26,7 +26,7 @@ RuleVerdict = Literal["applies", "does not apply", "left out", "nothing left"]
 
 @dataclass(frozen=True)
 class Traffic:
-    """What was asked, and how it is spread."""
+    """The expected traffic, and how it is spread over the week."""
 
     requests_per_month: float
     tokens_per_month: float
@@ -43,7 +43,7 @@ class Hour:
 
     requests: float
     running_hours: float
-    """Of all copies."""
+    """Of all copies together."""
     utilisation: float | None
     wait: Wait
     cold_starts: float
@@ -84,7 +84,7 @@ class Option:
     setup: str | None
     complexity: str | None
     cells: Mapping[str, Figure]
-    """Every figure of the table by its name, those above among them."""
+    """Every figure of the table by name, including those above."""
     items: tuple[BillItem, ...]
     unpriced: tuple[str, ...]
     week: tuple[Hour, ...]
@@ -116,22 +116,22 @@ class Rule:
     verdict: RuleVerdict
     detail: str
     keeps: tuple[Target, ...]
-    """The targets that it leaves."""
+    """The targets that remain after this rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """The target that the rules leave and that costs least, and why."""
+    """The cheapest target that the rules leave, and why."""
 
     target: Target | None
     close: tuple[Target, ...]
-    """Others whose cost cannot be told apart from it."""
+    """Other targets whose cost is too close to call."""
     why: tuple[Reason, ...]
     rules: tuple[Rule, ...]
     development: Target | None
-    """What development would take."""
+    """The target recommended for development."""
     hybrid: str | None
-    """Where development and production want different targets: in words."""
+    """If development and production call for different targets: the advice in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class WallPoint:
-    """How long an answer takes when so many ask at the same time, least and most likely."""
+    """How long an answer takes with this many concurrent users, lowest and highest likely."""
 
     users: int
     answer_seconds: Range
@@ -153,7 +153,7 @@ class WallPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingWall:
-    """Beyond so many users at once the rest wait for their turn."""
+    """The number of concurrent users beyond which the rest have to queue."""
 
     users_at_once: int
     basis: Basis
@@ -174,6 +174,6 @@ class CompareDocument(Document):
     recommendation: Recommended
     curve: tuple[CurvePoint, ...]
     spent_usd: Mapping[Target, tuple[Pair, ...]]
-    """Spent until the end of each month, from month 0 (up front), lowest and highest likely."""
+    """Spent by the end of each month, from month 0 (up front), lowest and highest likely."""
     wall: Mapping[Target, ScalingWall | None]
     notes: tuple[str, ...]

@@ -1,8 +1,8 @@
 """A type as JSON Schema: what `base.plain` makes of its values, once that is JSON. Pure.
 
 Objects are strict (no key more, none less) and stand under `$defs` by the name of their class; a description is
-the docstring of a class, or the one below a field. pydantic's `TypeAdapter` would do part of it, and would have
-to be told of pairs, of prices and of mappings by target all the same.
+the docstring of a class, or the one below a field. pydantic's `TypeAdapter` would do part of it, and would need
+the same code for pairs, prices and mappings by target.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from deployer.core.documents.base import Document
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """One prerequisite that was checked."""
 
     name: str
     ok: bool | None
-    """Null: it could not be told, or does not matter here."""
+    """Null: it could not be determined, or does not matter here."""
     needed: bool
     detail: str
     next_step: str | None = None
@@ -22,7 +22,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorDocument(Document):
-    """What is needed to run here, and whether all of it is there."""
+    """The prerequisites on this machine, and whether all of them are met."""
 
     ok: bool
     checks: tuple[Check, ...]

@@ -9,7 +9,7 @@ from deployer.core.documents.base import Document
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """One thing that is gone."""
+    """One resource that was removed."""
 
     type: str
     id: str
@@ -17,7 +17,7 @@ class Removed:
 
 @dataclass(frozen=True, kw_only=True)
 class Remaining:
-    """One thing that could not be removed."""
+    """One resource that could not be removed."""
 
     type: str
     id: str
@@ -26,7 +26,7 @@ class Remaining:
 
 @dataclass(frozen=True, kw_only=True)
 class NotAsked:
-    """A provider that may hold something of it and did not answer."""
+    """A provider that may hold resources of the deployment and did not answer."""
 
     provider: str
     why: str

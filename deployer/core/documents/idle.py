@@ -10,24 +10,24 @@ from deployer.core.documents.base import Document, Time
 from deployer.core.domain import State
 
 IdleBasis = Literal["measured", "estimated", "unknown"]
-"""How it was found out how long a machine has been idle."""
+"""How the idle time of a machine was determined."""
 Stack = Literal["recorded here", "not recorded here"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One machine, how long nobody has used it, and what becomes of it."""
+    """One machine, how long it has been idle, and what is done about it."""
 
     deployment: str
     region: str
     id: str
     instance_type: str
     state: str
-    """In the cloud's own words."""
+    """The state as the cloud names it."""
     stack: Stack
     """Whether this computer has a record of its deployment."""
     idle_seconds: int | None
-    """Null: it could not be found out."""
+    """Null: it could not be determined."""
     idle_basis: IdleBasis
     usd_per_hour: Decimal | None
     cost_since_idle_usd: Decimal | None
@@ -40,7 +40,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class IdleEndpoint:
-    """What is served without a machine: it sleeps by itself, so it is kept."""
+    """A serverless endpoint: it scales to zero by itself, so it is kept."""
 
     deployment: str
     region: str
@@ -55,7 +55,7 @@ class IdleEndpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Orphan:
-    """Something whose deployment is gone."""
+    """A resource whose deployment is gone."""
 
     type: str
     id: str
@@ -74,13 +74,13 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """What became of one machine that was to be ended."""
+    """What happened to one machine that was to be stopped or destroyed."""
 
     deployment: str
     region: str
     id: str
     done: Literal["stop", "destroy", "keep", "failed"]
-    """keep: at the second look it was in use again."""
+    """keep: it was in use again when it was checked a second time."""
     reason: str
 
 
@@ -96,14 +96,14 @@ class IdleDocument(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class EndedDocument(IdleDocument):
-    """`idle stop` and `idle destroy`: everything that was found, and what was ended of it."""
+    """`idle stop` and `idle destroy`: everything that was found, and which machines were stopped or destroyed."""
 
     acted: tuple[Ended, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PausedDocument(Document):
-    """`idle stop NAME`: a serverless deployment that no call wakes."""
+    """`idle stop NAME`: a serverless deployment that is paused; no call wakes it."""
 
     deployment: str
     paused: Literal[True] = True
@@ -111,7 +111,7 @@ class PausedDocument(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Extended:
-    """When the machines of one region are removed now."""
+    """When the machines of one region now expire."""
 
     region: str
     expires_at: Time
@@ -119,7 +119,7 @@ class Extended:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtendedDocument(Document):
-    """`idle extend`: a deployment that lives longer."""
+    """`idle extend`: the new expiry of a deployment."""
 
     deployment: str
     extended: tuple[Extended, ...]

@@ -24,7 +24,7 @@ from deployer.core.domain import HOURS_PER_MONTH, Fit, Keyword, ModelInfo, Offer
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative(Offer):
-    """Another offer that holds the model, in its best format there."""
+    """Another offer that can hold the model, in the best format for it."""
 
     fit: Fit
     quantization: str
@@ -33,7 +33,7 @@ class Alternative(Offer):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedResource:
-    """One thing that will exist: a Pulumi type and its inputs, or a process, or an endpoint."""
+    """One resource that will exist: a Pulumi type and its inputs, a process, or an endpoint."""
 
     type: str
     name: str
@@ -58,7 +58,7 @@ class Cost:
     usd_per_1m_tokens: Pair | None
     items: tuple[BillItem, ...]
     unpriced: tuple[str, ...]
-    """What has no known price, and is in no sum."""
+    """Components without a known price, which no total includes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,20 +70,20 @@ class TargetPlan:
     provider: str
     feasible: bool
     reasons: tuple[str, ...]
-    """Why it is not feasible, and what would be."""
+    """Why it is not feasible, and what would be feasible."""
     model: ModelInfo
     sizing: Sizing | None
     offer: Offer | None
     alternatives: tuple[Alternative, ...]
     resources: tuple[PlannedResource, ...]
     deployed: Sha256 | None
-    """Stands for the state of what is deployed; null: nothing is."""
+    """A digest of the deployed state; null: nothing is deployed."""
     files: tuple[FileDigest, ...]
     cost: Cost | None
     policy: tuple[Verdict, ...]
     warnings: tuple[str, ...]
     defaults: Verbatim
-    """Every default that was taken, by its place in the spec."""
+    """Every default that was used, by its path in the spec."""
 
 
 @dataclass(frozen=True, kw_only=True)

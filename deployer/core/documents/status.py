@@ -11,7 +11,7 @@ from deployer.core.domain import State
 
 @dataclass(frozen=True, kw_only=True)
 class Existing:
-    """One thing that exists, looked up."""
+    """One resource that was found to exist."""
 
     type: str
     name: str
@@ -31,18 +31,18 @@ class DeploymentStatus:
     endpoint: str | None
     started_at: Time
     uptime_seconds: int | None
-    """Null: it does not run."""
+    """Null: it is not running."""
     gpu_memory_mib: int | None
-    """What its processes hold on this machine's GPUs."""
+    """GPU memory that its processes use on this machine."""
     idle_since: Time | None
-    """When its last request ended; null: it is answering one, or that is not known."""
+    """When its last request ended; null: it is answering one, or the time is unknown."""
     requests: int | None
-    """Answered since it was started; null: the engine does not count."""
+    """Requests answered since it was started; null: the engine does not count them."""
     output_tokens: int | None
     usd_per_hour: Decimal | None
     cost_so_far_usd: Decimal | None
     expires_at: Time | None
-    """When it is removed whatever happens."""
+    """When it is removed, whether or not it is in use."""
     resources: tuple[Existing, ...]
 
 

@@ -24,9 +24,7 @@ def overhead_gib(
 
 def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - one signature for all
     """Say why a format cannot be run, or None: a handler is served as it is."""
-    return (
-        None if format_name == AS_IT_IS else f"a handler is served as it is, not as {format_name}"
-    )
+    return None if format_name == AS_IT_IS else f"a handler is served as is, not as {format_name}"
 
 
 ENGINE = Engine(

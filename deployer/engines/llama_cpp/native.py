@@ -61,7 +61,7 @@ def _model(job: Job) -> Path:
     if wanted["adapter"]:
         raise PrerequisiteError(
             "provider native does not load adapters with llama.cpp in this version",
-            hint="merge the adapter into the model and give the merged GGUF file as model.source",
+            hint="merge the adapter into the model and set model.source to the merged GGUF file",
         )
     if wanted["model"] is None:
         raise PrerequisiteError(
@@ -91,14 +91,16 @@ def gguf_file(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise UsageError(f"there is no model file {path}", hint="correct model.source in the spec")
+        raise UsageError(
+            f"model file {path} does not exist", hint="correct model.source in the spec"
+        )
     files = sorted(path.glob("*.gguf"))
     parts = [f for f in files if "-00001-of-" in f.name]
     choice = parts or files
     if len(choice) != 1:
         have = ", ".join(f.name for f in choice) or "none"
         raise UsageError(
-            f"one GGUF file is expected in {path}; there is: {have}",
-            hint="name the file itself as model.source",
+            f"expected one GGUF file in {path}, found: {have}",
+            hint="set model.source to the file itself",
         )
     return choice[0]

@@ -42,7 +42,7 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - 
         return None
     if known.family == "safetensors" and known.bits >= 16:
         return None
-    return f"mlx serves 16-bit weights, mxfp4 and MLX's own formats (such as mlx_4bit), not {format_name}"
+    return f"mlx serves 16-bit weights, mxfp4 and MLX formats (such as mlx_4bit), not {format_name}"
 
 
 _METAL = replace(LLAMA_CPP.speed["apple"], band=0.35, band_moe=0.45)

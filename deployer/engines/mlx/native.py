@@ -102,7 +102,7 @@ def _version(machine: Machine, start: tuple[str, ...]) -> str:
         return str(told["version"])
     found = f"mlx_lm {told['version'] or 'of an unknown version'}, in {start[0]},"
     raise PrerequisiteError(
-        f"{found} cannot be given an API key: it lacks {', '.join(told['missing'])}",
+        f"{found} cannot be protected by an API key: it lacks {', '.join(told['missing'])}",
         hint=f"deployer serves with mlx-lm {VERSIONS}: pip install --upgrade mlx-lm (pipx upgrade, uv tool upgrade)",
     )
 
@@ -112,7 +112,7 @@ def _config(job: Job) -> dict[str, str | int | None]:
     if wanted["adapter"]:
         raise PrerequisiteError(
             "provider native does not load adapters with mlx in this version",
-            hint="merge it (mlx_lm.fuse) and give the merged folder as model.source",
+            hint="merge it (mlx_lm.fuse) and set model.source to the merged folder",
         )
     repo, _, revision = ("", "", "")
     if wanted["model"] is None:

@@ -65,9 +65,9 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:
         return "vLLM needs a GPU"
     form = FORMATS.get(format_name)
     if form is not None and form.family == "gguf":
-        return f"{format_name} is a GGUF format: it is for llama.cpp"
+        return f"{format_name} is a GGUF format, which llama.cpp serves"
     if form is not None and form.family == "mlx":
-        return f"{format_name} is MLX's own format: it is for mlx, on a Mac"
+        return f"{format_name} is an MLX format, which mlx serves on a Mac"
     if gpu.vendor == "amd":
         return _amd(gpu, format_name)
     if format_name == "fp8" and gpu.fp8_tflops is None:
@@ -86,7 +86,7 @@ def _amd(gpu: Gpu, format_name: str) -> str | None:
 def _old(gpu: Gpu, format_name: str) -> str | None:
     """Before Ampere: no bf16, no Marlin kernels. Turing runs AWQ, GPTQ and INT8 with slower ones."""
     if format_name == "bf16":
-        return f"{gpu.name} has no bf16: model.quantization: fp16 runs there"
+        return f"{gpu.name} has no bf16: set model.quantization: fp16"
     if format_name in ("mxfp4", "nvfp4"):
         return f"{format_name} needs Marlin kernels, so Ampere or newer, not {gpu.name}"
     if generation(gpu) == "volta" and format_name in ("awq", "int8"):

@@ -43,7 +43,7 @@ def installed(machine: Machine) -> str:
     if vllm is None:
         raise PrerequisiteError(
             "vllm is not on PATH",
-            hint="pip install vllm (in an environment of its own), and put its bin folder on PATH",
+            hint="pip install vllm (in a separate environment), and put its bin folder on PATH",
         )
     return vllm
 

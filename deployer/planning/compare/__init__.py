@@ -111,8 +111,8 @@ def _notes(asked: Asked, rows: Sequence[Row]) -> Iterator[str]:
         if r.simulation is None:
             continue
         if copies > 1 and r.target == "serverless" and copies > most:
-            yield f"serverless asks for {copies} replicas at its busiest: set serve.replicas.max to that"
+            yield f"serverless needs {copies} replicas at its busiest: set serve.replicas.max to that"
         elif copies > 1 and r.target != "serverless":
-            yield f"{r.target} is priced as {copies} machines; this version applies one"
+            yield f"{r.target} is priced as {copies} machines; this version can apply only one"
         if r.cells["wait"].value == "overloaded":
             yield f"{r.target}: in its busiest hours requests wait longer than ten minutes"

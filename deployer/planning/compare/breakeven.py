@@ -64,7 +64,7 @@ def meetings(curve: Curve) -> Iterator[Meeting]:
 
 def _meeting(curve: Curve, a: str, b: str) -> Meeting:
     if not curve.demand.per_hour:
-        return Meeting(None, None, None, "unknown: there is no traffic", (a, b))
+        return Meeting(None, None, None, "unknown: no traffic", (a, b))
     if any(curve.cost(target, 1.0) is None for target in (a, b)):
         return Meeting(None, None, None, "unknown: a price is missing", (a, b))
     now = _sign(curve, a, b, 1.0)

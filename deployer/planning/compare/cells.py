@@ -24,7 +24,7 @@ def hardware(way: Way) -> dict[str, Cell]:
     """What it runs on, and whether the model fits."""
     offer, sizing = way.offer, way.sizing
     if offer is None or sizing is None:
-        why = "nothing on offer holds the model"
+        why = "no offer can hold the model"
         return {"hardware": _unknown(why), "fit": _unknown(why)}
     gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
     form = "" if sizing.quantization == "none" else f", {sizing.quantization}"
@@ -80,7 +80,7 @@ def _money(
 def _per_million(bill: Estimate, source: str) -> Cell:
     pair = bill.usd_per_1m_tokens
     if pair is None:
-        why = "there are no tokens to divide by" if bill.monthly_usd is not None else source
+        why = "there are no tokens" if bill.monthly_usd is not None else source
         return _unknown(why, "USD/1M tokens")
     return Cell((pair[0] + pair[1]) / 2, "estimated", source, "USD/1M tokens", pair)
 
@@ -93,7 +93,7 @@ def _upfront(plan: Plan, ran: Ran) -> Cell:
     price = bought[0].get("price_usd")
     source = str(bought[0].get("price_source"))
     if price is None:
-        return _unknown("the price of the hardware is not known", "USD")
+        return _unknown("the price of the hardware is unknown", "USD")
     low, high = (Decimal(str(price)) * copies for copies in ran.copies)
     return _money((low + high) / 2, None if low == high else (low, high), source, "USD")
 
@@ -160,7 +160,7 @@ def _users(way: Way, asked: Asked, ran: Ran) -> Cell:
     """How many requests the memory holds at once: the scaling wall of what is there."""
     held = way.sizing.max_concurrency if way.sizing else None
     if held is None:
-        return _unknown("how many requests the memory holds is not known", "users")
+        return _unknown("how many requests the memory holds is unknown", "users")
     scaled = way.plan.target == "serverless"
     copies = asked.spec.serve.replicas.max if scaled else ran.slow.copies
     at_once = asked.spec.serve.concurrency

@@ -86,7 +86,7 @@ def _wall(case: Case, left: tuple[str, ...]) -> Said:
             "one machine of your own carries the busiest hour, as far as its speed is known",
         )
     return CLOUD, (
-        f"the busiest hour ({case.demand.peak:,.0f} requests) asks for {case.row('local').copies} machines"
+        f"the busiest hour ({case.demand.peak:,.0f} requests) needs {case.row('local').copies} machines"
         " like your own"
     )
 
@@ -96,7 +96,7 @@ def _bursty(case: Case, left: tuple[str, ...]) -> Said:  # noqa: ARG001
     said = f"the busiest hour has {times:.1f} times the mean"
     if times < BURSTY_FROM:
         return None, f"{said}, less than {BURSTY_FROM:g}"
-    return CLOUD, f"{said}: hardware bought for it stands idle most of the time"
+    return CLOUD, f"{said}: hardware bought for it is idle most of the time"
 
 
 def _steady(case: Case, left: tuple[str, ...]) -> Said:  # noqa: ARG001
@@ -111,13 +111,13 @@ def _steady(case: Case, left: tuple[str, ...]) -> Said:  # noqa: ARG001
 def _idle(case: Case, left: tuple[str, ...]) -> Said:
     """Below the hours at which it costs what the cheapest dedicated target does, serverless is the choice."""
     if "serverless" not in left:
-        return None, "serverless is out already"
+        return None, "serverless is already ruled out"
     own, hourly = case.row("serverless"), _hourly(case.row("serverless"))
     rents = [pair[0] for t in DEDICATED if t in left and (pair := case.row(t).monthly)]
     if not rents or hourly is None or own.simulation is None:
-        return None, "there is nothing to hold it against"
+        return None, "there is nothing to compare it with"
     hours, most = own.simulation.monthly("copy_hours"), float(min(rents) / hourly)
-    said = f"serverless would run {hours:,.0f} h a month; up to {most:,.0f} h it costs less than a machine of one's own or a rented one"
+    said = f"serverless would run {hours:,.0f} h a month; up to {most:,.0f} h it costs less than an owned or a rented machine"
     return (("serverless",), said) if hours < most else (None, said)
 
 
@@ -159,10 +159,10 @@ def _applied(case: Case, name: str, check: Check, left: tuple[str, ...]) -> Rule
     if kept is None:
         return Rule(name, "does not apply", detail, left)
     if name in case.spec.decide.ignore:
-        return Rule(name, "left out", f"decide.ignore; it would have said: {detail}", left)
+        return Rule(name, "left out", f"ignored by decide.ignore; without it: {detail}", left)
     both = tuple(target for target in left if target in kept)
     if not both:
-        return Rule(name, "nothing left", f"{detail}; no such target is left", left)
+        return Rule(name, "nothing left", f"{detail}; none of these targets is left", left)
     return Rule(name, "applies", detail, both)
 
 

@@ -17,7 +17,7 @@ SHOWN = (
     ("capacity_users", "users at once"),
     ("capacity_per_hour", "requests an hour"),
     ("utilisation", "used while running"),
-    ("wait", "wait for a turn"),
+    ("wait", "queueing time"),
     ("cold_start_share", "meet a cold start"),
     ("latency", "latency"),
     ("ttft_ms", "first token, ms"),

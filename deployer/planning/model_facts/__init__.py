@@ -77,7 +77,7 @@ def _named(repo: str, catalog: Lookup, hub: Lookup | None) -> ModelInfo:
     if found is not None:
         return found
     where = "the bundled catalog" if hub is None else "the bundled catalog and not at the model hub"
-    return _unknown(repo, f"{repo} is not in {where}: only what model.facts says is known")
+    return _unknown(repo, f"{repo} is not in {where}: only model.facts describes the model")
 
 
 def _unknown(name: str, note: str) -> ModelInfo:
@@ -91,7 +91,10 @@ def _filled(info: ModelInfo, given: Mapping[str, Any]) -> ModelInfo:
     unused = [k for k in given if GIVEN[k] in said.keys() - new.keys()]
     notes = info.notes
     if unused:
-        notes = (*notes, f"model.facts: {', '.join(unused)} not used, known from elsewhere")
+        notes = (
+            *notes,
+            f"model.facts: {', '.join(unused)} ignored, already known from other sources",
+        )
     filled = _with_kv(replace(info, **new, notes=notes))
     return with_origin(filled, "spec: model.facts", since=info)
 

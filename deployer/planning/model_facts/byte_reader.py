@@ -72,7 +72,7 @@ class Source:
         self.need(count * 8)
         self.texts += count
         if self.texts > _MOST_TEXTS:
-            raise bad(self.where, f"has lists of {self.texts:,} texts")
+            raise bad(self.where, f"has lists of {self.texts:,} strings")
         held, at = b"", 0
         while count:
             held, at = held[at:] + self.take(min(_CHUNK, self.size - self.at)), 0

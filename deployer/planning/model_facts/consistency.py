@@ -27,8 +27,8 @@ def check(info: ModelInfo, where: str) -> None:
     found = tuple(contradictions(info))
     if found:
         raise UsageError(
-            f"{info.name} cannot be as it is said: {'; '.join(found)}",
-            hint="mend model.facts, or fetch or export the model again",
+            f"the facts of {info.name} contradict each other: {'; '.join(found)}",
+            hint="correct model.facts, or fetch or export the model again",
             where=where,
         )
 

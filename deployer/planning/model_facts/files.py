@@ -54,7 +54,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         os.close(descriptor)
         raise UsageError(
             f"{path} is not a plain file",
-            hint="put the model's file there, or a link to it",
+            hint="put the model's file there, or a symbolic link to it",
             where=str(path),
         )
     with os.fdopen(descriptor, "rb") as file:
@@ -83,8 +83,8 @@ def few(count: int, place: Path) -> None:
     """Refuse more files than any model has."""
     if count > MOST_FILES:
         raise UsageError(
-            f"{place} has {count:,} weight files; {MOST_FILES:,} are read at most",
-            hint="name the folder of one model in model.source",
+            f"{place} has {count:,} weight files, more than the limit of {MOST_FILES:,}",
+            hint="set model.source to the folder of one model",
             where=str(place),
         )
 
@@ -94,6 +94,6 @@ def unreadable(path: Path, error: Exception) -> UsageError:
     why = getattr(error, "strerror", None) or str(error)
     return UsageError(
         f"{path} cannot be read: {why}",
-        hint="name a path in model.source that you may read",
+        hint="set model.source to a path that you can read",
         where=str(path),
     )

@@ -59,7 +59,7 @@ def _layers(keys: _Keys) -> int | None:
     if blocks is None:
         return None
     if more >= blocks:
-        raise bad(keys.where, f"has {blocks} blocks, {more} of them to guess further tokens")
+        raise bad(keys.where, f"has {blocks} blocks, {more} of them for speculative decoding")
     return blocks - more
 
 

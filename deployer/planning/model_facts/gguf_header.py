@@ -69,7 +69,7 @@ def _read(source: Source) -> GgufHeader:
     for _ in range(pairs):
         key = source.name()
         if key in metadata:
-            raise bad(source.where, f"has the key {quoted(key)} twice")
+            raise bad(source.where, f"has a duplicate key {quoted(key)}")
         metadata[key] = _value(source, source.scalar("<I"))
     return _with_tensors(source, version, metadata, tensors)
 
@@ -78,15 +78,18 @@ def _start(source: Source) -> tuple[int, int, int]:
     if source.size < 24 or source.take(4) != b"GGUF":
         raise UsageError(
             f"{source.where} is not a GGUF file",
-            hint="give a .gguf file, or a folder with config.json and safetensors files",
+            hint="set model.source to a .gguf file, or to a folder with config.json and safetensors files",
             where=source.where,
         )
     version = source.scalar("<I")
     if version not in (2, 3):
-        raise bad(source.where, f"is GGUF version {version}; 2 and 3 (little endian) can be read")
+        raise bad(
+            source.where,
+            f"is GGUF version {version}; versions 2 and 3 (little endian) are supported",
+        )
     tensors, pairs = source.scalar("<Q"), source.scalar("<Q")
     if tensors > MOST_TENSORS or pairs > _MOST_PAIRS:
-        raise bad(source.where, f"says it has {tensors:,} tensors and {pairs:,} keys")
+        raise bad(source.where, f"claims to have {tensors:,} tensors and {pairs:,} keys")
     return version, tensors, pairs
 
 
@@ -130,7 +133,7 @@ def _with_tensors(
         end = max(end, offset + nbytes)
     start = source.at + -source.at % _alignment(source, metadata)
     if len(names) != tensors:
-        raise bad(source.where, "names a tensor twice")
+        raise bad(source.where, "has a duplicate tensor name")
     if start + max(end, sizes.total()) > source.size:
         missing = start + max(end, sizes.total()) - source.size
         raise bad(
@@ -148,12 +151,14 @@ def _tensor(source: Source) -> tuple[str, int, int, int, int]:
     shape = [source.scalar("<Q") for _ in range(rank)]
     kind, offset = source.scalar("<I"), source.scalar("<Q")
     if kind not in GGML_TYPES:
-        what = f"has a tensor of type {kind}, which is not known here: {quoted(name)}"
+        what = f"has a tensor of unknown type {kind}: {quoted(name)}"
         raise bad(source.where, what)
     _, block, nbytes = GGML_TYPES[kind]
     elements = prod(shape)
     if shape and shape[0] % block:
-        raise bad(source.where, f"has a tensor that is not whole blocks: {quoted(name)}")
+        raise bad(
+            source.where, f"has a tensor that is not a whole number of blocks: {quoted(name)}"
+        )
     return name, kind, elements, elements // block * nbytes, offset
 
 

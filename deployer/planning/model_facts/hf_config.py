@@ -115,7 +115,7 @@ def _with_cache(info: ModelInfo, keys: Keys) -> ModelInfo:
         return info
     found = kinds.count(keys, info.layers)
     if found is None:
-        note = "its attention is not one that the KV formulas describe: KV cache unknown"
+        note = "its attention is not of a known kind: KV cache unknown"
         return replace(info, attention="other", notes=(*info.notes, note))
     cost = kinds.cache(keys, found, info.kv_heads, info.head_dim)
     info = replace(
@@ -154,7 +154,7 @@ def native_dtype(top: Keys, text: Keys) -> tuple[str | None, str | None]:
         quant = top.inner("quantization")  # where older versions of MLX write it
     if quant is not None:
         name = _quantized(quant)
-        return name, None if name else "its quantization_config is not one that is known here"
+        return name, None if name else "its quantization_config is not of a known kind"
     said = normal(text.text("dtype", "torch_dtype") or "")
     return (said if said in FORMATS else None), None
 

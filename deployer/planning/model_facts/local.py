@@ -42,7 +42,7 @@ def _described(path: Path, said: str) -> ModelInfo:
     if kind == "folder":
         return _folder(path, said)
     if kind is None:
-        raise UsageError(f"{path} is not there", hint=_hint(path), where=str(path))
+        raise UsageError(f"{path} does not exist", hint=_hint(path), where=str(path))
     if path.suffix.lower() != ".gguf" or kind != "file":
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
@@ -61,10 +61,10 @@ def handler(folder: Path) -> ModelInfo:
     if look(folder / HANDLER) != "file":
         raise UsageError(
             f"{folder} has no {HANDLER}",
-            hint="write one with load() and predict(model, request): examples/handler shows how",
+            hint="write one with load() and predict(model, request), as in examples/handler",
             where=str(folder),
         )
-    note = f"what {HANDLER} loads is its own affair: its size and speed are unknown here"
+    note = f"{HANDLER} loads what it needs: its size and speed are unknown"
     return ModelInfo(folder.name, file_format="handler", native_dtype="none", notes=(note,))
 
 
@@ -80,12 +80,10 @@ def code_digest(folder: Path) -> str:
 def _hint(path: Path) -> str:
     generate = path.parent / "generate.py"
     if look(generate) != "file":
-        return (
-            "model.source is relative to the spec's folder: mend the path, or put the model there"
-        )
+        return "model.source is relative to the spec's folder: correct the path, or put the model there"
     here = Path.cwd()
     shown = generate.relative_to(here) if generate.is_relative_to(here) else generate
-    return f"make it: python {shown}"
+    return f"create it: python {shown}"
 
 
 def _gguf(path: Path, said: str) -> ModelInfo:
@@ -129,7 +127,7 @@ def _parts(path: Path) -> Iterator[Path]:
         part = path.with_name(f"{stem}-{number:05d}-of-{last}.gguf")
         if look(part) != "file":
             raise strict_json.bad(
-                str(path), f"is one of {int(last)} parts, and {part.name} is not there"
+                str(path), f"is one of {int(last)} parts, and {part.name} is missing"
             )
         yield part
 
@@ -148,7 +146,7 @@ def _folder(folder: Path, said: str) -> ModelInfo:
         summed = tensor_totals.with_sums(info, tensor_totals.add_up(tensors, info.native_dtype))
         return with_origin(summed, f"safetensors headers in {said}", since=info)
     if listed(folder, ".bin"):
-        note = "its weights are pickled .bin files, whose size is not read: convert to safetensors"
+        note = "its weights are pickled .bin files, whose size cannot be read: convert them to safetensors"
         return replace(info, notes=(*info.notes, note))
     raise _lacks(folder, "no weights (*.safetensors)")
 
@@ -163,7 +161,7 @@ def _only_gguf(folder: Path, said: str) -> ModelInfo:
         names = ", ".join(f.name for f in first[:5])
         raise UsageError(
             f"{folder} holds several GGUF files: {names}",
-            hint="name one of them in model.source",
+            hint="set model.source to one of them",
             where=str(folder),
         )
     raise _lacks(folder, "no config.json")
@@ -171,7 +169,7 @@ def _only_gguf(folder: Path, said: str) -> ModelInfo:
 
 def _lacks(folder: Path, what: str) -> UsageError:
     return UsageError(
-        f"{folder} is no model folder: it has {what}",
+        f"{folder} is not a model folder: it has {what}",
         hint="a model folder has config.json and *.safetensors; a GGUF model is named by its file",
         where=str(folder),
     )

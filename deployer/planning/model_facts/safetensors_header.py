@@ -85,7 +85,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 def _tensor(name: str, entry: object, where: str) -> tuple[Tensor, int]:
     """Return a tensor and where it ends, having compared its size with its shape."""
-    wrong = bad(where, f"has a tensor that makes no sense: {quoted(name)}")
+    wrong = bad(where, f"has an invalid tensor: {quoted(name)}")
     if not isinstance(entry, dict):
         raise wrong
     dtype = entry.get("dtype")
@@ -123,7 +123,7 @@ def files_in(folder: Path) -> tuple[Path, ...]:
     few(len(names), index)
     for name in names:
         if Path(name).name != name or len(name) > LONGEST_NAME:
-            raise bad(str(index), f"names what is no file beside it: {quoted(name)}")
+            raise bad(str(index), f"names something that is not a file next to it: {quoted(name)}")
         if look(folder / name) != "file":
-            raise bad(str(index), f"names {quoted(name)}, which is not there")
+            raise bad(str(index), f"names {quoted(name)}, which does not exist")
     return tuple(folder / name for name in names)

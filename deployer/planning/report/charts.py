@@ -73,8 +73,8 @@ def _months(made: Comparison, sources: Sources) -> Chart | None:
     return Chart(
         name="months",
         title="Cost over months",
-        said=f"Money spent until the end of each month for {MONTHS} months; {_after(spent)}.",
-        note="What is bought is paid in month 0, the rest as it comes. A shaded line is a range of likely cost.",
+        said=f"Money spent by the end of each month for {MONTHS} months; {_after(spent)}.",
+        note="Purchases are paid in month 0, the rest month by month. A shaded line is a range of likely cost.",
         basis="estimated",
         sources=_cost_sources(made, sources),
         wide=wide,
@@ -162,8 +162,8 @@ def _wall(made: Comparison, sources: Sources) -> Chart | None:
         name="wall",
         title="The scaling wall",
         said=f"Seconds to a whole answer of {made.traffic.output_tokens:,.0f} tokens; {ends}.",
-        note=f"Rings: {ends}, and further users wait for their turn. An answer has"
-        f" {made.traffic.output_tokens:,.0f} tokens, and who has one asks again.",
+        note=f"Rings: {ends}; further users have to queue. An answer has"
+        f" {made.traffic.output_tokens:,.0f} tokens, and each user asks again after an answer.",
         basis=" and ".join(sorted(bases)),
         sources=_numbers((wall.source for wall in made.walls.values()), sources),
         wide=wide,
@@ -214,7 +214,7 @@ def _week(made: Comparison, sources: Sources) -> Chart | None:
     tall = week_chart.height(rows)
     return Chart(
         name="week",
-        title="A week of it" if week_chart.hours(rows) > week_chart.DAY else "The hours of the log",
+        title="One week" if week_chart.hours(rows) > week_chart.DAY else "The hours of the log",
         said=f"{week_chart.hours(rows)} hours: requests, and the machines that run for them. {_hours_run(made)}.",
         note=f"The mean of each hour of the week: {made.traffic.source}. {_hours_run(made)}.",
         basis="estimated",

@@ -19,7 +19,7 @@ GROUPS = (
     ("Money", ("monthly_usd", "usd_per_1m_tokens", "idle_hourly_usd", "upfront_usd")),
     ("Speed and capacity", ("copies", "capacity_users", "capacity_per_hour", "utilisation",
                             "wait", "cold_start_share", "ttft_ms")),
-    ("What it is like", ("latency", "privacy", "setup", "complexity", "scaling", "updates", "failover")),
+    ("Operation", ("latency", "privacy", "setup", "complexity", "scaling", "updates", "failover")),
 )  # fmt: skip
 NAMES = dict(SHOWN)
 """What a cell is called; one that is not named here is called by its own name."""

@@ -158,7 +158,7 @@ def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
         return replace(known, fit="no", limit=limit)
     if known.weights_gib is None:
         return replace(known, limit="the size of the weights is unknown")
-    note = "the provider chooses the hardware: speed and requests at once are unknown, measure them"
+    note = "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
     return replace(known, fit="fits", basis="estimated", notes=(note,))
 
 

@@ -61,7 +61,7 @@ def _runner(record: Deployment, home: Path) -> Runner:
     where = registry.provider(record.target, record.provider)
     if where.applied_by_pulumi:
         raise UsageError(
-            f"--cold restarts what runs on this machine; {record.name} runs elsewhere",
+            f"--cold restarts deployments on this machine; {record.name} runs elsewhere",
             hint="leave out --cold, or measure its start with 'deployer up'",
         )
     return lookup.runner_of(where, home)

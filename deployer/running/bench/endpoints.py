@@ -47,11 +47,12 @@ def of_deployment(store: Store, name: str) -> Subject:
     record = store.get(name)
     if record.endpoint is None:
         raise RemoteError(
-            f"{record.name} has no endpoint", hint="'deployer up' starts it anew, 'down' removes it"
+            f"{record.name} has no endpoint",
+            hint="'deployer up' starts it again, 'deployer down' removes it",
         )
     if record.route != "chat":
         raise UsageError(
-            f"{name} serves /predict, whose requests are its handler's own",
+            f"{name} serves /predict, whose requests its handler defines",
             hint="only /v1/chat/completions can be measured: set serve.handler.route: chat",
         )
     return _subject(record, endpoint_of(record, store))
@@ -66,7 +67,7 @@ def of_plan(endpoint: Endpoint, model: str, plan: Plan) -> Subject:
     sizing, offer = plan.sizing, plan.offer
     if sizing is None or offer is None:
         raise UsageError(
-            f"{plan.deployment} has no plan that --url could be serving",
+            f"{plan.deployment} has no feasible plan that describes the endpoint at --url",
             hint=f"see 'deployer plan --target {plan.target}'",
         )
     asked = {name: getattr(sizing, name) for name in LOAD}
@@ -110,12 +111,12 @@ def checked_url(url: str) -> str:
         known = False
     if not known:
         raise UsageError(
-            f"{quoted(url)} is no address of an endpoint",
+            f"{quoted(url)} is not a valid endpoint URL",
             hint="such as --url http://127.0.0.1:8000/v1",
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(
-            "--url takes no password and no query",
+            "--url must not contain a password or a query",
             hint="put the key into an environment variable and name it: --key-env OPENAI_API_KEY",
         )
     return url.rstrip("/")
@@ -130,7 +131,7 @@ def checked_key(key: str, variable: str) -> str:
     stripped = key.strip()
     if not stripped or not all("!" <= c <= "~" for c in stripped):
         raise UsageError(
-            f"{variable} holds no key: it is empty, or has characters that no header takes",
-            hint=f"set it anew: export {variable}=...",
+            f"{variable} holds no valid key: it is empty, or has characters that a header cannot hold",
+            hint=f"set it again: export {variable}=...",
         )
     return stripped

@@ -77,7 +77,7 @@ def only_model(endpoint: Endpoint) -> str:
     names = _names(answer)
     if len(names) != 1:
         have = f"it lists {', '.join(names[:10])}" if names else "it lists none"
-        raise UsageError(f"which model of {endpoint.url}?", hint=f"pass --model NAME; {have}")
+        raise UsageError(f"no model given for {endpoint.url}", hint=f"pass --model NAME; {have}")
     return names[0]
 
 
@@ -126,9 +126,9 @@ def _counted(answering: Answering, short: Sample, longer: Sample, words: int) ->
 
 HINTS = {
     "no connection": "is it running? 'deployer status' lists deployments; else check --url",
-    "timeout": "it took the request and did not answer: look at its log, or try a smaller load",
+    "timeout": "it accepted the request and did not answer: check its log, or try a smaller load",
     "http 404": "is the path right (most end in /v1), and does it have this --model?",
-    "http 429": "it limits requests: wait, or ask with fewer --concurrency",
+    "http 429": "it limits the request rate: wait, or lower --concurrency",
 }
 
 
@@ -140,24 +140,24 @@ def failure(subject: Subject, sample: Sample) -> DeployerError:
         detail = detail.replace(subject.endpoint.key, "***")
     said = f": {detail}" if detail else ""
     if kind in ("http 401", "http 403"):
-        return RemoteError(f"{where} refuses the key ({kind}{said})", hint=_key_hint(subject))
+        return RemoteError(f"{where} rejects the key ({kind}{said})", hint=_key_hint(subject))
     if kind.startswith("http 3"):
         return RemoteError(
-            f"{where} sends elsewhere ({kind}); the key is not taken there",
-            hint="give the address that answers as --url",
+            f"{where} redirects elsewhere ({kind}); the key is not sent there",
+            hint="pass the final URL as --url",
             where=where,
         )
     if kind in ("http 400", "http 422"):
         return UsageError(
-            f"{where} does not take the request{said}",
+            f"{where} rejects the request{said}",
             hint="is the model's name right, and do --input-tokens and --output-tokens fit its context?",
             where=where,
         )
-    hint = HINTS.get(kind, "its log says more: 'deployer logs NAME'")
+    hint = HINTS.get(kind, "see its log: 'deployer logs NAME'")
     return RemoteError(f"{where} cannot be measured: {kind}{said}", hint=hint, where=where)
 
 
 def _key_hint(subject: Subject) -> str:
     if subject.deployment:
         return f"its key has changed since: 'deployer up' of {subject.deployment}'s spec renews it"
-    return "name the environment variable that holds its key: --key-env OPENAI_API_KEY"
+    return "pass the name of the environment variable that holds its key: --key-env OPENAI_API_KEY"

@@ -1,7 +1,7 @@
 """Serving in a container on this machine.
 
     arguments.py   a planned container becomes what the Docker Engine API takes; pure
-    daemon.py      reaches the daemon, and turns its refusals into mends
+    daemon.py      reaches the daemon, and turns its refusals into errors with hints
     pull.py        brings an image, and says how far it is
     context.py     what the image of a handler is built from; pure
     build.py       builds it

@@ -90,14 +90,14 @@ def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _failure(error: str, said: Iterable[str]) -> Exception:
-    """A refusal that has a mend of its own, or what the step that failed said."""
+    """A refusal that has a hint of its own, or what the step that failed said."""
     known = refusal(error)
     if known.hint:
         return known
     words = "".join(f"\n    {line}" for line in said)
     return RemoteError(
-        f"the image of the handler cannot be built: {error.strip()}; it said last:{words}",
-        hint="correct requirements.txt, or name a base image that has it all as targets.local.image",
+        f"the image of the handler cannot be built: {error.strip()}; its last output:{words}",
+        hint="correct requirements.txt, or set targets.local.image to a base image that has everything",
     )
 
 

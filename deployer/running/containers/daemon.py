@@ -21,11 +21,11 @@ TOOLKIT = (
     "install the NVIDIA Container Toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker"
     " && sudo systemctl restart docker; 'deployer doctor' checks it"
 )
-MENDS = (
+HINTS = (
     (r"could not select device driver|nvidia-container-cli|unresolvable CDI", TOOLKIT),
     (
         r"port is already allocated|address already in use",
-        "stop what listens there, or set targets.local.port to another or to auto",
+        "stop the process that listens there, or set targets.local.port to another or to auto",
     ),
     (
         r"cannot assign requested address",
@@ -37,7 +37,7 @@ MENDS = (
     ),
     (
         r"no such host|dial tcp|TLS handshake|Client\.Timeout|connection refused",
-        "the image cannot be downloaded from here: look at the network, or load it with 'docker load'",
+        "the image cannot be downloaded from here: check the network, or load it with 'docker load'",
     ),
     (
         r"no space left on device",
@@ -67,7 +67,7 @@ def connect() -> APIClient:
     """
     address = docker_address()
     if address is None:
-        raise unreachable("there is no socket of it")
+        raise unreachable("no socket was found")
     if address not in _CLIENTS:
         _CLIENTS[address] = _new(address)
     return _CLIENTS[address]
@@ -90,20 +90,19 @@ def unreachable(why: str) -> PrerequisiteError:
     """Return the error of a daemon that does not answer, by the reason it gave."""
     if re.search(r"permission denied", why, re.IGNORECASE):
         return PrerequisiteError(
-            "this user may not use Docker",
+            "this user is not allowed to use Docker",
             hint="sudo usermod -aG docker $USER, then log in again",
         )
     return PrerequisiteError(
-        "the Docker daemon does not answer",
+        f"the Docker daemon does not answer: {why[:200]}",
         hint="start it (sudo systemctl start docker, or open Docker Desktop), or set"
         " targets.local.provider: native",
-        where=why[:200],
     )
 
 
 @contextmanager
 def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
-    """Turn a refusal of the daemon into an error with a mend; one that is expected passes through."""
+    """Turn a refusal of the daemon into an error with a hint; one that is expected passes through."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
@@ -119,8 +118,8 @@ def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
 
 
 def refusal(said: str) -> DeployerError:
-    """Return the error for what the daemon said; the mend is known for the usual ones."""
-    for pattern, mend in MENDS:
+    """Return the error for what the daemon said; the hint is known for the usual ones."""
+    for pattern, hint in HINTS:
         if re.search(pattern, said, re.IGNORECASE):
-            return PrerequisiteError(f"Docker refused: {said.strip()}", hint=mend)
+            return PrerequisiteError(f"Docker refused: {said.strip()}", hint=hint)
     return RemoteError(f"Docker refused: {said.strip()}")

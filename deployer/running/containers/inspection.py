@@ -69,10 +69,12 @@ def readable(wanted: Mapping[str, Any]) -> None:
         if mount["type"] != "bind":
             continue
         if not path.exists():
-            raise PrerequisiteError(f"there is no {path}", hint="correct model.source in the spec")
+            raise PrerequisiteError(
+                f"{path} does not exist", hint="correct model.source in the spec"
+            )
         if not path.stat().st_mode & 0o004:
             raise PrerequisiteError(
-                f"the container may not read {path}: only its owner may",
+                f"the container cannot read {path}: only its owner can",
                 hint=f"chmod -R a+rX {shlex.quote(str(path))}",
                 where=str(path),
             )

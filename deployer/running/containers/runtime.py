@@ -174,7 +174,7 @@ class DockerRunner:
         ):  # a killed `up`: what it kept was the healthy one
             client.remove_container(current["Id"], v=True, force=True)
         elif current is not None:
-            say(f"setting the running container {deployment} aside")
+            say(f"setting the running container {deployment} aside until the new one is healthy")
             with daemon.mended():
                 client.stop(current["Id"], timeout=arguments.STOP_S)
                 client.rename(current["Id"], deployment + PREVIOUS)

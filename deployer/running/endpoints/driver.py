@@ -91,7 +91,7 @@ class EndpointDriver:
         self.order.say(f"asking {record.name}; a cold model takes a while to wake")
         for _ in chat(backend, [HELLO], ANSWER_TOKENS, self.order.say):
             pass
-        self.order.say("it answers, asked through its own API with your credentials")
+        self.order.say("it answers through its own API with your credentials")
 
     def _awaited(self, record: Deployment) -> None:
         limit = self.order.limit_s or READY_S
@@ -102,12 +102,12 @@ class EndpointDriver:
                 why = (now.reason if now else None) or "it gives no reason"
                 raise RemoteError(
                     f"{record.name} ended before it answered: {why}",
-                    hint=f"'deployer logs {record.name}' has its last words; 'deployer up' tries again",
+                    hint=f"'deployer logs {record.name}' shows its last output; 'deployer up' tries again",
                 )
             if time.monotonic() > until:
                 raise RemoteError(
                     f"it did not answer within {limit:.0f} s",
-                    hint=f"'deployer logs {record.name}' tells why; 'deployer down {record.name}' removes it",
+                    hint=f"'deployer logs {record.name}' shows why; 'deployer down {record.name}' removes it",
                 )
             time.sleep(LOOK_S)
         self.order.say(f"healthy: {record.endpoint}")

@@ -23,7 +23,7 @@ class Seen:
 
 
 class Service(Protocol):
-    """One service, in one region. Every call may raise an error with a mend, as `Inventory.found` does."""
+    """One service, in one region. Every call may raise an error with a hint, as `Inventory.found` does."""
 
     def check(self, plan: Plan, say: Say) -> str:
         """See that everything is granted before anything is made; return who asks.

@@ -89,17 +89,17 @@ def backend_of(record: Called, provider: Provider) -> Backend:
     """Connect to what a deployment's stack exports.
 
     Raises:
-        UsageError: it has an OpenAI route of its own, or nothing that could be called.
+        UsageError: it already has an OpenAI route, or nothing that could be called.
         PrerequisiteError: there are no credentials.
     """
     if provider.native_api is None or record.endpoint is not None:
         raise UsageError(
-            f"{record.name} needs no proxy: it has an OpenAI route of its own",
+            f"{record.name} needs no proxy: it already has an OpenAI route",
             hint="'deployer env' prints its address",
         )
     if not record.outputs:
         raise UsageError(
-            f"{record.name} has nothing that could be called yet", hint="see 'deployer status'"
+            f"{record.name} is not ready to be called yet", hint="see 'deployer status'"
         )
     made: Backend = provider.native_api.connect(record)
     return made

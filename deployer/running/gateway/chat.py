@@ -40,7 +40,7 @@ def chat(
         yield from openai_client.pieces(_lines(events), Endpoint(backend.name, ""))
     except Failed as failure:
         raise RemoteError(
-            f"the model cannot be asked: {failure.message}", where=backend.name
+            f"the call to the model failed: {failure.message}", where=backend.name
         ) from failure
 
 
@@ -68,7 +68,7 @@ def hosted(
         first, rest = awake(begun, patience(HOSTED_LIMIT_S, say=waking))
     except Failed as failure:
         raise RemoteError(
-            f"the model cannot be asked: {failure.message}", where=endpoint.url
+            f"the call to the model failed: {failure.message}", where=endpoint.url
         ) from failure
     yield from first
     yield from rest

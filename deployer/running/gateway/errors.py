@@ -39,4 +39,4 @@ def refused(status: int, message: str, *, code: str, mends: Mapping[int, str]) -
 
 def broken(why: str) -> Failed:
     """Say that a stream ended before its end."""
-    return Failed(OTHER, f"the answer broke off: {why}", code="stream_broken")
+    return Failed(OTHER, f"the answer was cut off: {why}", code="stream_broken")

@@ -29,8 +29,8 @@ def free_port(wanted: int | str, others: set[int]) -> int:
 
         by = process.holder(port)
         raise PrerequisiteError(
-            f"port {port} is taken" + (f" by {by}" if by else ""),
-            hint="stop what listens there, or set targets.local.port to another or to auto",
+            f"port {port} is in use" + (f" by {by}" if by else ""),
+            hint="stop the process that listens there, or set targets.local.port to another or to auto",
             where=f"{HOST}:{port}",
         )
     return port

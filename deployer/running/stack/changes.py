@@ -1,4 +1,4 @@
-"""What an engine would do, as priced changes: the plan's own pricing, run over the engine's preview. Pure."""
+"""What Pulumi would do, as priced changes: the plan's own pricing, run over Pulumi's preview. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Price = Callable[[Sequence[Resource]], Estimate]
 
 KNOWN_LATER = "<known after apply>"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What stands in the engine's events for a value that only the cloud can say (pulumi.runtime.rpc.UNKNOWN)."""
+"""What stands in Pulumi's events for a value that only the cloud can say (pulumi.runtime.rpc.UNKNOWN)."""
 ACTIONS: Mapping[str, Action] = {
     "create": "create",
     "update": "update",
@@ -24,7 +24,7 @@ ACTIONS: Mapping[str, Action] = {
     "create-replacement": "replace",
     "same": "same",
 }
-"""By the engine's name of a step; the steps that are not here (refresh, delete-replaced) are parts of others."""
+"""By Pulumi's name of a step; the steps that are not here (refresh, delete-replaced) are parts of others."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an engine, in plain data."""
+    """One step of Pulumi, in plain data."""
 
     op: str
     urn: str
@@ -88,7 +88,7 @@ class Step:
 
 
 class Collector:
-    """Takes an engine's events and keeps its steps."""
+    """Takes Pulumi's events and keeps its steps."""
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
@@ -126,7 +126,7 @@ class Drift:
 
 
 def step_of(metadata: Any) -> Step:
-    """Read a step's metadata as the engine sends it."""
+    """Read a step's metadata as Pulumi sends it."""
     return Step(
         op=getattr(metadata.op, "value", metadata.op),
         urn=metadata.urn,
@@ -151,7 +151,7 @@ def _resource(step: Step, inputs: Mapping[str, Any]) -> Resource:
 
 
 def plain(value: Any) -> Any:
-    """An engine's inputs as the pricing rules know them: unknowns named, a provider's own notes left out."""
+    """Pulumi's inputs as the pricing rules know them: unknowns named, a provider's own notes left out."""
     if isinstance(value, Mapping):
         return {k: plain(v) for k, v in value.items() if not str(k).startswith("__")}
     if isinstance(value, list):

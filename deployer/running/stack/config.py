@@ -96,7 +96,7 @@ def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:
         address = ip_address(httpx.get(asked, timeout=10).raise_for_status().text.strip())
     except (httpx.HTTPError, ValueError) as error:
         raise PrerequisiteError(
-            f"your public address, the only one that is to be let in, cannot be learnt: {error}",
+            f"cannot determine your public address, the only one to be let in: {error}",
             hint="set DEPLOYER_CALLER_CIDR=203.0.113.7/32, or targets.cloud-gpu.expose to a list of blocks",
             where=asked,
         ) from None
@@ -104,7 +104,7 @@ def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:
 
 
 def program_of(provider: Any, inputs: Mapping[str, Any], config: Config) -> Callable[[], None]:
-    """Return the provider's program with its inputs and configuration, as the engine calls it."""
+    """Return the provider's program with its inputs and configuration, as Pulumi calls it."""
 
     def program() -> None:
         from pulumi.runtime.config import set_all_config

@@ -45,7 +45,7 @@ def driver_of(order: Order) -> Driver:
     make = order.provider.driver
     if make is None:
         raise PrerequisiteError(
-            f"applying {order.provider.target} with {order.provider.name} is not part of this version",
+            f"applying {order.provider.target} with {order.provider.name} is not supported in this version",
             hint="'deployer plan' shows what it would cost",
         )
     made: Driver = make(order)
@@ -64,12 +64,12 @@ class Driver(Protocol):
         """See that everything is granted before anything is made; return what the program is told besides.
 
         Raises:
-            DeployerError: something is missing, with its mend.
+            DeployerError: something is missing, with its hint.
         """
         ...
 
     def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
-        """Decide, by the engine's state, what only a look at it can tell (the zone)."""
+        """Decide, by Pulumi's state, what only a look at it can tell (the zone)."""
         ...
 
     def is_healthy(self, record: Deployment) -> bool:
@@ -85,7 +85,7 @@ class Driver(Protocol):
         ...
 
     def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
-        """The record with what exists now and where it is; `bill` prices the engine's own state."""
+        """The record with what exists now and where it is; `bill` prices Pulumi's own state."""
         ...
 
     def verify(self, record: Deployment) -> None:

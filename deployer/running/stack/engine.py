@@ -129,8 +129,8 @@ def _command(binary: Path, say: Say) -> PulumiCommand:
         return Command(binary, say)
     except Exception as error:
         raise PrerequisiteError(
-            f"{binary} is no Pulumi that can be used: {error}",
-            hint="install a current one: https://www.pulumi.com/docs/install/",
+            f"{binary} is not a usable Pulumi CLI: {error}",
+            hint="install a current version: https://www.pulumi.com/docs/install/",
             where=str(binary),
         ) from error
 
@@ -194,7 +194,9 @@ class Command(PulumiCommand):
         try:
             return process.communicate()
         except BaseException:
-            self.say("interrupted: what is in the making is finished first (once more: give up)")
+            self.say(
+                "interrupted: finishing the operations in progress (interrupt again to give up)"
+            )
             process.send_signal(signal.SIGINT)
             try:
                 process.communicate()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StackManager(ABC):
-    """The part of `deployer.providers.api.Manager` that goes by the engine's state and by what is found without it."""
+    """The part of `deployer.providers.api.Manager` that goes by Pulumi's state and by what is found without it."""
 
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         self.provider, self.store, self.say = provider, Store(home), say
@@ -42,7 +42,7 @@ class StackManager(ABC):
         return [one.plain for one in self.things(deployment).found()]
 
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
-        """Remove it: what the engine's state knows, then whatever else is found."""
+        """Remove it: what Pulumi's state knows, then whatever else is found."""
         removed = self._destroyed(deployment)
         things = self.things(deployment)
         rest, self._left = things.remove(things.found(), self.say)
@@ -86,12 +86,12 @@ class StackManager(ABC):
         try:
             scene = self.scene(deployment)
         except PrerequisiteError as error:
-            self.say(f"{error.message}: going by what is found without it alone")
+            self.say(f"{error.message}: relying on a search of the provider alone")
             return []
         return self._by_engine(scene)
 
     def _by_engine(self, scene: Scene) -> list[Mapping[str, str]]:
-        """What the engine removed. Its failures are said: the search comes after it."""
+        """What Pulumi removed. Its failures are said: the search comes after it."""
         from deployer.core.errors import StaleError
         from deployer.running.stack import recovery
         from deployer.running.stack.progress import Progress
@@ -108,7 +108,7 @@ class StackManager(ABC):
         except (PrerequisiteError, StaleError):
             raise
         except DeployerError as error:
-            self.say(f"{error.message}: what is left is looked for without the engine")
+            self.say(f"{error.message}: searching for what is left without Pulumi")
         return list(progress.removed)
 
     def _forget_stack(self, deployment: str) -> None:
@@ -118,5 +118,5 @@ class StackManager(ABC):
         try:
             self.scene(deployment).engine.remove()
         except Exception as error:  # noqa: BLE001 - nothing is left that it could stand for
-            self.say(f"the engine keeps an empty stack: {error}")
+            self.say(f"Pulumi keeps an empty stack: {error}")
         shutil.rmtree(work, ignore_errors=True)

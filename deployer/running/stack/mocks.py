@@ -1,4 +1,4 @@
-"""Run a Pulumi program under Pulumi's own mocks and keep what it registers. Offline, without an engine.
+"""Run a Pulumi program under Pulumi's own mocks and keep what it registers. Offline, without the Pulumi CLI.
 
 What only the cloud can say (an address, an AMI's id) reads `KNOWN_LATER`; a reference to another resource
 reads `${name.id}` or `${name.arn}`; a secret reads `SECRET`. The program runs on a thread of its own: the
@@ -95,7 +95,7 @@ class _NoMocks(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    """Stands for the engine: it keeps what is registered, and knows nothing of the cloud."""
+    """Stands for Pulumi: it keeps what is registered, and knows nothing of the cloud."""
 
     def __init__(self) -> None:
         super().__init__(_NoMocks())

@@ -37,7 +37,7 @@ def resources_of(
     """
     if provider.resources is None:
         if provider.program is None:
-            raise RemoteError(f"provider {provider.name} does not say what it makes")
+            raise RemoteError(f"provider {provider.name} does not declare its resources")
         code = sources(provider.target, provider.name)
         return collected(provider.program.run, code, inputs, cache)
     return tuple(_resource(given) for given in provider.resources(inputs))

@@ -1,4 +1,4 @@
-"""Ask the engine, without changing anything, what `up` would do now: to what really exists, not to what was left."""
+"""Ask Pulumi, without changing anything, what `up` would do now: to what really exists, not to what was left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
 
     Raises:
         PrerequisiteError: engine, credentials, permission or network are missing.
-        RemoteError: the engine failed.
+        RemoteError: Pulumi failed.
     """
     from deployer.running.stack.changes import Collector
     from deployer.running.stack.progress import Progress

@@ -13,14 +13,14 @@ DOING = {
     "create": "making",
     "update": "changing",
     "delete": "removing",
-    "create-replacement": "making anew",
+    "create-replacement": "recreating",
     "delete-replaced": "removing the old",
 }
 DONE = {
     "create": "made",
     "update": "changed",
     "delete": "removed",
-    "create-replacement": "made anew",
+    "create-replacement": "recreated",
     "delete-replaced": "removed the old",
 }
 SLOW = ("cloudcontrol/resource:", "dynamic/deployer:")

@@ -1,4 +1,4 @@
-"""The engine's own program, `pulumi`: found on this machine, or installed at the version of its SDK."""
+"""The Pulumi CLI, `pulumi`: found on this machine, or installed at the version of its SDK."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def find(
     here = here_already(environ)
     if here is not None:
         return here
-    say(f"Pulumi's engine is not here: installing {pinned()} into {_versions()} (about 150 MB) ...")
+    say(f"the Pulumi CLI is missing: installing {pinned()} into {_versions()} (about 150 MB) ...")
     try:
         return (install or _install)()
     except Exception as error:
         raise PrerequisiteError(
-            f"the Pulumi engine is missing, and installing it failed: {_last_line(error)}",
+            f"the Pulumi CLI is missing, and installing it failed: {_last_line(error)}",
             hint="install it yourself (https://www.pulumi.com/docs/install/) so that 'pulumi version' "
             "answers, or put its folder on PATH",
         ) from error

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from deployer.running.stack.engine import Engine
 
 ENDS_S = 180.0
-"""The longest that an engine left behind may take to finish what it was making."""
+"""The longest that a Pulumi process left behind may take to finish what it was making."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
 
 
 def _take_turn(at: Scene) -> None:
-    """Renew a state that others share, which the engine does only where nobody is at work.
+    """Renew a state that others share, which Pulumi does only where nobody is at work.
 
     What they are making now has their tag, is not in the state yet, and would be taken for left over. A lock
     of a process of this machine that has died is removed.
@@ -98,7 +98,7 @@ def _take_turn(at: Scene) -> None:
 
 
 def unlock(at: Scene) -> None:
-    """Remove the lock of a run that has died; end an engine that outlived its deployer.
+    """Remove the lock of a run that has died; end the Pulumi process that outlived its deployer.
 
     Raises:
         StaleError: its holder lives.
@@ -123,7 +123,7 @@ def _cancel(at: Scene, lock: Lock) -> None:
 
 
 def locks(folder: Path | None) -> Iterator[Lock]:
-    """Read the engine's lock files."""
+    """Read Pulumi's lock files."""
     for file in sorted(folder.glob("*.json")) if folder else ():
         with suppress(OSError, ValueError, KeyError):
             told = json.loads(file.read_text())
@@ -132,19 +132,19 @@ def locks(folder: Path | None) -> Iterator[Lock]:
 
 
 def _end_left_behind(at: Scene) -> None:
-    """Let an engine whose deployer was killed finish what it is making, then go on."""
+    """Let a Pulumi process whose deployer was killed finish what it is making, then go on."""
     pid = _left_behind(at.work / PID_FILE)
     if pid is None:
         return
-    at.say(f"the engine of an interrupted run still works (pid {pid}): waiting for its end")
+    at.say(f"Pulumi from an interrupted run is still at work (pid {pid}): waiting for it to end")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)  # it finishes what is in the making, and writes it down
     until = time.monotonic() + ENDS_S
     while is_alive(pid):
         if time.monotonic() > until:
             raise StaleError(
-                f"the engine of an interrupted run does not end (pid {pid})",
-                hint=f"kill {pid}, then run the same command again",
+                f"Pulumi from an interrupted run does not end (pid {pid})",
+                hint=f"run 'kill {pid}', then the same command again",
             )
         time.sleep(0.2)
 
@@ -185,22 +185,22 @@ def _somebody_elses(name: str, found: Sequence[Found]) -> StaleError:
         (f.tags["deployer:owner"] for f in found if "deployer:owner" in f.tags), "somebody"
     )
     return StaleError(
-        f"{name} exists already in {found[0].region} ({len(found)} things, made by {owner}), "
-        "and this machine has no state of it",
-        hint=f"work where its state is, give the spec another name, or remove it: 'deployer down {name}'",
+        f"{name} already exists in {found[0].region} ({len(found)} resources, created by {owner}), "
+        "and this machine has no state for it",
+        hint=f"work on the machine that has its state, give the spec another name, or remove it: 'deployer down {name}'",
     )
 
 
 def _remove(at: Scene, lost: Sequence[Found]) -> None:
     if not lost:
         return
-    at.say("left over from an interrupted run, and removed now:")
+    at.say("removing what an interrupted run left behind:")
     for one in lost:
         at.say(f"  {one.type} {one.id}{worth(one, at.price)}")
     _, left = at.things.remove(lost, at.say)
     if left:
         raise RemoteError(
-            f"{left[0].found.type} {left[0].found.id} is left over and cannot be removed: {left[0].why}",
+            f"{left[0].found.type} {left[0].found.id} is left over from an interrupted run and cannot be removed: {left[0].why}",
             hint="remove it by hand, then run the same command again",
         )
 

@@ -1,7 +1,7 @@
-"""Where an engine keeps its state, and what opens the secrets in it.
+"""Where Pulumi keeps its state, and what opens the secrets in it.
 
     <home>/pulumi/state          the state of every stack (the default: plain files of the user's own)
-    <home>/pulumi/work/<name>    the engine's settings of one stack
+    <home>/pulumi/work/<name>    Pulumi's settings of one stack
     <home>/pulumi/passphrase     what the secrets in the state are encrypted with, where there is no keyring
 
 The state lies elsewhere when the spec says so (`targets.cloud-gpu.state`) or else the environment:
@@ -29,7 +29,7 @@ SERVICE = "deployer-pulumi"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the engine is started with for one deployment; the stack is called as the deployment is."""
+    """What Pulumi is started with for one deployment; the stack is called as the deployment is."""
 
     stack: str
     backend: str
@@ -38,7 +38,7 @@ class Settings:
 
     @property
     def locks(self) -> Path | None:
-        """Where the engine keeps its locks, when the state lies in files of this machine."""
+        """Where Pulumi keeps its locks, when the state lies in files of this machine."""
         if not self.backend.startswith("file://"):
             return None
         root = Path(self.backend.removeprefix("file://")) / ".pulumi" / "locks"

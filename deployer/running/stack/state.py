@@ -1,4 +1,4 @@
-"""What an engine's state tells: what the stack exports, and which zone it is in. Pure."""
+"""What Pulumi's state tells: what the stack exports, and which zone it is in. Pure."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def against(before: Mapping[str, Decimal], found: PriceList) -> News:
     """Set a listing that has machines alone against the prices in use."""
     missing = sorted(name for name in before if name not in found.instances)
     changes = [*_changes(before, found.instances)]
-    none = () if found.instances else ("it prices no machine with a GPU",)
+    none = () if found.instances else ("it has no price of a machine with a GPU",)
     doubts = tuple(_doubts(changes, missing, len(before)))
     return News(found.instances, {}, changes, missing, doubts, none)
 
@@ -84,7 +84,7 @@ def _faults(
     instances: Mapping[str, Row], components: Mapping[str, Row], wanted: Mapping[str, str | None]
 ) -> Iterator[str]:
     if not instances:
-        yield "it prices no machine with a GPU"
+        yield "it has no price of a machine with a GPU"
     for name, usage in wanted.items():
         if usage is not None and name not in components:
             yield f"it has no row for {name} ({usage})"

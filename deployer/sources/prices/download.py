@@ -47,7 +47,7 @@ def stream(by: httpx.Client, url: str, label: str, progress: Progress) -> Iterat
     try:
         with by.stream("GET", url) as answer:
             if answer.status_code in GONE:
-                raise NotThereError(f"there is no {url} ({answer.status_code})", where=url)
+                raise NotThereError(f"{url} was not found ({answer.status_code})", where=url)
             answer.raise_for_status()
             size = answer.headers.get("content-length", "")
             with progress(label, int(size) if size.isdigit() else None) as advance:
@@ -70,14 +70,14 @@ def _as_ours(error: Exception, url: str) -> DeployerError:
     said = str(error) or type(error).__name__
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return UsageError(
-            f"{url} is no address: {said}", hint="set DEPLOYER_PRICES_URL to http(s)://host"
+            f"{url} is not a valid URL: {said}", hint="set DEPLOYER_PRICES_URL to http(s)://host"
         )
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return PrerequisiteError(
             f"{url} cannot be reached: {said}",
-            hint="check the network; the prices that are there stay, and plans work without it",
+            hint="check the network; the existing prices are kept, and plans work offline",
             where=url,
         )
     if isinstance(error, httpx.HTTPStatusError):
         return RemoteError(f"{url} answers {error.response.status_code}", where=url)
-    return RemoteError(f"the price list is truncated, it broke off: {said}", where=url)
+    return RemoteError(f"the price list is truncated, its download was cut off: {said}", where=url)

@@ -75,8 +75,8 @@ class MachineDriver:
     def _servable(self) -> None:
         if not self.order.plan.inputs.get("user_data", "unknown"):
             raise UsageError(
-                f"{self.order.name} cannot be served on a rented machine: the plan's notes say why",
-                hint="the model's files must be had from there: model.source hf:<repo> or s3://<bucket>/<prefix>",
+                f"{self.order.name} cannot be served on a rented machine: see the plan's notes",
+                hint="the machine must reach the model's files: set model.source to hf:<repo> or s3://<bucket>/<prefix>",
             )
 
     def _needed(self) -> aws_preflight.Needed:
@@ -134,7 +134,7 @@ class MachineDriver:
         if not resting:
             return
         ids = [one.id for one in resting]
-        self.order.say(f"starting {', '.join(ids)}, which rests")
+        self.order.say(f"starting {', '.join(ids)}, which is stopped")
         client = self.clients("ec2")
         with understood("start an instance"):
             client.get_waiter("instance_stopped").wait(InstanceIds=ids)

@@ -61,7 +61,7 @@ class Awaited:
 
     def _anew(self, machine: str) -> None:
         """Start a machine again whose boot failed before: what was missing may be there now."""
-        self.say(f"the last boot of {machine} failed: starting it again")
+        self.say(f"the last boot of {machine} failed: restarting it")
         with understood("restart an instance"):
             self.manager.clients(self.name)("ec2").reboot_instances(InstanceIds=[machine])
 
@@ -69,10 +69,10 @@ class Awaited:
         if not self.manager.alive(self.name):
             raise RemoteError(
                 "the machine ended before it answered",
-                hint=f"'deployer logs {self.name}' has its last words; 'deployer up' makes another",
+                hint=f"'deployer logs {self.name}' shows its last output; 'deployer up' creates another",
             )
         if time.monotonic() > until:
             raise RemoteError(
-                f"it did not answer within {self.limit_s or READY_S:.0f} s; it still runs and is paid for",
-                hint=f"'deployer logs {self.name}' tells why; 'deployer down {self.name}' removes it",
+                f"it did not answer within {self.limit_s or READY_S:.0f} s; it is still running and billed",
+                hint=f"'deployer logs {self.name}' shows why; 'deployer down {self.name}' removes it",
             )

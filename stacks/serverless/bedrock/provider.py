@@ -112,11 +112,11 @@ def warnings(inputs: Mapping[str, Any], offer: Any) -> Iterator[str]:  # noqa: A
     """What should be known before it is applied."""
     low, high = inputs["units"]
     if low != high:
-        yield f"AWS says how many custom model units it takes only after the import: {low} to {high} are likely"
-    yield "one copy is planned and priced: Bedrock adds copies by itself when more is asked than one can answer"
+        yield f"AWS states how many custom model units it takes only after the import: {low} to {high} are likely"
+    yield "one copy is planned and priced: Bedrock adds copies by itself when one cannot keep up"
     if "repository" in inputs["weights"]:
         yield "the weights go through this machine: from the hub to its cache, then to the bucket in your account"
-    yield "it has no OpenAI route of its own: 'deployer proxy' gives it one"
+    yield "it has no OpenAI route: 'deployer proxy' adds one"
 
 
 def _run(inputs: Inputs) -> None:

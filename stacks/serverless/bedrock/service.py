@@ -98,6 +98,6 @@ def weights_are_there(clients: Clients, plan: Plan) -> None:
             found = 0
     if not found:
         raise PrerequisiteError(
-            f"nothing lies at s3://{weights['bucket']}/{weights['prefix']}",
+            f"there is nothing at s3://{weights['bucket']}/{weights['prefix']}",
             hint="model.source must name the folder that holds config.json and the .safetensors files",
         )

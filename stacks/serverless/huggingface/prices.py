@@ -108,8 +108,8 @@ def read(text: bytes, version: str, where: str) -> Listing:
                 found.instances[name] = Row(price, f"{name} in {place}")
     except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
         raise RemoteError(
-            f"Hugging Face's listing has another form than is known: {type(error).__name__}: {error}",
-            hint="the old prices stay; a newer deployer may know it",
+            f"Hugging Face's listing has an unknown format: {type(error).__name__}: {error}",
+            hint="the old prices are kept; a newer deployer may support it",
             where=where,
         ) from None
     return found
@@ -129,7 +129,7 @@ def _priced(listing: Mapping[str, Any]) -> Iterator[tuple[str, Decimal, str]]:
 def _amount(said: Any) -> Decimal:
     price = Decimal(str(said))
     if not price.is_finite() or price <= 0:
-        raise ValueError(f"{said!r} is no price")
+        raise ValueError(f"{said!r} is not a valid price")
     return price.quantize(Decimal("0.0001")).normalize()
 
 
@@ -146,11 +146,11 @@ def _believe(news: checks.News, asked: Asked) -> None:
     why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
     if not why:
         return
-    mend = "look at huggingface.co/docs/inference-endpoints/support/pricing; if it is right"
+    check = "check huggingface.co/docs/inference-endpoints/support/pricing; if it is right"
     again = "deployer prices refresh --provider huggingface --accept-changes"
     raise RemoteError(
-        f"the old prices stay, for the new listing cannot be believed: {'; '.join(why)}",
-        hint=None if news.faults else f"{mend}: {again}",
+        f"the old prices are kept, because the new listing is implausible: {'; '.join(why)}",
+        hint=None if news.faults else f"{check}: {again}",
         where=asked.base,
     )
 

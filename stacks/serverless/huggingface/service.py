@@ -48,7 +48,7 @@ def api() -> Any:
 
 @contextmanager
 def understood(what: str) -> Iterator[None]:
-    """Turn what the library raises while it does `what` into an error with a mend.
+    """Turn what the library raises while it does `what` into an error with a hint.
 
     Raises:
         PrerequisiteError: token, permission or network are missing.
@@ -63,7 +63,7 @@ def understood(what: str) -> Iterator[None]:
     try:
         yield
     except errors.LocalTokenNotFoundError as error:
-        raise PrerequisiteError("there is no Hugging Face token", hint=TOKEN) from error
+        raise PrerequisiteError("no Hugging Face token is set", hint=TOKEN) from error
     except errors.HfHubHTTPError as error:
         raise refused(what, error.response.status_code, str(error).splitlines()[0]) from error
     except (httpx.HTTPError, unsent) as error:
@@ -79,7 +79,7 @@ def refused(what: str, status: int, said: str) -> DeployerError:
         return PrerequisiteError("Hugging Face does not accept the token", hint=TOKEN)
     if status == 402:
         return PolicyError(
-            f"Hugging Face wants to be paid to {what}",
+            f"Hugging Face requires payment to {what}",
             hint="add a payment method: huggingface.co/settings/billing",
         )
     if status == 403:
@@ -152,7 +152,7 @@ class Hub:
         from huggingface_hub import get_token
 
         if get_token() is None:
-            raise PrerequisiteError("there is no Hugging Face token", hint=TOKEN)
+            raise PrerequisiteError("no Hugging Face token is set", hint=TOKEN)
         with understood("say who you are"):
             owner = str(api().whoami()["name"])
         listed()
@@ -191,7 +191,7 @@ class Hub:
         """See `Service`."""
         for one in self.things(deployment).found():
             if one.details["status"]["state"] == "paused":
-                say(f"resuming {one.id}, which was paused")
+                say(f"resuming {one.id}, which is paused")
                 with understood(f"resume {one.id}"):
                     api().resume_inference_endpoint(one.id)
 

@@ -54,7 +54,7 @@ def idle_minutes(after_s: float) -> float:
 def refuses(want: Any, prices: Any) -> Iterator[str]:
     """Why it cannot be served there."""
     if want.region and not list(prices.offers(NAME, want.region)):
-        yield f"no SageMaker price is known in {want.region}"
+        yield f"SageMaker has no known price in {want.region}"
     if want.adapter:
         yield "adapters are not served there in this version: merge it into the model"
 
@@ -111,8 +111,8 @@ def warnings(inputs: Mapping[str, Any], offer: Any) -> Iterator[str]:
     )
     yield "the quota '<instance type> for endpoint usage' of SageMaker must allow the instance: it is 0 in new accounts"
     if "repository" in inputs["weights"]:
-        yield "the container reads the model hub without a token: a gated model must lie in a bucket (s3://...)"
-    yield "it has no OpenAI route of its own: 'deployer proxy' gives it one, and holds a call until it has woken"
+        yield "the container reads the model hub without a token: a gated model must be in a bucket (s3://...)"
+    yield "it has no OpenAI route: 'deployer proxy' adds one, and holds a call until the endpoint is awake"
 
 
 def _run(inputs: Inputs) -> None:

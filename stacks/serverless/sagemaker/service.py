@@ -37,7 +37,7 @@ class SageMaker:
         if given is not None and given[0] < most:
             raise PolicyError(
                 f"your account may run {given[0]} {kind} for endpoints in {self.clients.region}, "
-                f"and this asks for {most}",
+                f"and this needs {most}",
                 hint=quota.raised(self.clients.region, "sagemaker", given[1], most),
             )
         weights_are_there(self.clients, plan)

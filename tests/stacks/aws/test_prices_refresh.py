@@ -75,7 +75,7 @@ def test_other_regions_keep_the_bundled_prices(tmp_path):
 def test_a_connection_that_breaks_off_leaves_the_old_prices(tmp_path):
     with lists.served(lists.files(), cut_off=20_000) as base, pytest.raises(RemoteError) as refused:
         prices.refresh("us-east-1", asked(tmp_path, base))
-    assert "truncated, it broke off" in refused.value.message
+    assert "truncated, its download was cut off" in refused.value.message
     assert not list(tmp_path.iterdir())
 
 

@@ -66,7 +66,7 @@ BAD: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
     ),
     "no machines": (
         lambda: lists.files(lambda row: None if "Instance Type" in row else row),
-        "no machine with a GPU",
+        "no price of a machine with a GPU",
     ),
     "a price of zero": (
         lambda: lists.files(only("g6.xlarge", PricePerUnit="0.0000000000")),

@@ -324,7 +324,7 @@ def test_untyped_predict_takes_and_gives_any_json(serve):
         ("def load(): ...", "no predict"),
         ("def load(): ...\ndef predict(r): ...", "must take 2 arguments"),
         ("def load(): ...\nasync def predict(m, r): ...", "not 'async def'"),
-        ("load = 1\ndef predict(m, r): ...", "no function"),
+        ("load = 1\ndef predict(m, r): ...", "is not a function"),
     ],
 )
 def test_a_handler_that_lacks_something_is_refused_in_words(tmp_path, text, words):

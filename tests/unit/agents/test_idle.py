@@ -38,9 +38,9 @@ def seen(used: float | None = None, read: float | None = 0, **more: object) -> O
 TABLE = {
     "used a minute ago": (seen(1), STOP, "keep", "idle for 60 s, of 30 min allowed"),
     "a second before the limit": (seen(30 - 1 / 60), STOP, "keep", "of 30 min allowed"),
-    "at the limit": (seen(30), STOP, "stop", "idle for 30 min: 30 min are allowed"),
+    "at the limit": (seen(30), STOP, "stop", "idle for 30 min, longer than the 30 min allowed"),
     "long idle, to be destroyed": (seen(200), DESTROY, "destroy", "idle for 3.3 h"),
-    "long idle, but the policy has no limit": (seen(200), NONE, "keep", "lets it run"),
+    "long idle, but the policy has no limit": (seen(200), NONE, "keep", "never stops it"),
     "never used since it started": (seen(None), STOP, "stop", "idle for 5.0 h"),
     "never used, but just started": (
         seen(None, started_at=at(2)),
@@ -87,7 +87,12 @@ TABLE = {
         "keep",
         "of 60 min allowed",
     ),
-    "estimated": (seen(40, estimated=True), STOP, "stop", "(estimated) idle for 40 min"),
+    "estimated": (
+        seen(40, estimated=True),
+        STOP,
+        "stop",
+        "idle (estimated from network and CPU) for 40 min",
+    ),
     "expired while idle": (seen(1), EXPIRED, "destroy", "expired 60 min ago"),
     "expired while a request runs": (seen(0, running=3), EXPIRED, "destroy", "expired"),
     "expired while stopped": (seen(1, state="stopped"), EXPIRED, "destroy", "expired"),
@@ -100,8 +105,8 @@ TABLE = {
     "not yet expired": (seen(1), EXPIRES, "keep", "idle for"),
     "stopped already": (seen(200, state="stopped"), STOP, "keep", "only its disk"),
     "on its way to a stop": (seen(200, state="stopping"), DESTROY, "keep", "only its disk"),
-    "gone already": (seen(200, state="terminated"), EXPIRED, "keep", "gone already"),
-    "going": (seen(200, state="shutting-down"), STOP, "keep", "gone already"),
+    "gone already": (seen(200, state="terminated"), EXPIRED, "keep", "already gone"),
+    "going": (seen(200, state="shutting-down"), STOP, "keep", "already gone"),
     "a clock that went back": (seen(-90, -90), STOP, "keep", "idle for 0 s"),
     "a start in the future": (
         seen(None, None, started_at=at(-90)),

@@ -94,7 +94,7 @@ def test_an_engine_that_is_killed_after_it_was_healthy_is_started_again(run):
     until(lambda: process.report(run.folder)["restarts"] == 1 and len(run.pids()) == 2)
     assert run.pids()[0] == watcher
     assert run.pids()[1] != engine
-    assert "SIGKILL; it is started again in 1 s" in run.log()
+    assert "SIGKILL; restarting in 1 s" in run.log()
 
 
 def test_what_was_recorded_as_ready_counts_as_healthy(run):

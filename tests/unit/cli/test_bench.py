@@ -130,7 +130,7 @@ def test_a_table_names_the_errors_and_says_how_tokens_were_counted(capsys, fake)
     code, out, err = run(capsys, *asked)
     assert code == 0
     assert "1x http 429" in out
-    assert "counted by pieces" in out
+    assert "counted by streamed chunks" in out
     assert "1 client: 1 requests" in err
 
 
@@ -145,13 +145,13 @@ def test_a_step_without_any_answer_exits_1_after_showing_it(capsys, fake):
 def test_nothing_listening_exits_1_with_a_mend(capsys, home):
     code, _, err = run(capsys, "bench", "--url", "http://127.0.0.1:1/v1", "--model", "m")
     assert code == 1
-    assert "mend:" in err
+    assert "hint:" in err
 
 
 def test_a_wrong_key_exits_1_and_is_not_shown(capsys, fake, monkeypatch):
     monkeypatch.setenv("FAKE_KEY", "sk-wrong-77")
     document = bench(capsys, fake, "--model", "fake", *LONG, code=1)
-    assert "refuses the key" in document["error"]["message"]
+    assert "rejects the key" in document["error"]["message"]
     assert "sk-wrong-77" not in json.dumps(document)
 
 

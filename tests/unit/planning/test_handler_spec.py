@@ -64,7 +64,7 @@ def test_where_no_provider_runs_it_that_is_said(plan, target):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("serve: {engine: vllm, handler: {route: chat}}", "runs no handler"),
+        ("serve: {engine: vllm, handler: {route: chat}}", "does not run handlers"),
         ("serve: {engine: fastapi, handler: {route: other}}", "'chat' or 'predict'"),
         ("serve: {engine: fastapi, handler: {timeout: 5}}", "timeout"),
         ("serve: {engine: fastapi, handler: {max_request_mb: 0}}", "max_request_mb"),

@@ -147,7 +147,7 @@ def test_an_older_answer_is_used_and_named_where_the_hub_is_not_reached(
     assert found.info is not None
     assert first.info is not None
     (note,) = set(found.info.notes) - set(first.info.notes)
-    assert note.endswith(f"what the model hub said at {NOW} is used")
+    assert note.endswith(f"using the model hub's answer of {NOW}")
     assert ("HF_HUB_OFFLINE" in note) == offline
 
 
@@ -181,7 +181,7 @@ def test_a_model_without_safetensors_has_unknown_weights(hub, tmp_path):
 @pytest.mark.parametrize(
     ("refuse", "says"),
     [
-        ((404, "RepoNotFound"), "a/b is not at the model hub, or is private"),
+        ((404, "RepoNotFound"), "a/b is not on the model hub, or is private"),
         ((404, "RevisionNotFound"), "a/b has no such revision"),
         ((403, "GatedRepo"), "a/b is gated: accept its terms"),
         ((400, ""), "cannot be reached"),

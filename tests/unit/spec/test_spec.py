@@ -95,7 +95,7 @@ WRONG = [
     ("name: no\nmodel: {source: hf:a/b}\n", (1, 1), "quotes", None),
     ("name: bot\nmodel: {source: Qwen3}\n", (2, 9), "hf:<repo>", None),
     ("name: bot\n", (1, 1), "'model' is missing", None),
-    ("name: bot\nname: pot\nmodel: {source: hf:a/b}\n", (2, 1), "stands twice", None),
+    ("name: bot\nname: pot\nmodel: {source: hf:a/b}\n", (2, 1), "duplicate key", None),
     (TWO_LINES + "serve: {engine: vlm}\n", (3, 9), "vllm", None),
     (TWO_LINES + "serve: [1]\n", (3, 1), "keys of its own", None),
     (TWO_LINES + "serve: {concurrency: 1000000001}\n", (3, 9), "less than or equal", None),
@@ -149,7 +149,7 @@ def test_what_cannot_be_together_is_refused(tmp_path, text, says):
 def test_several_mistakes_are_named_at_once_in_the_order_of_the_file(tmp_path):
     error = refusal(tmp_path, "name: Bot\nmodel: {sauce: hf:a/b}\nserve: {concurrency: 0}\n")
     lines = error.message.splitlines()
-    assert lines[0].startswith("3 mistakes")
+    assert lines[0].startswith("3 errors")
     assert [line.split(":")[1] for line in lines[1:]] == ["1", "2", "3"]
 
 

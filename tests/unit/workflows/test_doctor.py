@@ -21,7 +21,7 @@ from tests.unit.cli.test_render import order
 
 PLAIN = Daemon({"ServerVersion": "28.0", "Runtimes": {"runc": {}}})
 NVIDIA = Daemon({"ServerVersion": "28.0", "Runtimes": {"runc": {}, "nvidia": {}}})
-DEAD = Daemon({}, unreachable("there is no socket of it"))
+DEAD = Daemon({}, unreachable("no socket was found"))
 
 
 def plan(**given: Any) -> Plan:

@@ -10,7 +10,7 @@ from tests.kits.documents import read
 
 def test_every_provider_has_a_row_and_every_part_is_there_or_explained(capsys):
     assert main(["doctor", "--providers", "--json"]) == 0
-    rows = read(capsys.readouterr().out)["providers"]
+    rows = read("doctor", capsys.readouterr().out)["providers"]
     assert {(row["target"], row["provider"]) for row in rows} == set(registry.every_provider())
     for row in rows:
         matter = {

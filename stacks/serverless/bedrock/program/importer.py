@@ -139,7 +139,7 @@ def _going_on(bedrock: Any, props: Mapping[str, Any]) -> str | None:
     for job in listed["modelImportJobSummaries"]:
         same = job.get("importedModelName") == props["deployment"]
         if same and job["status"] == "InProgress":
-            _say(f"bedrock: {job['jobName']} is going on already")
+            _say(f"bedrock: {job['jobName']} is already in progress")
             return str(job["jobArn"])
     return None
 

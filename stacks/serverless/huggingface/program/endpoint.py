@@ -123,7 +123,7 @@ class Provider(ResourceProvider):
             raise
 
     def _try(self, call: Callable[[], Any]) -> Any:
-        """Make a call; throttling is waited out, what the user can mend is said."""
+        """Make a call; throttling is waited out, what the user can fix is said."""
         from huggingface_hub.errors import HfHubHTTPError
 
         for attempt in range(1, MOST_TRIES + 1):
@@ -143,7 +143,7 @@ class Provider(ResourceProvider):
         name, waited = made.name, 0.0
         while made.status not in AWAKE:
             if made.status in BROKEN:
-                said = (made.raw.get("status") or {}).get("message") or "it gives no reason"
+                said = (made.raw.get("status") or {}).get("message") or "no reason was given"
                 raise EndpointError(f"the endpoint {made.name} failed: {said}")
             if waited >= LIMIT_S:
                 raise EndpointError(f"the endpoint {made.name} did not run within {LIMIT_S:.0f} s")

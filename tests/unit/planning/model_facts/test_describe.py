@@ -85,7 +85,7 @@ def test_a_split_gguf_model_is_the_sum_of_its_parts(tiny_gguf, tmp_path):
     assert one.weights_bytes is not None
     assert whole.weights_bytes == 2 * one.weights_bytes
     (tmp_path / "m-00002-of-00002.gguf").unlink()
-    with pytest.raises(UsageError, match=r"m-00002-of-00002\.gguf is not there"):
+    with pytest.raises(UsageError, match=r"m-00002-of-00002\.gguf is missing"):
         ask("./m-00001-of-00002.gguf", tmp_path)
 
 
@@ -110,7 +110,7 @@ def test_figures_of_the_spec_only_fill_what_is_unknown():
     info = ask("hf:a/b", catalog={"a/b": known}.get, given={"layers": 9, "params": 70})
     assert (info.layers, info.params_total) == (3, 70)
     assert info.origins == {"layers": "the catalog", "params_total": "spec: model.facts"}
-    assert info.notes == ("model.facts: layers not used, known from elsewhere",)
+    assert info.notes == ("model.facts: layers ignored, already known from other sources",)
 
 
 def test_s3_is_not_read_and_its_facts_are_those_of_the_spec():
@@ -145,14 +145,14 @@ def test_a_missing_path_is_named(source, tmp_path):
     with pytest.raises(UsageError) as refused:
         ask(source, tmp_path)
     assert refused.value.where == str(tmp_path / source)
-    assert "is not there" in refused.value.message
+    assert "does not exist" in refused.value.message
 
 
 def test_a_missing_model_with_a_generator_beside_it_says_to_run_it(tmp_path):
     (tmp_path / "generate.py").touch()
     with pytest.raises(UsageError) as refused:
         ask("./tiny.gguf", tmp_path)
-    assert refused.value.hint == f"make it: python {tmp_path / 'generate.py'}"
+    assert refused.value.hint == f"create it: python {tmp_path / 'generate.py'}"
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):

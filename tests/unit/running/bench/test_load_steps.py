@@ -142,7 +142,7 @@ def test_nothing_listening_is_said_with_a_mend():
 def test_a_wrong_key_is_said_and_not_shown():
     with pytest.raises(RemoteError) as caught:
         measured(Behaviour(), key="sk-wrong-1234")
-    assert "refuses the key" in caught.value.message
+    assert "rejects the key" in caught.value.message
     assert "sk-wrong-1234" not in caught.value.message
     assert "--key-env" in (caught.value.hint or "")
 
@@ -151,7 +151,7 @@ def test_a_wrong_key_is_said_and_not_shown():
 def test_a_redirect_is_not_followed_so_the_key_stays_here(status):
     with serving(Behaviour()) as other:
         away = Behaviour(statuses=[status] * 9, location=f"{other.url}/chat/completions")
-        with pytest.raises(RemoteError, match="sends elsewhere"):
+        with pytest.raises(RemoteError, match="redirects elsewhere"):
             measured(away)
         assert other.asked == []
 

@@ -394,7 +394,7 @@ def test_the_proxy_names_a_port_that_is_taken(double, home, capsys):
         taken.listen()
         port = str(taken.getsockname()[1])
         assert main(["proxy", "mine-serverless", "--port", port]) == 6
-    assert f"port {port} is taken" in capsys.readouterr().err
+    assert f"cannot listen on port {port}" in capsys.readouterr().err
 
 
 def test_without_aws_credentials_the_proxy_says_what_to_do(

@@ -160,7 +160,7 @@ def test_the_lock_of_a_dead_process_of_this_machine_is_removed_from_a_shared_sta
 def test_an_engine_that_outlived_its_deployer_is_told_to_end_and_waited_for(scene, living):
     process.note_process(scene.work, living.pid)
     recovery.tidy(scene.at, ours=True)
-    assert "still works" in scene.said[0]
+    assert "still at work" in scene.said[0]
     assert living.wait(timeout=60) == 0
 
 
@@ -191,7 +191,7 @@ def test_what_is_left_over_and_cannot_be_removed_stops_it(scene, account):
 
 def test_without_a_record_and_a_state_what_is_found_is_somebody_elses(scene, account):
     account.add("i-theirs")
-    with pytest.raises(StaleError, match="made by ada"):
+    with pytest.raises(StaleError, match="created by ada"):
         recovery.tidy(scene.at, ours=False)
     assert [one.id for one in account.things] == ["i-theirs"]
 
