@@ -104,8 +104,7 @@ def _source(name: str | None) -> PriceSource:
     """
     from deployer.providers import registry
 
-    found = [registry.provider(*one) for one in registry.every_provider()]
-    sources = {one.name: one.prices for one in found if one.prices is not None}
+    sources = registry.with_prices()
     make = sources.get(name or next(iter(sources), ""))
     if make is None:
         raise UsageError(

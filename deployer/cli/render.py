@@ -62,11 +62,9 @@ class _Rendered:
 def _rendered(plan: Plan, where: Provider) -> _Rendered:
     if where.files is not None:
         files, names = where.files(plan.resources)
-        return _Rendered(
-            files, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
-        )
+        return _Rendered(files, tuple(names), COMPOSE if "compose.yaml" in files else README)
     if where.program is not None:
-        return _Rendered(_project(plan, where), (), "less README.md")
+        return _Rendered(_project(plan, where), (), README)
     raise PrerequisiteError(
         f"rendering {plan.target} with {plan.provider} is not part of this version",
         hint="set targets.local.provider: docker",

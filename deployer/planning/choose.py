@@ -15,7 +15,7 @@ from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine
+from deployer.engines import Engine, engine
 from deployer.planning.measured import (
     Measurement,
     Served,
@@ -144,12 +144,14 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
     load = question.load
 
     @cache
-    def sized(served: Engine, form: str, hardware: Hardware) -> Sizing:
+    def sized(name: str, form: str, hardware: Hardware, own: int | None) -> Sizing:
+        served = engine(name) if own is None else engine_by(places[own].provider, name)
         return size(question.info, served, form, hardware, load)
 
     found: list[Candidate] = []
     refused: list[str] = []
-    for place in places:
+    for number, place in enumerate(places):
+        own = number if place.provider.engine else None  # one that it brings itself
         ways: dict[Gpu | None, tuple[tuple[str, str] | str, ...]] = {}
         for offer in place.offers:
             gpu = question.catalog.gpu(offer.gpu) if offer.gpu else None
@@ -160,7 +162,7 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
                 if isinstance(way, str):
                     refused.append(way)
                 elif not place.reasons:
-                    sizing = _as_measured(question, sized(*way, hardware), offer)
+                    sizing = _as_measured(question, sized(*way, hardware, own), offer)
                     found.append(Candidate(place.provider, offer, gpu, sizing, place.hours))
     budget = question.spec.policy.budget
     ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))

@@ -1,6 +1,7 @@
 """How providers are found: by looking into `stacks/` and the folders of `DEPLOYER_STACKS`. Nothing else names one.
 
 stacks/<target>/<name>/provider.py     holds PROVIDER (`deployer.providers.api.Provider`)
+stacks/<target>/<name>/catalog/        what it sells and for how much (`deployer.planning.catalog.tables`), if it has any
 stacks/<target>/<name>.py              a module of version 0.1: the same parts as attributes of the module
 Here too is which engines one runs: those that it names, those that it can start (`RUNS`), and one that it brings itself.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from zlib import crc32
 
 from deployer import engines
@@ -54,6 +56,11 @@ def every_provider() -> Iterator[tuple[str, str]]:
             yield target, name
 
 
+def data_files(name: str) -> Mapping[str, Path]:
+    """The files `stacks/<target>/<provider>/catalog/<name>` of all providers, by provider."""
+    return _data_files(name, folders())
+
+
 def provider(target: str, name: str) -> Provider:
     """Import one provider.
 
@@ -74,6 +81,12 @@ def clouds() -> tuple[Cloud, ...]:
     """The clouds of all providers that can be found, each once."""
     found = (provider(*one).cloud for one in every_provider())
     return tuple(make() for make in dict.fromkeys(found) if make is not None)
+
+
+def with_prices() -> Mapping[str, Callable[[], Any]]:
+    """The providers whose prices can be renewed, with what makes their `deployer.sources.prices.PriceSource`."""
+    found = [provider(*one) for one in every_provider()]
+    return {one.name: one.prices for one in found if one.prices is not None}
 
 
 def sources(target: str, name: str) -> tuple[Path, ...]:
@@ -122,6 +135,16 @@ def engine_of(target: str, by: str, name: str) -> Engine:
     if name in engines.names():
         return engines.engine(name)
     return engine_by(provider(target, by), name)
+
+
+@cache
+def _data_files(name: str, roots: tuple[Path, ...]) -> Mapping[str, Path]:
+    return {
+        file.parents[1].name: file
+        for root in roots
+        for target in TARGETS
+        for file in sorted((root / target.replace("-", "_")).glob(f"*/catalog/{name}"))
+    }
 
 
 @cache

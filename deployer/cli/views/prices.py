@@ -19,6 +19,7 @@ from deployer.core.documents.prices import (
 from deployer.core.domain import Gpu, Offer
 from deployer.core.errors import NothingFitsError, RemoteError, UsageError
 from deployer.planning.catalog import Catalog, age, gpus
+from deployer.providers import registry
 
 if TYPE_CHECKING:
     from deployer.sources.prices import Refreshed
@@ -76,8 +77,10 @@ def footer(offers: Sequence[Offer], today: str) -> str:
     last = age.oldest(offers)
     if last:
         parts.append(f"the oldest price is {age.age_days(last, today)} days old ({last})")
-    if age.stale([o for o in offers if o.provider == "aws"], today):
-        parts.append("renew those of AWS: deployer prices refresh")
+    renewable = [o for o in offers if o.provider in registry.with_prices()]
+    if age.stale(renewable, today):
+        named = " and ".join(sorted({o.provider for o in renewable}))
+        parts.append(f"renew those of {named}: deployer prices refresh")
     return "; ".join(parts)
 
 

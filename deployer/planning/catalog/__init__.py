@@ -1,22 +1,25 @@
 """Prices and GPUs, each with its source and date. Pure: it reads files given by path, each on first use.
 
-What is bundled lies under `data/` in the product's own format; what `deployer prices refresh` brought lies in
-a folder of the user's and goes before it wherever its date is not the older one. What neither says is None.
+What is bundled lies in the product's own format (`tables`), each provider's in its own folder; what `deployer prices
+refresh` brought lies in a folder of the user's and goes before it wherever its date is not the older one. What
+neither says is None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Gpu, Offer, Rate
+from deployer.planning.catalog import components as parts
 from deployer.planning.catalog import gpus, offers, refreshed
-from deployer.planning.catalog.tables import rows, table, usd
+from deployer.planning.catalog.tables import read, rows, table
+from deployer.providers.registry import data_files
 
-ANYWHERE = "*"
-"""The column of a component that costs the same in every region."""
+RULES = "rules.json"
+BILLING = ("on-demand", "spot")
+"""The kinds of a price by region that can be refreshed."""
 
 
 class Catalog:
@@ -24,29 +27,21 @@ class Catalog:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._refreshed = refreshed.Folder(folder)
-        self._merged: dict[str | None, Sequence[Offer]] = {}
-        self._listings: dict[str, Sequence[Offer]] = {}
+        self._merged: dict[tuple[str, str | None], Sequence[Offer]] = {}
 
     def offers(self, provider: str, region: str | None = None) -> Sequence[Offer]:
         """Every offer of a provider, in one region or in all; an unknown one has none."""
-        bundled = offers.of(provider, region)
-        if provider != offers.AWS:
-            listed = self._listed(provider)
-            return [o for o in listed if region in (None, o.region)] if listed else bundled
-        if region not in self._merged:
-            self._merged[region] = refreshed.merge(bundled, self._fresh_offers(region))
-        return self._merged[region]
+        if (provider, region) not in self._merged:
+            self._merged[provider, region] = self._offers(provider, region)
+        return self._merged[provider, region]
 
     def providers(self) -> Sequence[str]:
-        """The providers that have offers, AWS first."""
-        return (offers.AWS, *table("hosted")["offers"])
+        """The providers that have offers, first those that can be applied."""
+        return offers.providers()
 
     def regions(self, provider: str) -> Sequence[str]:
         """The regions in which a provider has offers."""
-        known = set(offers.regions(provider))
-        if provider == offers.AWS:
-            known.update(self._refreshed.regions())
-        return tuple(sorted(known))
+        return tuple(sorted({*offers.regions(provider), *self._refreshed_regions(provider)}))
 
     def gpu(self, name: str) -> Gpu | None:
         """Look a GPU up by any spelling of its name, as `gpus.find` says."""
@@ -57,19 +52,19 @@ class Catalog:
         return gpus.every()
 
     def rules(self, provider: str) -> Mapping[str, Any]:
-        """What a serverless provider accepts and how it counts (`data/serverless.json`); {} if nothing is known."""
-        found: Mapping[str, Any] = table("serverless").get(provider, {})
+        """What a serverless provider accepts and how it counts (its `rules.json`); {} if nothing is known."""
+        file = data_files(RULES).get(provider)
+        found: Mapping[str, Any] = read(file)["rules"] if file else {}
         return found
 
     def rate(self, component: str, region: str | None) -> Rate:
-        """What one unit of a component (`ebs-gp3-storage`) costs in a region; `usd` None is unpriced."""
-        row = _components().get(component)
-        if row is None:
+        """What one unit of a component (such as a month of a GB) costs in a region; `usd` None is unpriced."""
+        known = parts.every().get(component)
+        if known is None:
             return Rate(component, "", None, "no price is known", None)
-        prices = row["usd"]
-        bundled = _rate(row, prices.get(region, prices.get(ANYWHERE)))
-        fresh = self._refreshed.price("components", component, region)
-        return fresh.rate(bundled) if fresh else bundled
+        bundled = known.rate(region)
+        fresh = known.owner and self._refreshed.rate(known.owner, component, region)
+        return fresh.in_place_of(bundled) if fresh else bundled
 
     @property
     def as_of(self) -> tuple[str, str]:
@@ -77,21 +72,38 @@ class Catalog:
         dates = sorted(_dates())
         return dates[0], dates[-1]
 
-    def _listed(self, provider: str) -> Sequence[Offer]:
-        """What a provider's own listing offers, with a price; nothing unless it was read, and is the newer."""
-        if provider not in self._listings:
-            fresh = self._refreshed.listed(provider)
-            made = [offers.listed(provider, name, p) for name, p in fresh.items() if p.usd]
-            bundled = max((o.as_of or "" for o in offers.of(provider, None)), default="")
-            self._listings[provider] = [o for o in made if o and (o.as_of or "") >= bundled]
-        return self._listings[provider]
+    def _offers(self, provider: str, region: str | None) -> Sequence[Offer]:
+        listed = self._listed(provider)
+        if listed:
+            return [o for o in listed if region in (None, o.region)]
+        return refreshed.merge(offers.of(provider, region), self._by_region(provider, region))
 
-    def _fresh_offers(self, region: str | None) -> Iterator[Offer]:
-        for where in (region,) if region else self._refreshed.regions():
-            for billing in offers.EC2_BILLING:
-                for kind, price in self._refreshed.prices(billing, where).items():
-                    if kind in offers.types():
-                        yield offers.instance(kind, where, billing, price)
+    def _refreshed_regions(self, provider: str) -> Sequence[str]:
+        return self._refreshed.regions(provider, self.providers())
+
+    def _listed(self, provider: str) -> Sequence[Offer]:
+        """What a provider's whole listing offers, with a price; nothing unless it was read, and is the newer."""
+        listing = self._refreshed.of(provider)
+        priced = {name: price for name, price in listing.prices["on-demand"].items() if price.usd}
+        if not priced:
+            return ()
+        known = offers.types(provider)
+        rows_of = [(b, where, known[n]) for b, where, n in offers.places(provider) if n in priced]
+        rows_of += [(row["billing"], row["region"], row) for row in listing.types]
+        newest = max((o.as_of or "" for o in offers.of(provider, None)), default="")
+        return tuple(
+            offers.offer(provider, row, where, billing, priced[row["type"]])
+            for billing, where, row in rows_of
+            if row["type"] in priced and priced[row["type"]].as_of >= newest
+        )
+
+    def _by_region(self, provider: str, region: str | None) -> Iterator[Offer]:
+        known = offers.types(provider)
+        for where in (region,) if region else self._refreshed_regions(provider):
+            for billing in BILLING:
+                for name, price in self._refreshed.of(provider, where).prices[billing].items():
+                    if name in known:
+                        yield offers.offer(provider, known[name], where, billing, price)
 
 
 def load(folder: Path | None = None) -> Catalog:
@@ -101,27 +113,12 @@ def load(folder: Path | None = None) -> Catalog:
 
 def components() -> Sequence[str]:
     """Name everything besides instances that the catalog has a price of."""
-    return tuple(_components())
-
-
-def _rate(row: Mapping[str, Any], price: str | Sequence[str] | None) -> Rate:
-    """A component's price in one region: an amount, or an amount and the key of its own source."""
-    if price is None or isinstance(price, str):
-        return Rate(row["component"], row["unit"], usd(price), row["source"], row["as_of"])
-    amount, key = price
-    return Rate(
-        row["component"], row["unit"], usd(amount), *table("aws_components")["sources"][key]
-    )
-
-
-@cache
-def _components() -> Mapping[str, Mapping[str, Any]]:
-    data = table("aws_components")
-    return {row["component"]: row for row in rows(data["columns"], data["components"])}
+    return tuple(parts.every())
 
 
 def _dates() -> Iterator[str]:
-    listed = [*_components().values(), *rows(table("gpus")["columns"], table("gpus")["gpus"])]
-    yield from (row["as_of"] for row in listed if row["as_of"])
-    for name in ("aws_components", "aws_ec2", "hosted"):
-        yield from (date for _, date in table(name)["sources"].values() if date)
+    yield from parts.dates()
+    data = table("gpus")
+    yield from (row["as_of"] for row in rows(data["columns"], data["gpus"]) if row["as_of"])
+    for file in (*data_files(offers.FILE).values(), offers.HOSTED):
+        yield from (date for _, date in read(file)["sources"].values() if date)

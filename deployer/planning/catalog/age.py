@@ -40,7 +40,7 @@ def stale(prices: Dated | Iterable[Dated], today: str, days: int = STALE_DAYS) -
     """Return a warning when a price is older than `days`, or None.
 
     A price without a date is warned about too: nobody can say how old it is. How to renew it is the caller's to
-    say: AWS's prices are renewed by `deployer prices refresh`, the others come with a newer version.
+    say: some providers' prices are renewed by `deployer prices refresh`, the others come with a newer version.
     """
     listed = list(prices) if isinstance(prices, Iterable) else [prices]
     last = oldest(listed)

@@ -1,110 +1,103 @@
-"""What can be bought: EC2 types by region, and the offers of other providers. Pure.
+"""What can be bought: the types of each provider, and what they cost by billing and region. Pure.
 
+A provider's own file is `offers.json` of its folder; those that can be priced and not applied share `data/hosted.json`.
 A slice of a GPU counts as one GPU with the memory of the slice. What its provider has withdrawn is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Offer
 from deployer.planning.catalog.refreshed import Price
-from deployer.planning.catalog.tables import rows, table, usd
+from deployer.planning.catalog.tables import ANYWHERE, FOLDER, read, rows, usd
+from deployer.providers.registry import data_files
 
-AWS = "aws"
-EC2_BILLING = ("on-demand", "spot")
+FILE = "offers.json"
+HOSTED = FOLDER / "hosted.json"
+WITHDRAWN = "deprecated"
+"""How the note of a type begins that is not sold any more."""
+
+Row = Mapping[str, Any]
 
 
-@cache
+def providers() -> Sequence[str]:
+    """The providers that have offers: first those with a folder of their own."""
+    return tuple(dict.fromkeys((*data_files(FILE), *read(HOSTED)["providers"])))
+
+
 def of(provider: str, region: str | None) -> tuple[Offer, ...]:
     """Every offer of a provider, in one region or in all. An offer without a region is sold in any."""
-    found = _ec2(region) if provider == AWS else _hosted(provider, region)
-    return tuple(found)
+    return _offers(_file(provider), provider, region)
 
 
-@cache
 def regions(provider: str) -> tuple[str, ...]:
     """The regions in which a provider has offers; none when it does not distinguish them."""
-    if provider == AWS:
-        return tuple(sorted(table("aws_ec2")["on-demand"]))
     return tuple(sorted({o.region for o in of(provider, None) if o.region}))
 
 
-def _ec2(region: str | None) -> Iterator[Offer]:
-    data = table("aws_ec2")
-    for billing in EC2_BILLING:
-        for where, prices in data[billing].items():
-            if region in (None, where):
-                for name, amount, key in prices:
-                    price = Price(usd(amount), *data["sources"][key])
-                    yield instance(name, where, billing, price)
+def types(provider: str) -> Mapping[str, Row]:
+    """The types that are known of a provider, with their hardware."""
+    return _types(_file(provider), provider)
 
 
-def instance(name: str, region: str, billing: str, price: Price) -> Offer:
-    """Make the offer of one EC2 type in one region."""
-    made = types()[name]
-    return Offer(
-        provider=AWS,
-        region=region,
-        instance_type=name,
-        gpu=made["gpu"],
-        gpu_count=made["gpu_count"],
-        vram_mib=made["vram_mib"],
-        usd_per_hour=price.usd,
-        billing=billing,
-        source=price.source,
-        as_of=price.as_of,
-        vcpus=made["vcpus"],
-        memory_gib=made["memory_gib"],
-    )
+def places(provider: str) -> Iterator[tuple[str, str | None, str]]:
+    """Where each type is sold and how: (billing, region, type), the withdrawn ones too."""
+    for billing, region, (name, *_) in _prices(_file(provider), provider):
+        yield billing, region, name
 
 
-@cache
-def types() -> Mapping[str, Mapping[str, Any]]:
-    """The EC2 types that are known, with their hardware."""
-    data = table("aws_ec2")
-    return {row["type"]: row for row in rows(data["type_columns"], data["types"])}
-
-
-def _hosted(provider: str, region: str | None) -> Iterator[Offer]:
-    data = table("hosted")
-    for row in rows(data["columns"], data["offers"].get(provider, ())):
-        withdrawn = (row["note"] or "").startswith("deprecated")
-        if not withdrawn and (region is None or row["region"] in (None, region)):
-            yield _offer(provider, row, *data["sources"][row["source"]])
-
-
-def listed(provider: str, name: str, price: Price) -> Offer | None:
-    """Make the offer of a type that a provider's own listing has (`aws/nvidia-l4/x4`: vendor, type, size).
-
-    None where no bundled row tells which GPU that is.
-    """
-    vendor, kind, size = name.split("/")
-    data = table("hosted")
-    known = [r for r in rows(data["columns"], data["offers"][provider]) if f"/{kind}/" in r["type"]]
-    of_its_own = [row for row in known if row["region"] == vendor]
-    like = next(iter(of_its_own or known), None)
-    if like is None or not size.removeprefix("x").isdigit():
-        return None
-    row = {**like, "type": name, "region": vendor, "gpu_count": int(size.removeprefix("x"))}
-    row |= {"usd_per_hour": None if price.usd is None else str(price.usd)}
-    return _offer(provider, row, price.source, price.as_of)
-
-
-def _offer(provider: str, row: Mapping[str, Any], source: str, as_of: str | None) -> Offer:
+def offer(provider: str, row: Row, region: str | None, billing: str, price: Price) -> Offer:
+    """Make the offer of one type in one region."""
     return Offer(
         provider=provider,
-        region=row["region"],
+        region=region,
         instance_type=row["type"],
         gpu=row["gpu"],
         gpu_count=row["gpu_count"],
         vram_mib=row["vram_mib"],
-        usd_per_hour=usd(row["usd_per_hour"]),
-        billing=row["billing"],
-        source=source,
-        as_of=as_of,
+        usd_per_hour=price.usd,
+        billing=billing,
+        source=price.source,
+        as_of=price.as_of,
         vcpus=row["vcpus"],
         memory_gib=row["memory_gib"],
     )
+
+
+def _file(provider: str) -> Path:
+    return data_files(FILE).get(provider, HOSTED)
+
+
+def _part(file: Path, provider: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (
+        read(file)["providers"].get(provider, {}) if file == HOSTED else read(file)
+    )
+    return found
+
+
+@cache
+def _offers(file: Path, provider: str, region: str | None) -> tuple[Offer, ...]:
+    known, sources = _types(file, provider), read(file)["sources"]
+    return tuple(
+        offer(provider, known[name], where, billing, Price(usd(amount), *sources[key]))
+        for billing, where, (name, amount, key) in _prices(file, provider)
+        if (region is None or where in (None, region))
+        and not (known[name].get("note") or "").startswith(WITHDRAWN)
+    )
+
+
+@cache
+def _types(file: Path, provider: str) -> Mapping[str, Row]:
+    data = _part(file, provider).get("types") or {"columns": (), "rows": ()}
+    return {row["type"]: row for row in rows(data["columns"], data["rows"])}
+
+
+def _prices(file: Path, provider: str) -> Iterator[tuple[str, str | None, Sequence[Any]]]:
+    for billing, by_region in _part(file, provider).get("prices", {}).items():
+        for region, prices in by_region.items():
+            for row in prices:
+                yield billing, None if region == ANYWHERE else region, row

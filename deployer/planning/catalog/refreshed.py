@@ -1,13 +1,17 @@
-"""What `deployer prices refresh` brought: one file for each region, in the user's own folder. Pure reading.
+"""What `deployer prices refresh` brought: one file for each region of a provider, in the user's own folder. Pure reading.
 
-    {"schema": 1, "region": "us-east-1",
-     "sources":    {"AmazonEC2@2026-11-22": ["AWS price list AmazonEC2, version ...", "2026-11-22"]},
-     "on-demand":  {"g6.xlarge": ["0.8048", "AmazonEC2@2026-11-22"]},
-     "spot":       {"g6.xlarge": ["0.3219", "spot@2026-11-22"]},
-     "components": {"ebs-gp3-storage": ["0.08", "AmazonEC2@2026-11-22"]}}
+`<provider>-<region>.json`:
 
-`huggingface.json` is of the same form, from Hugging Face's own listing, with a type such as aws/nvidia-l4/x1.
-A null price: the list was read and has none. A refreshed price goes before a bundled one unless it is older.
+    {"schema": 1, "region": "mars-1",
+     "sources":    {"List@2026-11-22": ["price list List, version ...", "2026-11-22"]},
+     "on-demand":  {"large.1": ["0.8048", "List@2026-11-22"]},
+     "spot":       {"large.1": ["0.3219", "spot@2026-11-22"]},
+     "components": {"disk": ["0.08", "List@2026-11-22"]}}
+
+`<provider>.json` is of the same form: the whole listing of a provider whose prices do not differ by region. What it
+does not price is not sold any more; "types" (columns and rows as in `offers.json`, with region and billing) describes
+what the bundled file does not know. A null price: the list was read and has none. A refreshed price goes before a
+bundled one unless it is older.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from typing import Any
 
 from deployer.core.domain import Offer, Rate
 from deployer.core.errors import UsageError
-from deployer.planning.catalog.tables import usd
+from deployer.planning.catalog.tables import rows, usd
 
 SCHEMA = 1
 KINDS = ("on-demand", "spot", "components")
@@ -35,62 +39,70 @@ class Price:
     source: str
     as_of: str
 
-    def rate(self, bundled: Rate) -> Rate:
+    def in_place_of(self, bundled: Rate) -> Rate:
         """This price in place of a bundled one, or the bundled one where that is the newer."""
         if _newer(bundled, self.as_of):
             return bundled
         return replace(bundled, usd=self.usd, source=self.source, as_of=self.as_of)
 
 
+@dataclass(frozen=True)
+class Refreshed:
+    """What one file holds: prices by kind and name, and the types that only it knows."""
+
+    prices: Mapping[str, Mapping[str, Price]]
+    types: Sequence[Mapping[str, Any]] = ()
+
+
+NOTHING = Refreshed({kind: {} for kind in KINDS})
+
+
 class Folder:
-    """The refreshed prices of a folder; each region's file is read when it is first asked for."""
+    """The refreshed prices of a folder; each file is read when it is first asked for."""
 
     def __init__(self, folder: Path | None) -> None:
-        found = sorted(folder.glob("aws-*.json")) if folder else []
-        self._files = {file.stem.removeprefix("aws-"): file for file in found}
-        self._read: dict[str, Mapping[str, Mapping[str, Price]]] = {}
         self._folder = folder
+        self._read: dict[tuple[str, str | None], Refreshed] = {}
 
-    def regions(self) -> Sequence[str]:
-        """The regions that were refreshed."""
-        return tuple(self._files)
+    def regions(self, provider: str, every: Iterable[str]) -> Sequence[str]:
+        """The regions of a provider that were refreshed; `every` are all providers' names."""
+        if self._folder is None:
+            return ()
+        longer = tuple(name for name in every if name.startswith(f"{provider}-"))
+        stems = [file.stem for file in sorted(self._folder.glob(f"{provider}-*.json"))]
+        return [s.removeprefix(f"{provider}-") for s in stems if not s.startswith(longer)]
 
-    def prices(self, kind: str, region: str) -> Mapping[str, Price]:
-        """All prices of one kind (`on-demand`, `spot`, `components`) in one region."""
-        if region not in self._read:
-            file = self._files.get(region)
-            self._read[region] = read(file) if file else {}
-        return self._read[region].get(kind, {})
+    def of(self, provider: str, region: str | None = None) -> Refreshed:
+        """What was refreshed of a provider, in one region or (None) as a whole listing."""
+        if self._folder is None:
+            return NOTHING
+        if (provider, region) not in self._read:
+            self._read[provider, region] = read(file_of(self._folder, provider, region))
+        return self._read[provider, region]
 
-    def price(self, kind: str, name: str, region: str | None) -> Price | None:
-        """One price, or None when it was never refreshed."""
-        return self.prices(kind, region).get(name) if region else None
-
-    def listed(self, provider: str) -> Mapping[str, Price]:
-        """The prices by type that a provider's own listing had; {} when it was never read."""
-        return read(listed_file(self._folder, provider))["on-demand"] if self._folder else {}
-
-
-def listed_file(folder: Path, provider: str) -> Path:
-    """Return the file that holds what a provider's own listing had."""
-    return folder / f"{provider}.json"
-
-
-def file_of(folder: Path, region: str) -> Path:
-    """Return the file that holds a region's refreshed prices."""
-    return folder / f"aws-{region}.json"
+    def rate(self, provider: str, component: str, region: str | None) -> Price | None:
+        """The price of a component, or None when it was never refreshed."""
+        if region is None:
+            return None
+        return self.of(provider, region).prices["components"].get(component)
 
 
-def read(file: Path) -> Mapping[str, Mapping[str, Price]]:
-    """Read one region's file; none there: nothing.
+def file_of(folder: Path, provider: str, region: str | None = None) -> Path:
+    """Return the file that holds a provider's refreshed prices, of one region or as a whole listing."""
+    return folder / (f"{provider}.json" if region is None else f"{provider}-{region}.json")
+
+
+def read(file: Path) -> Refreshed:
+    """Read one file; none there: nothing.
 
     Raises:
         UsageError: it is not a file of this form.
     """
     try:
-        return _prices(json.loads(file.read_text(encoding="utf-8")))
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return Refreshed(_prices(document), _types(document))
     except FileNotFoundError:
-        return {kind: {} for kind in KINDS}
+        return NOTHING
     except (OSError, ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
         raise UsageError(
             f"{file} holds no prices that can be read: {type(error).__name__}: {error}",
@@ -128,3 +140,8 @@ def _prices(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Price]]:
         kind: {name: Price(usd(row[0]), *sources[row[1]]) for name, row in document[kind].items()}
         for kind in KINDS
     }
+
+
+def _types(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found = document.get("types") or {"columns": (), "rows": ()}
+    return tuple(rows(found["columns"], found["rows"]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployer.core.domain import Range
-from deployer.planning.catalog.tables import table
+from deployer.planning.catalog.tables import read, table
+from deployer.providers.registry import data_files
 
 TRAITS = ("latency", "setup", "complexity", "scaling", "updates", "failover")
 """What is told in words of every target."""
@@ -33,10 +34,11 @@ def cold_start(target: str) -> tuple[Range, str] | None:
 
 def cold_start_source(provider: str) -> str | None:
     """Who says how long a serverless provider takes to wake, with the date; None: nobody is known to."""
-    rules = table("serverless").get(provider, {}).get("cold_start_minutes")
-    if rules is None:
+    file = data_files("rules.json").get(provider)
+    rules = read(file)["rules"].get("cold_start_minutes") if file else None
+    if file is None or rules is None:
         return None
-    told, as_of = table("serverless")["sources"][rules["source"]]
+    told, as_of = read(file)["sources"][rules["source"]]
     return f"{told}, {as_of}"
 
 

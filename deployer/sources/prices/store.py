@@ -22,6 +22,7 @@ def document(
     spot: Mapping[str, Decimal],
     missing: Sequence[str],
     before: Path,
+    types: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Compose the file. What was not found this time keeps the price and the date of the last refresh."""
     kept = _kept(before)
@@ -44,7 +45,16 @@ def document(
         "region": region,
         "sources": {key: source for key, source in sources.items() if key in used},
         **{name: dict(sorted(kind.items())) for name, kind in kinds.items()},
+        **_described(types),
     }
+
+
+def _described(types: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The types that the bundled catalog does not know, as a table."""
+    if not types:
+        return {}
+    columns = list(types[0])
+    return {"types": {"columns": columns, "rows": [[row[c] for c in columns] for row in types]}}
 
 
 def write(file: Path, made: Mapping[str, Any]) -> None:

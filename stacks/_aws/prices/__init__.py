@@ -48,7 +48,7 @@ def refresh(region: str, asked: Asked) -> Refreshed:
     notes += [note for found in files for note in found.notes]
     notes += _not_found(news)
     live = _spot(region, asked, notes)
-    file = refreshed.file_of(asked.folder, region)
+    file = refreshed.file_of(asked.folder, PROVIDER, region)
     store.write(file, store.document(region, asked.today, files, live, news.missing, file))
     return Refreshed(
         region=region,
@@ -68,7 +68,7 @@ def _file(
 ) -> PriceList | None:
     """Read one price list; of those besides EC2's a missing one is only said."""
     url = file_url(asked.base, offer, region)
-    types = frozenset(offers.types())
+    types = frozenset(offers.types(PROVIDER))
     try:
         with stream(by, url, f"{offer} {region}", asked.progress) as pieces:
             return price_list.read(price_list.split(pieces), offer, region, types, url)
@@ -104,7 +104,7 @@ def _not_found(news: News) -> Sequence[str]:
 
 def _spot(region: str, asked: Asked, notes: list[str]) -> Mapping[str, Decimal]:
     try:
-        return asked.spot(region, tuple(offers.types()))
+        return asked.spot(region, tuple(offers.types(PROVIDER)))
     except NoSpotError as error:
         notes.append(f"spot prices were skipped, the old ones stay: {error}")
         return {}

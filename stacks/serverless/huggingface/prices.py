@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
 from deployer.core.errors import RemoteError, UsageError
 from deployer.planning import catalog
-from deployer.planning.catalog import refreshed
+from deployer.planning.catalog import offers, refreshed
 from deployer.sources.prices import Asked, PriceList, Refreshed, Row, Spot, checks, store
 from deployer.sources.prices.download import client, stream
 
 PROVIDER = "huggingface"
 ADDRESS = "https://api.endpoints.huggingface.cloud/v2"
 HAD = "available"
+BILLING = "per-minute"
 
 
 class Listing(PriceList):
@@ -55,8 +56,10 @@ def refresh(asked: Asked, token: str | None = None) -> Refreshed:
     }
     news = checks.against(old, found)
     _believe(news, asked)
-    file = refreshed.listed_file(asked.folder, PROVIDER)
-    store.write(file, store.document(PROVIDER, asked.today, [found], {}, news.missing, file))
+    file = refreshed.file_of(asked.folder, PROVIDER)
+    new = described(found.instances)
+    made = store.document(PROVIDER, asked.today, [found], {}, news.missing, file, new)
+    store.write(file, made)
     return Refreshed(
         region=PROVIDER,
         file=file,
@@ -68,6 +71,25 @@ def refresh(asked: Asked, token: str | None = None) -> Refreshed:
         missing=news.missing,
         notes=found.notes,
     )
+
+
+def described(names: Iterable[str]) -> list[dict[str, Any]]:
+    """Describe the machines that the bundled catalog does not know, such as `aws/nvidia-l4/x4` (vendor, type, size).
+
+    One whose GPU no bundled row tells is left out, and so not offered.
+    """
+    known = offers.types(PROVIDER)
+    sold = [(region, known[name]) for _, region, name in offers.places(PROVIDER)]
+    found = []
+    for name in sorted(set(names) - set(known)):
+        vendor, kind, size = name.split("/")
+        like = [(region == vendor, row) for region, row in sold if f"/{kind}/" in row["type"]]
+        if like and size.removeprefix("x").isdigit():
+            row = max(like, key=lambda one: one[0])[1]
+            count = int(size.removeprefix("x"))
+            new = {"type": name, "gpu_count": count, "region": vendor, "billing": BILLING}
+            found.append({**row, **new})
+    return found
 
 
 def read(text: bytes, version: str, where: str) -> Listing:

@@ -198,4 +198,4 @@ def test_the_file_is_the_products_own_form(tmp_path):
     document = json.loads(done.file.read_text())
     usd, key = document["on-demand"]["g6.xlarge"]
     assert (usd, document["sources"][key][1]) == ("0.8048", TODAY)
-    assert set(document["on-demand"]) <= set(offers.types())
+    assert set(document["on-demand"]) <= set(offers.types("aws"))

@@ -104,10 +104,10 @@ BAD: dict[str, tuple[Callable[[], dict[str, bytes]], str]] = {
 def test_a_list_that_is_wrong_leaves_the_old_prices_and_says_why(kind, tmp_path):
     content, why = BAD[kind]
     refresh(tmp_path, lists.files(only("g6e.xlarge", PricePerUnit="1.9000000000")))
-    before = refreshed.file_of(tmp_path, "us-east-1").read_bytes()
+    before = refreshed.file_of(tmp_path, "aws", "us-east-1").read_bytes()
     with pytest.raises(RemoteError) as refused:
         refresh(tmp_path, content())
     assert why in refused.value.message
     assert refused.value.exit_code == Exit.FAILED
-    assert refreshed.file_of(tmp_path, "us-east-1").read_bytes() == before
+    assert refreshed.file_of(tmp_path, "aws", "us-east-1").read_bytes() == before
     assert [f.name for f in tmp_path.iterdir()] == ["aws-us-east-1.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections import Counter
 from decimal import Decimal
@@ -12,11 +13,16 @@ import pytest
 
 from deployer.core.domain import Gpu, Offer
 from deployer.planning import catalog
-from deployer.planning.catalog.tables import rows, table
+from deployer.planning.catalog import offers
+from deployer.planning.catalog.tables import FOLDER, read, rows, table
+from deployer.providers.registry import data_files
 
 CATALOG = catalog.load()
-EC2 = table("aws_ec2")
-PROVIDERS = ("aws", *table("hosted")["offers"])
+OFFERS = data_files("offers.json")
+EC2 = read(OFFERS["aws"])
+FILES = (*data_files("components.json").values(), FOLDER / "components.json")
+COMPONENTS = [row for f in FILES for row in rows(read(f)["columns"], read(f)["components"])]
+PROVIDERS = CATALOG.providers()
 EVERYWHERE = (
     "ebs-gp3-storage", "ebs-gp3-iops", "ebs-gp3-throughput", "ebs-gp2-storage", "ebs-snapshot",
     "public-ipv4", "nat-hour", "nat-data", "vpc-interface-endpoint", "logs-ingestion", "logs-storage",
@@ -41,7 +47,8 @@ def gpu(name: str) -> Gpu:
 
 
 def test_every_ec2_type_region_and_gpu_of_the_facts_is_there():
-    assert len(EC2["types"]) == len({row[0] for row in EC2["types"]}) == 70
+    names = [row[0] for row in EC2["types"]["rows"]]
+    assert len(names) == len(set(names)) == 70
     assert len(CATALOG.regions("aws")) == 24
     assert len(CATALOG.gpus()) == 43
 
@@ -55,9 +62,7 @@ def test_every_offer_names_its_source_and_no_price_is_zero(provider):
         assert found.gpu_count >= 1
 
 
-@pytest.mark.parametrize(
-    "row", list(rows(table("aws_components")["columns"], table("aws_components")["components"]))
-)
+@pytest.mark.parametrize("row", COMPONENTS, ids=lambda row: row["component"])
 def test_every_component_has_a_unit_a_source_and_a_date_or_says_that_it_has_none(row):
     assert row["usd"]
     for region in row["usd"]:
@@ -76,11 +81,51 @@ def test_every_gpu_has_a_source_and_a_priced_one_a_date():
         assert row["as_of"] or row["list_price_usd"] is None
 
 
-def test_every_ec2_price_belongs_to_a_known_type_and_every_type_to_a_known_gpu():
-    for _name, _vcpus, _memory, name, *_ in EC2["types"]:
-        assert gpu(name).name == name
-    priced = {row[0] for kind in ("on-demand", "spot") for r in EC2[kind].values() for row in r}
-    assert priced <= {row[0] for row in EC2["types"]}
+@pytest.mark.parametrize("provider", OFFERS)
+def test_every_price_belongs_to_a_known_type_and_every_type_to_a_known_gpu(provider):
+    known = offers.types(provider)
+    assert known
+    for row in known.values():
+        assert row["gpu"] is None or gpu(row["gpu"]).name == row["gpu"]
+    assert {name for _, _, name in offers.places(provider)} <= set(known)
+
+
+def test_a_component_stands_in_one_file_only():
+    names = [row["component"] for row in COMPONENTS]
+    assert len(names) == len(set(names))
+
+
+def test_a_provider_of_ones_own_brings_its_prices_in_its_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "cloud_gpu" / "mars" / "catalog"
+    folder.mkdir(parents=True)
+    sources = {"list": ["a price list", "2026-11-01"]}
+    columns = ["type", "gpu", "gpu_count", "share", "vram_mib", "vcpus", "memory_gib", "note"]
+    types = [
+        ["large", "L4", 1, 1, None, 4, 16, None],
+        ["old", "T4", 1, 1, None, 4, 16, "deprecated"],
+    ]
+    sold = {"on-demand": {"mars-1": [["large", "0.7", "list"], ["old", "0.3", "list"]]}}
+    document = {"sources": sources, "types": {"columns": columns, "rows": types}, "prices": sold}
+    (folder / "offers.json").write_text(json.dumps(document))
+    disk = ["red-disk", "GB-month", {"mars-1": ["0.02", "list"]}, "unread", None, None]
+    named = ["component", "unit", "usd", "source", "as_of", "note"]
+    parts = {"sources": sources, "columns": named, "components": [disk]}
+    (folder / "components.json").write_text(json.dumps(parts))
+    monkeypatch.setenv("DEPLOYER_STACKS", str(tmp_path))
+    (tmp_path / "fresh").mkdir()
+    fresh = {"large": ["0.9", "new"], "old": [None, "new"]}
+    brought = {"schema": 1, "sources": {"new": ["list, version 2", "2026-11-20"]}}
+    brought |= {"on-demand": fresh, "spot": {}, "components": {"red-disk": ["0.03", "new"]}}
+    (tmp_path / "fresh" / "mars-mars-1.json").write_text(json.dumps(brought))
+
+    bundled, renewed = catalog.load(), catalog.load(tmp_path / "fresh")
+    (found,) = bundled.offers("mars", "mars-1")
+    assert (found.instance_type, found.usd_per_hour, found.gpu) == ("large", Decimal("0.7"), "L4")
+    assert bundled.rate("red-disk", "mars-1").usd == Decimal("0.02")
+    assert renewed.rate("red-disk", "mars-1").usd == Decimal("0.03")
+    assert renewed.offers("mars")[0].usd_per_hour == Decimal("0.9")
+    assert "mars" in bundled.providers()
+    assert renewed.regions("mars") == ("mars-1",)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +248,7 @@ def test_what_a_machine_needs_is_priced_in_every_region(component, region):
 def test_a_price_of_a_region_has_its_own_source_and_date(component, region, usd):
     rate = CATALOG.rate(component, region)
     assert rate.usd == Decimal(usd)
-    own = {tuple(source) for source in table("aws_components")["sources"].values()}
+    own = {tuple(source) for file in FILES for source in read(file)["sources"].values()}
     assert (rate.source, rate.as_of) in own
 
 
@@ -219,7 +264,7 @@ def test_the_catalog_knows_its_oldest_and_newest_date():
 
 
 def test_what_one_plan_needs_is_read_in_milliseconds():
-    for kept in (table, catalog.offers.of, catalog.offers.regions):
+    for kept in (read, offers._offers, offers._types):
         kept.cache_clear()
     start = time.process_time()
     for found in CATALOG.offers("aws", "us-east-1"):
@@ -240,7 +285,7 @@ def test_every_price_of_the_facts_is_in_the_catalog():
         wanted = {
             (row["instance_type"], row["region"]): row["od_usd_h"] for row in csv.DictReader(file)
         }
-    known = {row[0] for row in EC2["types"]}
+    known = set(offers.types("aws"))
     wrong = [
         key
         for key, usd in wanted.items()
