@@ -28,7 +28,7 @@ COMMANDS = {
     "chat": "Talk to a deployment.",
     "bench": "Measure how fast deployments, or any OpenAI-compatible URL, answer under load.",
     "logs": "Show a deployment's log.",
-    "idle": "Find what nobody uses or what is left over on AWS, and end it.",
+    "idle": "Find what nobody uses or what is left over in any cloud, and end it.",
     "down": "Remove a deployment and prove that nothing is left.",
     "prices": "Show offers, or refresh the prices.",
     "render": "Write the files that run the same without this tool. Applies nothing.",

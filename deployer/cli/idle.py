@@ -50,7 +50,7 @@ idle_for_option = click.option(
 @click.group(
     "idle",
     invoke_without_command=True,
-    help="Find what nobody uses or what is left over on AWS, and end it.",
+    help="Find what nobody uses or what is left over in any cloud, and end it.",
 )
 @region_option
 @idle_for_option
@@ -70,13 +70,14 @@ def command(
         return Exit.DONE
     from deployer.workflows import idle
 
-    document = idle.listed(_reaper().look(regions, idle_for)[0])
+    found = _reaper().look(regions, idle_for)
+    document = idle.listed(found)
     if as_json:
         terminal.emit(document)
     else:
         from deployer.cli.views import idle as view
 
-        view.show(document)
+        view.show(document, found.unasked)
     return Exit.FAILED if document.gaps else Exit.DONE
 
 
@@ -167,9 +168,11 @@ def render(
     install: str | None,
 ) -> None:
     """Write the files; nothing is installed."""
+    from deployer.providers import registry
     from deployer.running.reaper import schedules
 
-    for path, text in schedules.files(place, verb, regions, idle_for, install).items():
+    logins = [cloud.login for cloud in registry.clouds() if cloud.login]
+    for path, text in schedules.files(place, verb, regions, idle_for, logins, install).items():
         schedules.write(out / path, text)
         terminal.out(str(out / path))
 

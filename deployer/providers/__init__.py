@@ -1,1 +1,1 @@
-"""What a provider is (`api`) and how providers are found (`registry`)."""
+"""What a provider is (`api`), how providers are found (`registry`), what exists (`inventory`), whom idle asks (`cloud`)."""

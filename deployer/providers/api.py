@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, State
 
 if TYPE_CHECKING:
     from deployer.engines import Engine
+    from deployer.providers.cloud import Cloud
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -154,6 +156,28 @@ class ReportsStatus(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MachineUsage:
+    """What a cloud says of a deployment's machines besides their state. Times are ISO 8601 in UTC.
+
+    `cost_usd` is what it has cost so far, None where that is unpriced or could not be asked; `idle_since` None: in use,
+    or not known; `expires_at` None: nothing is said on the machines.
+    """
+
+    cost_usd: Decimal | None
+    idle_since: str | None
+    expires_at: str | None
+
+
+@runtime_checkable
+class ReportsUsage(Protocol):
+    """What a manager may know better than the record: how long machines ran, and when they were last used."""
+
+    def usage(self, record: Any, now: float) -> MachineUsage:
+        """Look at a deployment's machines. `now` is in seconds since 1970."""
+        ...
+
+
 @runtime_checkable
 class SupportsPause(Protocol):
     """What a manager may do besides: put a deployment to rest until the next `up`."""
@@ -247,7 +271,8 @@ class Provider:
     chosen (`deployer.planning.plan.order_of`) into the inputs of the stack. What will exist is said by `resources`,
     or by running `program` offline; a `program` is applied by Pulumi, anything else by its `runner`.
     `starts_from_files`: its machines start from the texts of `deployer.planning.cloud_init`; `unservable` says why an
-    order could not be served there.
+    order could not be served there. `cloud` is where its deployments lie, as `deployer idle` asks it: providers that
+    share one name the same function.
     """
 
     target: str
@@ -273,7 +298,7 @@ class Provider:
     native_api: NativeApi | None = None
     starts_from_files: bool = False
     prices: Callable[[], Any] | None = None
-    cloud: Callable[[], Any] | None = None
+    cloud: Callable[[], Cloud] | None = None
 
     @property
     def applied_by_pulumi(self) -> bool:

@@ -22,6 +22,7 @@ from deployer.core.errors import UsageError, quoted
 from deployer.engines import Engine, container
 from deployer.providers import module_form
 from deployer.providers.api import Provider
+from deployer.providers.cloud import Cloud
 
 BUNDLED = "stacks"
 """The name that the package's own folder is imported by, wherever it lies."""
@@ -67,6 +68,12 @@ def provider(target: str, name: str) -> Provider:
             hint=f"providers of {target}: {have}",
         )
     return _loaded(known[name], target, name)
+
+
+def clouds() -> tuple[Cloud, ...]:
+    """The clouds of all providers that can be found, each once."""
+    found = (provider(*one).cloud for one in every_provider())
+    return tuple(make() for make in dict.fromkeys(found) if make is not None)
 
 
 def sources(target: str, name: str) -> tuple[Path, ...]:

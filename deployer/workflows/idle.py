@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from deployer.core.clock import iso
 from deployer.core.documents import idle
+from deployer.providers.cloud import Gap
 from deployer.running.reaper.actions import Outcome
-from deployer.running.reaper.endpoints import Served
+from deployer.running.reaper.endpoints import Serving
 from deployer.running.reaper.orphans import Orphan
 from deployer.running.reaper.service import Round
 from deployer.running.reaper.survey import Survey
-from deployer.running.reaper.verdicts import Looked
-from stacks._aws.instances import expires_at, iso
-from stacks._aws.sweep import Gap
+from deployer.running.reaper.verdicts import MachineVerdict
 
 
 def listed(found: Survey) -> idle.IdleDocument:
@@ -43,11 +43,11 @@ def extended(deployment: str, held: Mapping[str, str]) -> idle.ExtendedDocument:
     return idle.ExtendedDocument(deployment=deployment, extended=tuple(rows))
 
 
-def instance(one: Looked) -> idle.Instance:
+def instance(one: MachineVerdict) -> idle.Instance:
     """Return one machine as the documents have it."""
     return idle.Instance(
         deployment=one.machine.deployment,
-        region=one.machine.region,
+        region=one.machine.scope,
         id=one.machine.id,
         instance_type=one.machine.type,
         state=one.machine.state,
@@ -56,21 +56,21 @@ def instance(one: Looked) -> idle.Instance:
         idle_basis=one.basis,
         usd_per_hour=one.usd_per_hour,
         cost_since_idle_usd=one.cost_since_idle,
-        expires_at=iso(expires_at(one.machine)),
+        expires_at=iso(one.machine.expires_at),
         month_to_date_usd=one.spent_usd,
         decision=one.decision.action,
         reason=one.decision.reason,
     )
 
 
-def _endpoint(one: Served) -> idle.IdleEndpoint:
+def _endpoint(one: Serving) -> idle.IdleEndpoint:
     return idle.IdleEndpoint(
         deployment=one.found.deployment,
         region=one.found.region,
         type=one.found.type,
         id=one.found.id,
         state=one.state,
-        awake=one.seen.awake if one.seen else None,
+        awake=one.sleeper.awake,
         stack=_stack(recorded=one.recorded),
         reason=one.reason,
     )
@@ -89,7 +89,7 @@ def _orphan(one: Orphan) -> idle.Orphan:
 def _outcome(one: Outcome) -> idle.Ended:
     return idle.Ended(
         deployment=one.machine.deployment,
-        region=one.machine.region,
+        region=one.machine.scope,
         id=one.machine.id,
         done=one.done,
         reason=one.why,
@@ -98,7 +98,7 @@ def _outcome(one: Outcome) -> idle.Ended:
 
 def _gaps(gaps: Sequence[Gap]) -> tuple[idle.Gap, ...]:
     """Each once: what could not be seen may be met by both looks."""
-    return tuple(dict.fromkeys(idle.Gap(region=gap.region, error=gap.error) for gap in gaps))
+    return tuple(dict.fromkeys(idle.Gap(region=gap.scope, error=gap.error) for gap in gaps))
 
 
 def _stack(*, recorded: bool) -> idle.Stack:

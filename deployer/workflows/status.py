@@ -13,7 +13,7 @@ from deployer.core.documents.status import DeploymentStatus, Existing, StatusDoc
 from deployer.core.domain import SECONDS_PER_HOUR, State
 from deployer.engines import Metrics
 from deployer.providers import registry
-from deployer.providers.api import Manager, ReportsStatus
+from deployer.providers.api import Manager, ReportsStatus, ReportsUsage
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
@@ -88,15 +88,9 @@ def _use(record: Deployment, store: Store, manager: Manager, now: str, *, health
 
 
 def _by_the_cloud(own: _Use, record: Deployment, manager: Manager, now: str) -> _Use:
-    if not record.launched:
+    if not (record.launched and isinstance(manager, ReportsUsage)):
         return own
-    from deployer.running.reaper import lifetime
-    from stacks.cloud_gpu.aws.manager import MachineManager
-
-    if not isinstance(manager, MachineManager):
-        return own
-    clients, at = manager.clients(record.name), datetime.fromisoformat(now).timestamp()
-    seen = lifetime.glance(clients, record, manager.things(record.name).found(), at)
+    seen = manager.usage(record, datetime.fromisoformat(now).timestamp())
     return replace(
         own,
         idle_since=seen.idle_since,

@@ -45,7 +45,6 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
     store = Store(home)
     with store.lock(plan.deployment):
         if provider.applied_by_pulumi:
-            from deployer.running.reaper import lifetime
             from deployer.running.stack.apply import StackWork
 
             work = StackWork(
@@ -57,7 +56,6 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
                 wait,
                 limit_s,
                 agree or (lambda _: None),
-                remember=lifetime.remembering(plan, store, now),
             )
             return Applied(*work.done())
         runner = runner_of(provider, home)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from stacks._aws import inventory, removal, types
 from stacks._aws.session import Clients
 from stacks._aws.types.record import AWS
@@ -14,7 +14,7 @@ from stacks._aws.types.record import AWS
 
 @dataclass(frozen=True)
 class Account:
-    """Fulfils `deployer.running.inventory.Inventory` for a deployment of one of the providers on AWS."""
+    """Fulfils `deployer.providers.inventory.Inventory` for a deployment of one of the providers on AWS."""
 
     clients: Clients
     deployment: str

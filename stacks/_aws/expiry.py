@@ -5,10 +5,14 @@ The schedule is made with the stack (`stacks/cloud_gpu/aws/program/expiry.py`); 
 
 from __future__ import annotations
 
-from deployer.core.errors import UsageError
+from dataclasses import dataclass
+
+from deployer.core.clock import iso
 from stacks._aws import inventory, schedule
-from stacks._aws.instances import EXPIRES_AT, expires_at, iso, machine
+from stacks._aws.instances import machine
 from stacks._aws.session import Clients, understood
+from stacks._aws.sweep import ClientsOf
+from stacks._aws.tags import EXPIRES_AT
 
 
 def extend(clients: Clients, deployment: str, at: float) -> str | None:
@@ -25,7 +29,7 @@ def extend(clients: Clients, deployment: str, at: float) -> str | None:
         machines = [machine(one) for one in inventory.instances(clients, deployment)]
         if not machines:
             return None
-        before = [t for t in map(expires_at, machines) if t is not None]
+        before = [one.expires_at for one in machines if one.expires_at is not None]
         until = max([at, *before])
         said = iso(until) or ""
         schedule.move(clients, deployment, until)
@@ -43,15 +47,22 @@ def lift(clients: Clients, deployment: str) -> None:
         RemoteError: AWS failed.
     """
     with understood(f"lift the expiry of {deployment}"):
-        machines = [machine(one) for one in inventory.instances(clients, deployment)]
-        dated = [m.id for m in machines if EXPIRES_AT in m.tags]
+        machines = inventory.instances(clients, deployment)
+        dated = [one.id for one in machines if EXPIRES_AT in one.tags]
         if dated:
             clients("ec2").delete_tags(Resources=dated, Tags=[{"Key": EXPIRES_AT}])
 
 
-def nowhere(deployment: str) -> UsageError:
-    """Return the error for a deployment that has no machine in any region that was asked."""
-    return UsageError(
-        f"no machine of '{deployment}' was found",
-        hint="'deployer idle' lists what there is; 'deployer up' makes a new one",
-    )
+@dataclass(frozen=True)
+class Schedules:
+    """Fulfils `deployer.providers.cloud.Expiry`; scopes are regions."""
+
+    clients_of: ClientsOf
+
+    def extend(self, scope: str, deployment: str, until: float) -> str | None:
+        """See `Expiry`."""
+        return extend(self.clients_of(scope), deployment, until)
+
+    def lift(self, scope: str, deployment: str) -> None:
+        """See `Expiry`."""
+        lift(self.clients_of(scope), deployment)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployer.agents.idle import Observation
-from stacks._aws.instances import Machine
+from deployer.providers.cloud import Gap, Machine
 from stacks._aws.session import Clients
-from stacks._aws.sweep import Gap, spelled
+from stacks._aws.sweep import spelled
 
 NAMESPACE, IDLE = "Deployer", "IdleSeconds"
 QUERIES = 500

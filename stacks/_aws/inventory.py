@@ -9,50 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws import types
 from stacks._aws.session import Clients, understood
 from stacks._aws.types import compute
-from stacks._aws.types.balancing import CERTIFICATE, RECEIVERS
-from stacks._aws.types.compute import GROUP, INSTANCE, TEMPLATE
 from stacks._aws.types.finding import TAG
-from stacks._aws.types.identity import PROFILE, ROLE, SECRET
-from stacks._aws.types.network import ADDRESS, ENDPOINT, INTERFACE, VPC
-from stacks._aws.types.observing import LOGS
 from stacks._aws.types.record import AWS, Tracked
-from stacks._aws.types.scheduling import BUDGET, SCHEDULE
-from stacks._aws.types.storage import VOLUME
-
-__all__ = [
-    "ADDRESS",
-    "BUDGET",
-    "CERTIFICATE",
-    "ENDPOINT",
-    "GLOBAL",
-    "GROUP",
-    "INSTANCE",
-    "INTERFACE",
-    "LIVING",
-    "LOGS",
-    "PROFILE",
-    "RECEIVERS",
-    "ROLE",
-    "SCHEDULE",
-    "SECRET",
-    "TAG",
-    "TEMPLATE",
-    "VOLUME",
-    "VPC",
-    "id_prefixes",
-    "instances",
-    "is_loose",
-    "search",
-]
-
-LIVING = frozenset(kind for kind, one in types.TRACKED.items() if one.lives)
-"""What a deployment lives by: while it is there, nothing else of it is left over."""
-GLOBAL = frozenset(kind for kind, one in types.TRACKED.items() if one.is_global)
-"""What is the same in every region."""
 
 
 def search(
@@ -90,9 +52,3 @@ def id_prefixes(clients: Clients) -> frozenset[str]:
     asked = {"Filters": [{"Name": "key", "Values": [TAG]}]}
     pages = clients("ec2").get_paginator("describe_tags").paginate(**asked)
     return frozenset(one["ResourceId"].partition("-")[0] for page in pages for one in page["Tags"])
-
-
-def is_loose(found: Found) -> bool:
-    """Whether it hangs on nothing although it should, such as a disk without a machine."""
-    known = types.TRACKED.get(found.type)
-    return known is not None and known.is_loose(found.details)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Left
+from deployer.providers.inventory import Found, Left
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import TRACKED
 from stacks._aws.types.record import NotYetError

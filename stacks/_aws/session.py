@@ -44,6 +44,16 @@ def in_region(region: str | None) -> Session:
     return Session(region or os.environ.get("AWS_REGION") or DEFAULT_REGION)
 
 
+def has_credentials() -> bool:
+    """Whether there is something to sign calls with; settings that cannot be read are told of by the first call."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return _session().get_credentials() is not None
+    except BotoCoreError:
+        return True
+
+
 class Clients(Protocol):
     """Where API clients come from; a test hands in its own."""
 

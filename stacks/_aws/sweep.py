@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
-from deployer.running.inventory import Found
+from deployer.providers.cloud import Gap
+from deployer.providers.inventory import Found
 from stacks._aws import inventory, types
 from stacks._aws.session import Clients, code_of, understood
 from stacks._aws.types import compute
 from stacks._aws.types.record import AWS, Find
-from stacks._aws.types.served import SERVED
-
-__all__ = ["EVERYWHERE", "SERVED", "ClientsOf", "Gap", "Swept", "regions", "spelled", "sweep"]
 
 ClientsOf = Callable[[str], Clients]
 """Gives the clients of a region."""
@@ -29,33 +26,6 @@ BLINDING = [one.sweep for one in types.of(AWS) if one.lives]
 """The searches without whose answer nothing in a region is known to be left over: for machines and their groups."""
 
 
-@dataclass(frozen=True)
-class Gap:
-    """What could not be seen or done in a region, and what AWS said. `blind`: its machines were not seen."""
-
-    region: str
-    error: str
-    blind: bool = False
-
-    @property
-    def plain(self) -> dict[str, str]:
-        """As the document has it."""
-        return {"region": self.region, "error": self.error}
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What was found, and what could not be seen."""
-
-    found: Sequence[Found]
-    gaps: Sequence[Gap]
-
-    @property
-    def blind(self) -> frozenset[str]:
-        """The regions whose machines were not seen: nothing there is known to be an orphan."""
-        return frozenset(gap.region for gap in self.gaps if gap.blind)
-
-
 def regions(clients: Clients) -> list[str]:
     """Name the regions that the account has enabled.
 
@@ -68,8 +38,10 @@ def regions(clients: Clients) -> list[str]:
     return sorted(one["RegionName"] for one in told["Regions"])
 
 
-def sweep(clients_of: ClientsOf, names: Sequence[str], *, everywhere: bool = True) -> Swept:
-    """Look for everything that is tagged in some regions; `everywhere` adds what has no region.
+def sweep(
+    clients_of: ClientsOf, names: Sequence[str], *, everywhere: bool = True
+) -> tuple[list[Found], tuple[Gap, ...]]:
+    """Look for everything that is tagged in some regions; `everywhere` adds what has no region. What failed is a gap.
 
     The machines come first: where even they are refused because the region is off, nothing more is asked. So
     does which types have the tag at all: of a region where nothing is, only that is asked of EC2.
@@ -119,10 +91,10 @@ def _searches(present: frozenset[str]) -> list[Find]:
     return [search for search in every if search is not compute.instances]
 
 
-def _swept(answers: Sequence[list[Found] | Gap]) -> Swept:
+def _swept(answers: Sequence[list[Found] | Gap]) -> tuple[list[Found], tuple[Gap, ...]]:
     found = [one for each in answers if isinstance(each, list) for one in each]
     gaps = dict.fromkeys(each for each in answers if isinstance(each, Gap))
-    return Swept(found, tuple(gaps))
+    return found, tuple(gaps)
 
 
 def _off(answer: list[Found] | Gap) -> bool:

@@ -13,12 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from deployer.core.clock import iso
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.running.reaper import actions
-from deployer.running.reaper.service import Clientele, Reaper, Round
+from deployer.running.reaper.service import Reaper, Round
 from deployer.workflows import idle
 from stacks._aws import expiry, schedule
-from stacks._aws.instances import EXPIRES_AT
+from stacks._aws.cloud import AwsCloud, Clientele
 from stacks._aws.session import Session
 from tests.kits import emulator, idle_world, parts
 from tests.kits.documents import made, read
@@ -67,7 +68,7 @@ def test_exactly_the_idle_machines_and_what_is_left_over_are_found_without_a_cal
     aws, world, crowd
 ):
     before = sum(aws.calls().values())
-    found, _ = crowd.look(REGIONS)
+    found = crowd.look(REGIONS)
     calls = sum(aws.calls().values()) - before
     ended = {one.machine.id for one in found.machines if one.decision.action != "keep"}
     assert ended == set(world.idle)
@@ -86,15 +87,15 @@ def test_a_throttled_call_is_tried_again_until_it_is_answered(aws, world, crowd)
             for name in ("ec2.DescribeInstances", "ec2.DescribeVolumes")
         )
     )
-    found, _ = crowd.look(REGIONS[:1])
+    found = crowd.look(REGIONS[:1])
     assert found.gaps == []
     assert len(found.machines) == MANY // len(REGIONS)
 
 
 def test_a_missing_permission_is_a_gap_and_the_rest_is_done(aws, world, crowd):
     aws.fail({"operation": "ec2.DescribeAddresses", "code": "UnauthorizedOperation", "status": 403})
-    found, _ = crowd.look(REGIONS[:1])
-    assert [(gap.region, "DescribeAddresses" in gap.error) for gap in found.gaps] == [
+    found = crowd.look(REGIONS[:1])
+    assert [(gap.scope, "DescribeAddresses" in gap.error) for gap in found.gaps] == [
         (REGIONS[0], True)
     ]
     assert {one.found.id for one in found.orphans} <= set(world.volumes)
@@ -104,7 +105,7 @@ def test_a_missing_permission_is_a_gap_and_the_rest_is_done(aws, world, crowd):
 
 def test_machines_whose_use_cannot_be_read_are_kept_and_the_gap_is_named(aws, world, crowd):
     aws.fail({"operation": "monitoring.GetMetricData", "code": "AccessDenied", "status": 403})
-    found, _ = crowd.look(REGIONS[:1])
+    found = crowd.look(REGIONS[:1])
     assert {one.decision.reason for one in found.machines} == {"its use could not be read"}
     assert {one.idle_s for one in found.machines} == {None}
     assert ["GetMetricData" in gap.error for gap in found.gaps] == [True]
@@ -112,7 +113,7 @@ def test_machines_whose_use_cannot_be_read_are_kept_and_the_gap_is_named(aws, wo
 
 def test_a_region_whose_machines_cannot_be_seen_has_no_orphans(aws, world, crowd):
     aws.fail({"operation": "ec2.DescribeInstances", "code": "UnauthorizedOperation", "status": 403})
-    found, _ = crowd.look(REGIONS[:1])
+    found = crowd.look(REGIONS[:1])
     assert found.orphans == []
     assert found.machines == []
     assert found.gaps
@@ -151,9 +152,10 @@ def test_a_disabled_region_is_one_gap_and_the_others_are_done(
     monkeypatch.setenv("AWS_ENDPOINT_URL", switched_off)
     off("ec2")
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
-    there = replace(crowd, clients_of=lambda name: off if name == "me-south-1" else others(name))
-    found, _ = there.look([REGIONS[1], "me-south-1"])
-    assert [gap.region for gap in found.gaps] == ["me-south-1"]
+    cloud = AwsCloud(lambda name: off if name == "me-south-1" else others(name))
+    there = replace(crowd, clouds=[cloud])
+    found = there.look([REGIONS[1], "me-south-1"])
+    assert [gap.scope for gap in found.gaps] == ["me-south-1"]
     assert "not enabled" in found.gaps[0].error
     assert len(found.machines) == MANY // len(REGIONS)
 
@@ -165,10 +167,10 @@ def test_a_machine_that_gets_a_request_between_listing_and_stopping_is_kept(aws,
         idle_world.publish(aws.url, region, {idle[0]: 0.0}, world.at)
         return True
 
-    found, asked = crowd.look([region])
+    found = crowd.look([region])
     listed = [one for one in actions.chosen(found.machines, "stop") if one.machine.id in idle]
     a_request_comes(Round(found, listed))
-    outcomes, gaps = actions.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
+    outcomes, gaps = actions.act(crowd.clouds, listed, "stop", None, crowd.clock)
     assert {one.machine.id: one.done for one in outcomes} == {idle[0]: "keep", idle[1]: "stop"}
     assert gaps == []
     assert idle_world.states(aws.url, region, idle) == {idle[0]: "running", idle[1]: "stopped"}
@@ -177,7 +179,7 @@ def test_a_machine_that_gets_a_request_between_listing_and_stopping_is_kept(aws,
 def test_a_machine_that_aws_will_not_stop_is_named_and_the_others_are_stopped(aws, world, crowd):
     region = REGIONS[2]
     mine = world.idle[100:103]
-    found, asked = crowd.look([region])
+    found = crowd.look([region])
     listed = [one for one in actions.chosen(found.machines, "stop") if one.machine.id in mine]
     aws.fail(
         {
@@ -187,7 +189,7 @@ def test_a_machine_that_aws_will_not_stop_is_named_and_the_others_are_stopped(aw
             "match": mine[0],
         }
     )
-    outcomes, _ = actions.act(crowd.clients_of, listed, "stop", asked, crowd.clock)
+    outcomes, _ = actions.act(crowd.clouds, listed, "stop", None, crowd.clock)
     done = {one.machine.id: one.done for one in outcomes}
     assert done == {mine[0]: "failed", mine[1]: "stop", mine[2]: "stop"}
 
@@ -204,7 +206,7 @@ def test_destroy_ends_an_expired_machine_and_extend_lets_it_live(aws, reaper):
     states = idle_world.states(aws.url, region, [dead, kept])
     assert states[kept] == "running"
     assert states[dead] in ("shutting-down", "terminated")
-    again, _ = later.look([region])
+    again = later.look([region])
     (shown,) = (idle.instance(one) for one in again.machines if one.machine.id == kept)
     assert shown.expires_at == held[region]
 
@@ -231,10 +233,10 @@ def test_extend_moves_the_schedule_and_never_to_an_earlier_time(aws, reaper):
     assert told["Target"]["Input"] == '{"InstanceIds": ["i-1"]}'
     (found,) = (
         one
-        for one in reaper.look([region])[0].machines
+        for one in reaper.look([region]).machines
         if one.machine.deployment == "planned-cloud-gpu"
     )
-    assert found.machine.tags[EXPIRES_AT] == "2050-01-01T00:00:00+00:00"
+    assert iso(found.machine.expires_at) == "2050-01-01T00:00:00+00:00"
 
 
 def test_extend_of_a_deployment_that_is_nowhere_is_a_usage_error(aws, reaper):
@@ -252,7 +254,7 @@ def test_a_silent_watchdog_is_replaced_by_an_estimate_from_network_and_processor
         }
         idle_world.ec2_metric(aws.url, region, name, series)
     later = replace(reaper, clock=lambda: time.time() + 7200)
-    found, _ = later.look([region])
+    found = later.look([region])
     shown = {one.machine.id: one for one in found.machines if one.machine.id in (asleep, awake)}
     assert {one.basis for one in shown.values()} == {"estimated"}
     assert "estimated" in shown[asleep].decision.reason
@@ -276,13 +278,13 @@ def test_a_group_that_is_idle_as_a_whole_is_set_to_no_machines(aws, reaper):
         AvailabilityZones=[f"{region}a"],
         Tags=[{**tag, "PropagateAtLaunch": True} for tag in idle_world.tags("fleet-cloud-gpu")],
     )
-    ids = [one.machine.id for one in reaper.look([region])[0].machines]
+    ids = [one.machine.id for one in reaper.look([region]).machines]
     assert len(ids) == 2
     first = time.time()
     second = first + 600
     idle_world.publish(aws.url, region, {ids[0]: 7200.0, ids[1]: 0.0}, first)
     then = replace(reaper, clock=lambda: first)
-    assert actions.chosen(then.look([region])[0].machines, "stop") == []
+    assert actions.chosen(then.look([region]).machines, "stop") == []
     idle_world.publish(aws.url, region, {ids[0]: 7800.0, ids[1]: 7100.0}, second)
     done = replace(reaper, clock=lambda: second).round([region], "stop", None, yes)
     assert {one.machine.id: one.done for one in done.outcomes} == dict.fromkeys(ids, "destroy")
@@ -307,7 +309,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
 
 
 def test_the_document_is_the_design_s(aws, world, crowd):
-    found, _ = crowd.look(REGIONS[:1])
+    found = crowd.look(REGIONS[:1])
     plain = made("idle", idle.listed(found))
     assert set(plain) == {"schema", "instances", "endpoints", "orphans", "gaps"}
     instance = {"deployment", "region", "id", "state", "idle_seconds", "usd_per_hour"}

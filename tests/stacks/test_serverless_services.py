@@ -21,10 +21,11 @@ from deployer.providers.api import ReportsStatus, SupportsLookup, SupportsPause
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Seen
 from deployer.running.stack.manager import StackManager
-from stacks._aws import inventory, quota
+from stacks._aws import quota
 from stacks._aws.session import Session
 from stacks._aws.types import identity, observing, sagemaker, storage
 from stacks._aws.types import served as served_types
+from stacks._aws.types.finding import TAG
 from stacks.serverless.bedrock.service import Bedrock
 from stacks.serverless.huggingface.service import TYPE, Hub
 from stacks.serverless.sagemaker.service import SageMaker
@@ -79,7 +80,7 @@ def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_double.Hub]:
 
 
 def tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": inventory.TAG, "Value": name}]
+    return [{"Key": TAG, "Value": name}]
 
 
 def plan(**inputs: Any) -> Any:
@@ -100,7 +101,7 @@ def weights(aws: Session, name: str) -> None:
 def imported(rock: bedrock.Bedrock, name: str, tag: str | None = None) -> str:
     arn = f"{bedrock.OWNER}:imported-model/{name}"
     rock.models[arn] = {"modelArn": arn, "modelName": name}
-    rock.tags[arn] = [{"key": inventory.TAG, "value": tag or name}]
+    rock.tags[arn] = [{"key": TAG, "value": tag or name}]
     return arn
 
 

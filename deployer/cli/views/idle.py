@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 COLOURS = {"keep": "green", "stop": "yellow", "destroy": "red"}
 
 
-def show(found: IdleDocument) -> None:
-    """Show machines, what is left over, and what could not be seen."""
+def show(found: IdleDocument, unasked: Sequence[str] = ()) -> None:
+    """Show machines, what is left over, and what could not be seen; `unasked` are clouds without credentials."""
     if found.instances:
         _machines(found.instances)
     if found.endpoints:
@@ -35,6 +35,8 @@ def show(found: IdleDocument) -> None:
         _orphans(found.orphans)
     if not (found.instances or found.endpoints or found.orphans):
         terminal.say("Nothing of deployer was found.")
+    for name in unasked:
+        terminal.say(f"Not asked: {name}, for there are no credentials.")
     ended = sum(one.decision != "keep" for one in found.instances)
     if ended:
         terminal.say(f"{ended} to be ended. Next: deployer idle stop (or destroy)")

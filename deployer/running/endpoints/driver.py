@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import RemoteError
+from deployer.providers.inventory import Inventory
 from deployer.running import health
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Service
 from deployer.running.gateway.backend import backend_of, needs_gateway
-from deployer.running.inventory import Inventory
 from deployer.running.stack.driver import Order
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 from deployer.core.deployment import Deployment
 from deployer.core.errors import UsageError
 from deployer.providers.api import Say
+from deployer.providers.inventory import Inventory
 from deployer.running.endpoints.service import Seen, Service
-from deployer.running.inventory import Inventory
 from deployer.running.stack.manager import StackManager
 
 THERE = ("starting", "healthy", "unhealthy")

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from deployer.core.domain import Plan
 from deployer.providers.api import Say
-from deployer.running.inventory import Inventory
+from deployer.providers.inventory import Inventory
 
 State = Literal["starting", "healthy", "unhealthy", "stopped", "failed"]
 

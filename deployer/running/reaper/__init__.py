@@ -1,13 +1,15 @@
-"""The reaper: finds what this tool ever made on AWS, by tags and not by state, and ends what nobody uses.
+"""The reaper: finds what this tool ever made in any cloud, whatever the state says, and ends what nobody uses.
 
-    sweep     everything that exists, over all regions at once; what could not be seen is a gap
-    usage     how long each machine has been idle, from CloudWatch, 250 to 500 machines a call
-    machines  an instance's tags and times as the decision takes them (pure)
-    orphans   what is left of deployments that are gone, and what it costs (pure)
-    spending  what machines have cost this month, and their budget (pure)
-    survey    all of it together: the document of `deployer idle`
-    acting    stop or destroy, after a second look
-    expiry    when a machine is removed whatever happens
+    survey     one look at a cloud: the document of `deployer idle`
+    verdicts   one machine, what becomes of it, and what it costs (pure)
+    orphans    what is left of deployments that are gone (pure)
+    endpoints  what sleeps by itself (pure)
+    costs      what each costs, by the catalog and the providers' rules (pure)
+    budget     what machines have cost this month, and their budget
+    actions    stop or destroy, after a second look
+    lifetime   what a deployment has cost, and when it is removed
+    service    all of it over all clouds, once or again and again
+    schedules  files that run it without anybody
 
-It never calls AWS for one instance alone until it ends it.
+It decides; clouds are asked through `deployer.providers.cloud`, and never for one machine alone until it is ended.
 """

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from deployer.agents.idle import Decision, decide
+from deployer.agents.idle import Decision, Observation, decide
+from deployer.core.errors import DeployerError
+from deployer.providers.cloud import Cloud, Gap, Machine, MachineControl
 from deployer.running.reaper import survey
-from deployer.running.reaper.survey import Asked
-from deployer.running.reaper.verdicts import Looked
-from stacks._aws.instances import Machine, described, policy
-from stacks._aws.session import Clients
-from stacks._aws.sweep import ClientsOf, Gap, spelled
+from deployer.running.reaper.verdicts import MachineVerdict, policy
 
 Verb = Literal["stop", "destroy"]
 AT_ONCE = 50
-"""Instances in one call that stops or ends; few enough to find the one that AWS objects to."""
+"""Machines in one call that stops or ends; few enough to find the one that the cloud objects to."""
 
 
 @dataclass(frozen=True)
@@ -29,137 +27,129 @@ class Outcome:
     why: str
 
 
-def chosen(looked: Sequence[Looked], verb: Verb) -> list[Looked]:
+def chosen(verdicts: Sequence[MachineVerdict], verb: Verb) -> list[MachineVerdict]:
     """Choose what is to be acted on: what the decision ends, as far as the verb may."""
-    return [one for one in looked if one.decision.action != "keep" and _may(one.machine, verb)]
+    return [one for one in verdicts if not one.kept and _may(one.machine, verb)]
 
 
 def _may(of: Machine, verb: Verb) -> bool:
-    """Whether it can be stopped: what rests already need not be, and one-time spot can only be destroyed."""
-    return verb == "destroy" or (of.running and not (of.spot and of.group is None))
+    """Whether it may be ended so: what rests already need not be stopped."""
+    return verb == "destroy" or (of.running and of.can_stop)
 
 
 def act(
-    clients_of: ClientsOf,
-    found: Sequence[Looked],
+    clouds: Iterable[Cloud],
+    verdicts: Sequence[MachineVerdict],
     verb: Verb,
-    asked: Asked,
+    idle_for_s: float | None,
     clock: Callable[[], float],
 ) -> tuple[list[Outcome], list[Gap]]:
-    """End machines, all those of a region at once. Each is looked at again just before.
+    """End machines, all those of a scope at once. Each is looked at again just before.
 
     Args:
-        clients_of: gives the clients of a region.
-        found: what `chosen` chose.
+        clouds: where they are.
+        verdicts: what `chosen` chose.
         verb: stop or destroy.
-        asked: what the machines were chosen by.
+        idle_for_s: the limit that the machines were chosen by, if it was not their own.
         clock: the time in seconds since 1970; it is asked again for the second look.
     """
-    regions: dict[str, list[Looked]] = defaultdict(list)
-    for one in found:
-        regions[one.machine.region].append(one)
+    controls = {cloud.name: cloud.control for cloud in clouds if cloud.control}
+    places: dict[tuple[str, str], list[MachineVerdict]] = defaultdict(list)
+    for one in verdicts:
+        places[one.machine.provider, one.machine.scope].append(one)
     outcomes: list[Outcome] = []
     gaps: list[Gap] = []
-    for region, ones in regions.items():
-        clients = clients_of(region)
-        again, missing = _again(clients, ones, asked, clock())
+    for (name, scope), there in places.items():
+        control = controls[name]
+        again, missing = _again(control, scope, there, idle_for_s, clock())
         gaps += missing
-        outcomes += [
-            Outcome(one.machine, "keep", one.decision.reason) for one in again if _kept(one)
-        ]
-        outcomes += _end(clients, [one for one in again if not _kept(one)], verb)
+        outcomes += [Outcome(one.machine, "keep", one.decision.reason) for one in again if one.kept]
+        outcomes += _end(control, scope, [one for one in again if not one.kept], verb)
     return outcomes, gaps
 
 
-def _kept(one: Looked) -> bool:
-    return one.decision.action == "keep"
-
-
 def _again(
-    clients: Clients, ones: Sequence[Looked], asked: Asked, now: float
-) -> tuple[list[Looked], list[Gap]]:
-    """Look at some machines of a region again: their state, their tags, their use."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    control: MachineControl,
+    scope: str,
+    verdicts: Sequence[MachineVerdict],
+    idle_for_s: float | None,
+    now: float,
+) -> tuple[list[MachineVerdict], list[Gap]]:
+    """Look at some machines of a scope again: their state, their terms, their use."""
     try:
-        fresh = {m.id: m for m in _described(clients, [one.machine.id for one in ones])}
-    except (BotoCoreError, ClientError) as error:
-        reason = f"it could not be looked at again: {spelled(error)}"
-        kept = [replace(one, decision=Decision("keep", reason)) for one in ones]
-        return kept, [Gap(clients.region, spelled(error))]
-    seen, gaps = survey.observe(lambda _: clients, list(fresh.values()), now)
-    found = [_judged(one, fresh.get(one.machine.id), seen, asked, now) for one in ones]
-    return survey.together(found), gaps
+        found = control.machines(scope, [one.machine.id for one in verdicts])
+    except DeployerError as error:
+        reason = f"it could not be looked at again: {error.message}"
+        kept = [replace(one, decision=Decision("keep", reason)) for one in verdicts]
+        return kept, [Gap(scope, error.message)]
+    seen, gaps = control.observe(found, now)
+    fresh = {machine.id: machine for machine in found}
+    judged = [_judged(one, fresh.get(one.machine.id), seen, idle_for_s, now) for one in verdicts]
+    return survey.together(judged), gaps
 
 
 def _judged(
-    one: Looked, fresh: Machine | None, seen: Mapping[str, Any], asked: Asked, now: float
-) -> Looked:
+    one: MachineVerdict,
+    fresh: Machine | None,
+    seen: Mapping[str, Observation],
+    idle_for_s: float | None,
+    now: float,
+) -> MachineVerdict:
     if fresh is None:
         return replace(one, decision=Decision("keep", "it is gone already"))
     if fresh.state != one.machine.state:
         reason = f"it was {one.machine.state} when it was listed and is {fresh.state} now"
         return replace(one, machine=fresh, decision=Decision("keep", reason))
-    told = seen.get(fresh.id)
-    if not fresh.running or told is None:
-        decision = survey.unseen(fresh, now, asked)
+    observed = seen.get(fresh.id)
+    if not fresh.running or observed is None:
+        decision = survey.unseen(fresh, now, idle_for_s)
     else:
-        decision = decide(told, policy(fresh, asked.idle_for_s), now)
+        decision = decide(observed, policy(fresh, idle_for_s), now)
     if one.over_budget and decision.action == "keep":
         decision = one.decision
     return replace(one, machine=fresh, decision=decision)
 
 
-def _described(clients: Clients, ids: Sequence[str]) -> Iterator[Machine]:
-    for start in range(0, len(ids), 200):  # the most values that a filter takes
-        named = {"Name": "instance-id", "Values": list(ids[start : start + 200])}
-        pages = clients("ec2").get_paginator("describe_instances").paginate(Filters=[named])
-        for one in (i for page in pages for r in page["Reservations"] for i in r["Instances"]):
-            yield described(one, clients.region)
-
-
-def _end(clients: Clients, ones: Sequence[Looked], verb: Verb) -> Iterator[Outcome]:
+def _end(
+    control: MachineControl, scope: str, verdicts: Sequence[MachineVerdict], verb: Verb
+) -> Iterator[Outcome]:
     """End machines: those of a group through the group, which would replace them otherwise."""
-    alone = [one for one in ones if one.machine.group is None]
+    alone = [one for one in verdicts if one.machine.group is None]
+    call = control.stop if verb == "stop" else control.destroy
     for start in range(0, len(alone), AT_ONCE):
-        yield from _called(clients, alone[start : start + AT_ONCE], verb)
-    for group in dict.fromkeys(one.machine.group for one in ones if one.machine.group):
-        yield from _emptied(clients, group, [one for one in ones if one.machine.group == group])
+        yield from _called(lambda ids: call(scope, ids), alone[start : start + AT_ONCE], verb)
+    for group in dict.fromkeys(one.machine.group for one in verdicts if one.machine.group):
+        members = [one for one in verdicts if one.machine.group == group]
+        yield from _emptied(control, scope, group, members)
 
 
-def _called(clients: Clients, ones: Sequence[Looked], verb: Verb) -> Iterator[Outcome]:
-    """One call for several; when AWS refuses it, each alone, so that one does not hold up the others."""
-    error = _call(clients, [one.machine.id for one in ones], verb)
-    if error is None:
-        yield from (Outcome(one.machine, verb, one.decision.reason) for one in ones)
-    elif len(ones) == 1:
-        yield Outcome(ones[0].machine, "failed", error)
+def _called(
+    call: Callable[[Sequence[str]], None], verdicts: Sequence[MachineVerdict], verb: Verb
+) -> Iterator[Outcome]:
+    """One call for several; when it is refused, each alone, so that one does not hold up the others."""
+    try:
+        call([one.machine.id for one in verdicts])
+    except DeployerError as error:
+        if len(verdicts) == 1:
+            yield Outcome(verdicts[0].machine, "failed", error.message)
+            return
     else:
-        for one in ones:
-            yield from _called(clients, [one], verb)
+        yield from (Outcome(one.machine, verb, one.decision.reason) for one in verdicts)
+        return
+    for one in verdicts:
+        yield from _called(call, [one], verb)
 
 
-def _call(clients: Clients, ids: Sequence[str], verb: Verb) -> str | None:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    ec2 = clients("ec2")
-    try:
-        (ec2.stop_instances if verb == "stop" else ec2.terminate_instances)(InstanceIds=list(ids))
-    except (BotoCoreError, ClientError) as error:
-        return spelled(error)
-    return None
-
-
-def _emptied(clients: Clients, group: str, ones: Sequence[Looked]) -> Iterator[Outcome]:
+def _emptied(
+    control: MachineControl, scope: str, group: str, verdicts: Sequence[MachineVerdict]
+) -> Iterator[Outcome]:
     """Let a group shrink to nothing; 'deployer up' wakes it."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
-        clients("autoscaling").update_auto_scaling_group(
-            AutoScalingGroupName=group, MinSize=0, DesiredCapacity=0
-        )
-    except (BotoCoreError, ClientError) as error:
-        yield from (Outcome(one.machine, "failed", spelled(error)) for one in ones)
+        control.empty(scope, group)
+    except DeployerError as error:
+        yield from (Outcome(one.machine, "failed", error.message) for one in verdicts)
         return
     reason = "its group was set to no machines"
-    yield from (Outcome(one.machine, "destroy", f"{one.decision.reason}; {reason}") for one in ones)
+    yield from (
+        Outcome(one.machine, "destroy", f"{one.decision.reason}; {reason}") for one in verdicts
+    )

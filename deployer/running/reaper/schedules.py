@@ -10,6 +10,7 @@ from deployer.core import installation
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.core.templates import render
 from deployer.core.units import duration
+from deployer.providers.cloud import Login
 
 FILES: Mapping[str, Mapping[str, str]] = {
     "cron": {"deployer-idle.cron": "idle/cron.j2"},
@@ -29,15 +30,17 @@ def files(
     verb: str,
     regions: Sequence[str],
     idle_for_s: int | None,
+    logins: Sequence[Login],
     install: str | None = None,
 ) -> dict[str, str]:
-    """Render the files of one place. The command in them needs AWS credentials where it runs, and nothing else.
+    """Render the files of one place. The command in them needs the clouds' credentials where it runs, and nothing else.
 
     Args:
         place: a key of `FILES`.
         verb: stop or destroy.
         regions: where to look; none is wherever the command looks by itself.
         idle_for_s: for how long a machine must have been idle; None is what each deployment says.
+        logins: how it gets those credentials.
         install: the shell command that installs deployer where there is none yet; None is the copy that is
             running, pinned.
 
@@ -49,7 +52,12 @@ def files(
         words += ["--region", region]
     if idle_for_s is not None:
         words += ["--idle-for", duration(idle_for_s)]
-    told = {"command": shlex.join(words), "words": words, "install": _install(place, install)}
+    told = {
+        "command": shlex.join(words),
+        "words": words,
+        "logins": logins,
+        "install": _install(place, install),
+    }
     return {path: render(template, **told) for path, template in FILES[place].items()}
 
 

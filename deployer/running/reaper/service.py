@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from deployer.core.errors import DeployerError, PrerequisiteError
+from deployer.core.errors import DeployerError, UsageError
 from deployer.planning import catalog
+from deployer.providers import registry
+from deployer.providers.cloud import Cloud, Gap
 from deployer.running.reaper import actions
 from deployer.running.reaper.actions import Outcome, Verb
-from deployer.running.reaper.survey import Asked, Survey, survey
+from deployer.running.reaper.survey import Grounds, Survey, merged, survey
+from deployer.running.reaper.verdicts import MachineVerdict
 from deployer.running.store import Store
-from stacks._aws import expiry
-from stacks._aws.session import Clients, Session
-from stacks._aws.sweep import ClientsOf, Gap, regions
 
-HOME_REGION = "us-east-1"
-"""Where the other regions are asked for when nothing says where."""
+NO_CREDENTIALS = "there are no credentials to ask with"
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Round:
     """One look, what was to be ended, and what became of that."""
 
     survey: Survey
-    chosen: Sequence[Any]
+    chosen: Sequence[MachineVerdict]
     outcomes: Sequence[Outcome] = ()
     gaps: Sequence[Gap] = ()
 
@@ -38,90 +36,125 @@ class Round:
         return not (failed or self.survey.gaps or self.gaps)
 
 
-class Clientele:
-    """The clients of each region, made once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Clients] = {}
-
-    def __call__(self, region: str) -> Clients:
-        """Return those of a region."""
-        return self._known.setdefault(region, Session(region))
-
-
 @dataclass(frozen=True)
 class Reaper:
     """Looks and acts, with the records and prices under one home folder."""
 
     home: Path
     clock: Callable[[], float]
-    clients_of: ClientsOf = field(default_factory=Clientele)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clouds: Sequence[Cloud] = field(default_factory=registry.clouds)
 
-    def look(self, names: Sequence[str], idle_for_s: float | None = None) -> tuple[Survey, Asked]:
-        """Look at everything in some regions, or (none named) in all that the account has enabled.
+    def look(self, named: Sequence[str], idle_for_s: float | None = None) -> Survey:
+        """Look at everything in some scopes (regions), or (none named) in all that there are.
+
+        Every cloud is asked that there are credentials for; one that cannot be asked is a gap.
 
         Raises:
-            PrerequisiteError: credentials or network are missing.
-            RemoteError: AWS failed.
+            PrerequisiteError: no cloud could be asked: credentials or network are missing.
+            RemoteError: no cloud could be asked: the first one failed.
         """
-        prices = catalog.load(self.home / "catalog")
-        asked, gaps = self._regions(names, prices.regions("aws"))
-        asked = replace(asked, idle_for_s=idle_for_s)
-        recorded = frozenset(Store(self.home).names())
-        found = survey(self.clients_of, asked, prices, recorded, self.clock())
-        return replace(found, gaps=[*gaps, *found.gaps]), asked
+        rates, store = catalog.load(self.home / "catalog"), Store(self.home)
+        grounds = Grounds(rates, frozenset(store.names()), self.clock(), idle_for_s)
+        asked = self._asked()
+
+        def seen(cloud: Cloud) -> Survey | DeployerError:
+            try:
+                scopes = cloud.scopes(tuple(dict.fromkeys(named)), rates.regions(cloud.name))
+                return survey(cloud, scopes, grounds)
+            except DeployerError as error:
+                return error
+
+        with ThreadPoolExecutor(max(1, len(asked))) as pool:
+            answers = list(zip(asked, pool.map(seen, asked), strict=True))
+        refusals = [one for _, one in answers if isinstance(one, DeployerError)]
+        if refusals and len(refusals) == len(answers):
+            raise refusals[0]
+        surveys = [_survey_of(cloud, answer) for cloud, answer in answers]
+        return merged([*surveys, *self._unasked(asked, named, store)])
+
+    def _asked(self) -> list[Cloud]:
+        """Those that there are credentials for; when there are none at all, those that rent machines say so."""
+        configured = [cloud for cloud in self.clouds if cloud.configured()]
+        return configured or [cloud for cloud in self.clouds if cloud.control]
+
+    def _unasked(
+        self, asked: Sequence[Cloud], named: Sequence[str], store: Store
+    ) -> Iterator[Survey]:
+        """What it means that a cloud is not asked: a gap where something of it is known, or a scope was named."""
+        used = frozenset(_providers(store))
+        for cloud in self.clouds:
+            if cloud in asked:
+                continue
+            if cloud.control and (named or used.intersection(cloud.providers)):
+                yield Survey(gaps=[Gap(cloud.name, NO_CREDENTIALS)])
+            else:
+                yield Survey(unasked=[cloud.name])
 
     def round(
         self,
-        names: Sequence[str],
+        named: Sequence[str],
         verb: Verb,
         idle_for_s: float | None,
         agreed: Callable[[Round], bool],
     ) -> Round:
         """Look, ask whether what was found may be ended, and end it after a second look."""
-        found, asked = self.look(names, idle_for_s)
+        found = self.look(named, idle_for_s)
         proposed = Round(found, actions.chosen(found.machines, verb))
         if not proposed.chosen or not agreed(proposed):
             return proposed
-        done, gaps = actions.act(self.clients_of, proposed.chosen, verb, asked, self.clock)
+        done, gaps = actions.act(self.clouds, proposed.chosen, verb, idle_for_s, self.clock)
         return replace(proposed, outcomes=done, gaps=gaps)
 
-    def extend(self, deployment: str, for_s: float, names: Sequence[str]) -> dict[str, str]:
-        """Let a deployment live so long from now; return the new time by region.
+    def extend(self, deployment: str, for_s: float, named: Sequence[str]) -> dict[str, str]:
+        """Let a deployment live so long from now; return the new time by scope.
 
         Raises:
-            UsageError: it has no machine in any of the regions.
+            UsageError: it has no machine in any of the scopes.
             PrerequisiteError: credentials, permission or network are missing.
-            RemoteError: AWS failed.
+            RemoteError: the cloud failed.
         """
-        asked, _ = self._regions(names, catalog.load(self.home / "catalog").regions("aws"))
-        until = self.clock() + for_s
+        until, rates = self.clock() + for_s, catalog.load(self.home / "catalog")
         held: dict[str, str] = {}
         refused: list[DeployerError] = []
-        for region in asked.regions:
+        for cloud in self._asked():
+            if cloud.expiry is None:
+                continue
             try:
-                at = expiry.extend(self.clients_of(region), deployment, until)
+                scopes = cloud.scopes(named, rates.regions(cloud.name))
             except DeployerError as error:
                 refused.append(error)
                 continue
-            if at is not None:
-                held[region] = at
+            for scope in scopes.names:
+                try:
+                    at = cloud.expiry.extend(scope, deployment, until)
+                except DeployerError as error:
+                    refused.append(error)
+                else:
+                    held |= {} if at is None else {scope: at}
         if not held:
-            raise refused[0] if refused else expiry.nowhere(deployment)
+            raise refused[0] if refused else _nowhere(deployment)
         return held
 
-    def _regions(self, names: Sequence[str], known: Sequence[str]) -> tuple[Asked, list[Gap]]:
-        """Name the regions to ask. Who may not list them is asked about those that have prices."""
-        if names:
-            return Asked(tuple(dict.fromkeys(names)), everywhere=False), []
-        home = (
-            self.environ.get("AWS_REGION") or self.environ.get("AWS_DEFAULT_REGION") or HOME_REGION
-        )
+
+def _survey_of(cloud: Cloud, answer: Survey | DeployerError) -> Survey:
+    if isinstance(answer, Survey):
+        return answer
+    return Survey(gaps=[Gap(cloud.name, answer.message)])
+
+
+def _providers(store: Store) -> Iterator[str]:
+    """The providers of the deployments recorded here."""
+    for name in store.names():
         try:
-            return Asked(tuple(regions(self.clients_of(home)))), []
-        except PrerequisiteError as error:
-            if "DescribeRegions" not in error.message:
-                raise
-            gap = Gap(home, f"{error.message}; the regions that have prices were asked")
-            return Asked(tuple(known)), [gap]
+            record = store.load(name)
+        except DeployerError:  # one that cannot be read is no reason not to look
+            continue
+        if record is not None:
+            yield record.provider
+
+
+def _nowhere(deployment: str) -> UsageError:
+    return UsageError(
+        f"no machine of '{deployment}' was found",
+        hint="'deployer idle' lists what there is; 'deployer up' makes a new one",
+    )

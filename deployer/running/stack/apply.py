@@ -18,7 +18,7 @@ from deployer.core.errors import DeployerError
 from deployer.planning.record import new_record
 from deployer.providers.api import Say
 from deployer.running.stack import recovery
-from deployer.running.stack.driver import Order, Remember, as_is, driver_of
+from deployer.running.stack.driver import Order, driver_of
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.pricing import price_of
 from deployer.running.stack.state import outputs_of, resources_in
@@ -37,7 +37,7 @@ Open = Callable[[Callable[[], None]], "Engine"]
 
 @dataclass(frozen=True)
 class StackWork:
-    """One `up`. `open_engine` is where a test puts its own; `remember` is called as soon as everything exists."""
+    """One `up`. `open_engine` is where a test puts its own."""
 
     plan: Plan
     store: Store
@@ -48,7 +48,6 @@ class StackWork:
     limit_s: float | None
     agree: Agree
     open_engine: Open | None = None
-    remember: Remember = as_is
 
     @cached_property
     def driver(self) -> Driver:
@@ -61,7 +60,6 @@ class StackWork:
                 self.say,
                 self.limit_s,
                 self.now,
-                self.remember,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,21 +11,12 @@ from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import PrerequisiteError
 from deployer.providers.api import Provider, Say
-from deployer.running.inventory import Found, Inventory
+from deployer.providers.inventory import Inventory
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
     from deployer.core.domain import Estimate
     from deployer.running.stack.config import Config
-
-
-Remember = Callable[[Deployment, Sequence[Found]], Deployment]
-"""Adds to a record what is to be remembered of what exists."""
-
-
-def as_is(record: Deployment, _found: Sequence[Found]) -> Deployment:
-    """Remember nothing more."""
-    return record
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,6 @@ class Order:
     say: Say
     limit_s: float | None = None
     now: Callable[[], str] = now
-    remember: Remember = as_is
 
     @property
     def name(self) -> str:

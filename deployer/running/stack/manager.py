@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.deployment import Deployment
 from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.providers.api import Say
-from deployer.running.inventory import Inventory, Left
+from deployer.providers.inventory import Inventory, Left
 from deployer.running.store import Store
 
 if TYPE_CHECKING:

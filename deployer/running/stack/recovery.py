@@ -24,7 +24,7 @@ from deployer.core.domain import Resource
 from deployer.core.errors import RemoteError, StaleError
 from deployer.core.units import usd
 from deployer.providers.api import Say
-from deployer.running.inventory import Found, Inventory
+from deployer.providers.inventory import Found, Inventory
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
 from deployer.running.stack.process import PID_FILE, is_alive

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from deployer.core.domain import Item, Resource
 from deployer.planning.cost.rule import Quantity, Setting, line
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, belongs, by_tags, tags_of
 from stacks._aws.types.listing import Component

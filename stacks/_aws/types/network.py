@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.core.domain import Item, Resource
 from deployer.planning.cost.rule import MONTH, Quantity, Setting, line
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types import listing
 from stacks._aws.types.charging import hourly

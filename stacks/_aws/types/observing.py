@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.core.domain import Item, Resource
 from deployer.planning.cost.rule import MONTH, Quantity, Setting, decimal, line
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import by_name
 from stacks._aws.types.listing import CLOUDWATCH, GB, GB_MONTH, Component

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any
 
 from deployer.planning.cost.rule import Rule
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.listing import Component
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from deployer.core.domain import Item, Rate, Resource
 from deployer.planning.cost.rule import MONTH, Quantity, Setting, decimal, known, line
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, by_name, tags_of
 from stacks._aws.types.record import (

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws import schedule
 from stacks._aws.session import Clients
 from stacks._aws.types.record import AWS, Free, ResourceType, Stage, Tracked, rented

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, tags_of
 from stacks._aws.types.record import BEDROCK, SAGEMAKER

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.core.domain import Item, Resource
 from deployer.planning.cost.rule import Quantity, Setting, decimal, line
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import machine_pricing
 from stacks._aws.types.finding import TAG, by_name, by_tags, described, tags_of

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import UsageError
+from deployer.providers.inventory import Found
 from deployer.running import health
 from deployer.running.stack.driver import Order
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.state import zones_to_try
-from stacks._aws import inventory, schedule
 from stacks._aws import preflight as aws_preflight
+from stacks._aws import schedule
 from stacks._aws.account import Account
+from stacks._aws.expiry import Schedules
+from stacks._aws.instances import machine
+from stacks._aws.leftovers import leftover
 from stacks._aws.session import Clients, understood
+from stacks._aws.types.compute import INSTANCE
+from stacks._aws.types.storage import VOLUME
 from stacks.cloud_gpu.aws.manager import MachineManager, moved
 from stacks.cloud_gpu.aws.readiness import Awaited
 
@@ -138,10 +145,26 @@ class MachineDriver:
     def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:  # noqa: ARG002 - as planned
         """See `Driver`: with the address that it has now."""
         found = self.things.found()
-        machines = [one for one in found if one.type == inventory.INSTANCE]
+        machines = [one for one in found if one.type == INSTANCE]
         resources = tuple(one.plain for one in found)
         record = replace(record, endpoint=moved(record, machines), resources=resources)
-        return self.order.remember(record, found)
+        return self._priced_and_dated(record, found)
+
+    def _priced_and_dated(self, record: Deployment, found: Sequence[Found]) -> Deployment:
+        """The record with what each machine costs while it runs, and when they are removed."""
+        from deployer.planning import catalog
+        from deployer.running.reaper import lifetime
+
+        machines = [machine(one) for one in found if one.type == INSTANCE]
+        disks = [leftover(one) for one in found if one.type == VOLUME]
+        rates = catalog.load(self.order.store.home / "catalog")
+        record = lifetime.remembered(record, machines, disks, rates)
+        now = datetime.fromisoformat(self.order.now()).timestamp()
+        schedules, expires = (
+            Schedules(lambda _: self.clients),
+            self.order.plan.inputs.get("expires"),
+        )
+        return lifetime.prolonged(schedules, self.clients.region, record, expires, now)
 
     def verify(self, record: Deployment) -> None:
         """See `Driver`: following its boot."""

@@ -8,16 +8,18 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from deployer.core.deployment import Deployment
-from deployer.providers.api import Say
-from deployer.running.inventory import Found
+from deployer.providers.api import MachineUsage, Say
+from deployer.providers.inventory import Found
 from deployer.running.stack.manager import StackManager
 from stacks._aws import inventory, logs
 from stacks._aws.account import Account
+from stacks._aws.instances import machine
+from stacks._aws.machine_control import Instances
 from stacks._aws.session import Clients, Session, in_region
 
 
 class MachineManager(StackManager):
-    """Fulfils `deployer.providers.api.Manager` for rented machines."""
+    """Fulfils `deployer.providers.api.Manager`, `.SupportsLookup` and `.ReportsUsage` for rented machines."""
 
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         super().__init__(provider, home, say)
@@ -44,12 +46,21 @@ class MachineManager(StackManager):
         with understood(f"list the instances of {deployment}"):
             return list(inventory.instances(self.clients(deployment), deployment))
 
+    def usage(self, record: Deployment, now: float) -> MachineUsage:
+        """What AWS says of its machines besides their state, see `ReportsUsage`."""
+        from deployer.running.reaper import lifetime
+
+        clients = self.clients(record.name)
+        machines = [machine(one) for one in self.machines(record.name)]
+        control = Instances(lambda _: clients)
+        return lifetime.usage(control, clients.region, record, machines, now)
+
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """Its log group; while that is empty, the console of its machine."""
         clients = self.clients(deployment)
-        machine = next((one.id for one in self.machines(deployment)), None)
+        first = next((one.id for one in self.machines(deployment)), None)
         group = f"/deployer/{deployment}"
-        yield from logs.lines(clients, group, machine, follow=follow, tail=tail)
+        yield from logs.lines(clients, group, first, follow=follow, tail=tail)
 
     def endpoint(self, record: Deployment) -> str | None:
         """Where it answers now: a machine that was stopped and started has a new address."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.planning import cloud_init
 from deployer.providers.api import Inputs, Manager, Program, Provider, Say
+from deployer.providers.cloud import Terms
+from stacks._aws import account
 from stacks._aws.pricing import PRICING
+from stacks._aws.tags import AwsTags
 
 if TYPE_CHECKING:
     from deployer.running.stack.driver import Driver, Order
@@ -77,20 +81,21 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "tags": {
             "deployer:deployment": order["deployment"],
             "deployer:spec-digest": order["digest"],
-            "deployer:expires-after": _expiry(policy["expires"]),
-            "deployer:idle-after": f"{int(policy['idle']['after'])}s",
-            "deployer:idle-action": policy["idle"]["action"],
-            **_budget_tags(policy),
+            **AwsTags().write(_terms(policy)),
         },
     }
 
 
-def _budget_tags(policy: Mapping[str, Any]) -> dict[str, str]:
-    """What `deployer idle` reads of the month's budget, from the machine itself."""
-    if policy.get("budget") is None:
-        return {}
-    over = str(policy.get("over_budget", "stop"))
-    return {"deployer:budget": str(policy["budget"]), "deployer:over-budget": over}
+def _terms(policy: Mapping[str, Any]) -> Terms:
+    """What `deployer idle` reads of the policy, from the machine itself."""
+    budget = policy.get("budget")
+    return Terms(
+        idle_after_s=policy["idle"]["after"],
+        idle_action=policy["idle"]["action"],
+        expires_after_s=policy["expires"],
+        budget_usd=None if budget is None else Decimal(str(budget)),
+        over_budget=policy.get("over_budget", "stop"),
+    )
 
 
 def is_fleet(order: Mapping[str, Any]) -> bool:
@@ -130,11 +135,6 @@ def _bucket(source: str) -> Mapping[str, str] | None:
 def _text(amount: Any) -> str | None:
     """Keep an amount exact in plain data."""
     return None if amount is None else str(amount)
-
-
-def _expiry(seconds: float | None) -> str:
-    """How long after its launch a machine may be removed: the clock is asked by whoever removes it."""
-    return "never" if seconds is None else f"{int(seconds)}s"
 
 
 def balancer_name(inputs: Inputs) -> str | None:
@@ -191,4 +191,5 @@ PROVIDER = Provider(
     driver=_driver,
     manager=_manager,
     prices=_prices,
+    cloud=account,
 )

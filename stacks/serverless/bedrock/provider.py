@@ -19,7 +19,7 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import session
+from stacks._aws import account, session
 from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
@@ -176,4 +176,5 @@ PROVIDER = Provider(
     pricing=PRICING,
     driver=_driver,
     manager=_manager,
+    cloud=account,
 )

@@ -17,6 +17,7 @@ from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, 
 from stacks.serverless.huggingface import pricing
 
 if TYPE_CHECKING:
+    from deployer.providers.cloud import Cloud
     from deployer.running.endpoints.service import Service
     from deployer.running.stack.driver import Driver, Order
     from deployer.sources.prices import PriceSource
@@ -150,6 +151,12 @@ def _prices() -> PriceSource:
     return OwnListing()
 
 
+def _cloud() -> Cloud:
+    from stacks.serverless.huggingface.cloud import HuggingFaceCloud
+
+    return HuggingFaceCloud()
+
+
 PROVIDER = Provider(
     target="serverless",
     name=NAME,
@@ -166,4 +173,5 @@ PROVIDER = Provider(
     driver=_driver,
     manager=_manager,
     prices=_prices,
+    cloud=_cloud,
 )

@@ -15,8 +15,8 @@ from typing import Any, cast
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError, RemoteError
 from deployer.providers.api import Say
+from deployer.providers.inventory import Found, Left
 from deployer.running.endpoints.service import Seen, State
-from deployer.running.inventory import Found, Left
 
 TYPE = "pulumi-python:dynamic/deployer:HuggingFaceEndpoint"
 OURS = "deployer:"
@@ -92,7 +92,7 @@ def refused(what: str, status: int, said: str) -> DeployerError:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Fulfils `deployer.running.inventory.Inventory`: what has the deployment's tag."""
+    """Fulfils `deployer.providers.inventory.Inventory`: what has the deployment's tag."""
 
     deployment: str
     taken_up: Collection[str] = (TYPE,)

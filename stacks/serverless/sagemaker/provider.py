@@ -22,7 +22,7 @@ from deployer.providers.api import (
     Say,
     Sleep,
 )
-from stacks._aws import session
+from stacks._aws import account, session
 from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
@@ -174,4 +174,5 @@ PROVIDER = Provider(
     pricing=PRICING,
     driver=_driver,
     manager=_manager,
+    cloud=account,
 )

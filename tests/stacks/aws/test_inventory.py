@@ -13,6 +13,7 @@ from deployer.running.stack.recovery import orphans
 from stacks._aws import inventory, removal, sweep, types
 from stacks._aws.session import Session
 from stacks._aws.types import balancing, compute, identity, network, observing, scheduling, storage
+from stacks._aws.types.finding import TAG
 from stacks._aws.types.record import AWS
 
 NAME, OTHER = "bot-cloud-gpu", "bot-cloud-gpu-2"
@@ -26,7 +27,7 @@ TRUST = json.dumps(
 
 
 def tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": inventory.TAG, "Value": name}]
+    return [{"Key": TAG, "Value": name}]
 
 
 def marked(kind: str, name: str) -> dict[str, Any]:
@@ -91,10 +92,10 @@ def test_everything_of_a_deployment_is_found_and_nothing_of_another(aws):
 def test_without_a_name_those_of_every_deployment_are_found(aws):
     make(aws, NAME)
     make(aws, OTHER)
-    swept = sweep.sweep(Session, ["us-east-1"])
-    assert swept.gaps == ()
-    assert {one.type for one in swept.found} == KINDS
-    assert {one.deployment for one in swept.found} == {NAME, OTHER}
+    found, gaps = sweep.sweep(Session, ["us-east-1"])
+    assert gaps == ()
+    assert {one.type for one in found} == KINDS
+    assert {one.deployment for one in found} == {NAME, OTHER}
 
 
 def test_what_is_found_can_be_removed_and_the_others_stay(aws, monkeypatch):

@@ -13,12 +13,24 @@ import pytest
 from deployer.core.domain import Resource, Usage
 from deployer.planning import catalog, cost
 from deployer.providers import registry
-from deployer.running.inventory import Found
+from deployer.providers.inventory import Found
 from deployer.running.stack import offline
-from stacks._aws import inventory
+from stacks._aws.leftovers import leftover
 from stacks._aws.prices import rows
 from stacks._aws.pricing import PRICING
-from stacks._aws.types import TRACKED, TYPES, bedrock, compute, network, of, served, storage
+from stacks._aws.types import (
+    TRACKED,
+    TYPES,
+    bedrock,
+    compute,
+    identity,
+    network,
+    observing,
+    of,
+    scheduling,
+    served,
+    storage,
+)
 from stacks._aws.types.record import (
     AWS,
     BEDROCK,
@@ -160,9 +172,11 @@ def test_every_provider_looks_for_its_types_in_the_order_of_their_stages(provide
     assert all(first <= then for first, then in pairwise(stages))
 
 
-def test_leftovers_derive_from_the_records():
-    assert {compute.INSTANCE, compute.GROUP, served.ENDPOINT, served.IMPORTED} == inventory.LIVING
-    assert {inventory.ROLE, inventory.PROFILE, inventory.BUDGET} == inventory.GLOBAL
+def test_what_a_deployment_lives_by_and_what_has_no_region_is_in_the_records():
+    living = {kind for kind, one in TRACKED.items() if one.lives}
+    everywhere = {kind for kind, one in TRACKED.items() if one.is_global}
+    assert living == {compute.INSTANCE, compute.GROUP, served.ENDPOINT, served.IMPORTED}
+    assert everywhere == {identity.ROLE, identity.PROFILE, scheduling.BUDGET}
 
 
 LOOSE = {
@@ -171,14 +185,13 @@ LOOSE = {
     "an address without a machine": (network.ADDRESS, {}, True),
     "an address in use": (network.ADDRESS, {"AssociationId": "a"}, False),
     "a network": (network.VPC, {"State": "available"}, False),
-    "what nobody knows": ("aws:x/y:Z", {}, False),
 }
 
 
 @pytest.mark.parametrize("case", LOOSE)
 def test_what_hangs_on_nothing(case):
     kind, details, loose = LOOSE[case]
-    assert inventory.is_loose(Found(kind, "a", "a", "bot", "us-east-1", details)) is loose
+    assert leftover(Found(kind, "a", "a", "bot", "us-east-1", details)).loose is loose
 
 
 STANDING: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -186,8 +199,8 @@ STANDING: dict[str, tuple[str, dict[str, Any], str]] = {
     "a fast disk": (storage.VOLUME, {"VolumeType": "gp3", "Size": 100, "Iops": 4000}, "13.00"),
     "an address": (network.ADDRESS, {}, "3.65"),
     "a gateway endpoint": (network.ENDPOINT, {"VpcEndpointType": "Gateway"}, "0"),
-    "a log of 2 GiB": (inventory.LOGS, {"storedBytes": 2**31}, "0.06"),
-    "an empty log": (inventory.LOGS, {}, "0"),
+    "a log of 2 GiB": (observing.LOGS, {"storedBytes": 2**31}, "0.06"),
+    "an empty log": (observing.LOGS, {}, "0"),
     "a group": (compute.GROUP, {"MinSize": 1, "MaxSize": 4}, "0"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,11 @@ import pytest
 from deployer.core.domain import ModelInfo, Plan, Sizing
 from deployer.core.errors import DeclinedError, PrerequisiteError
 from deployer.planning.traffic.profile import usage
+from deployer.providers import registry
+from deployer.providers.api import Program
+from deployer.providers.inventory import Found
 from deployer.running import certificates, health
 from deployer.running.certificates import Pair
-from deployer.running.inventory import Found
 from deployer.running.stack.apply import StackWork
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.store import Store
@@ -57,11 +60,14 @@ PLAN = Plan(
 
 def machine(address: str = "198.51.100.7") -> Found:
     details = {
+        "InstanceId": "i-1",
+        "LaunchTime": datetime(2026, 1, 2, 3, tzinfo=UTC),
         "State": {"Name": "running"},
         "PublicIpAddress": address,
         "InstanceType": "g5.xlarge",
     }
-    return Found(MACHINE, "i-1", NAME, NAME, "us-east-1", details)
+    inputs = {"instanceType": "g5.xlarge"}
+    return Found(MACHINE, "i-1", NAME, NAME, "us-east-1", details, inputs=inputs)
 
 
 @pytest.fixture
@@ -78,7 +84,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(certificates, "authority", lambda *_: Pair("PEM", "KEY"))
     monkeypatch.setattr(health, "healthy", lambda *_: True)
     monkeypatch.setattr(health, "smoke_test", lambda *_: None)
-    provider = SimpleNamespace(program=lambda _inputs: made.zones.append(zone_of()))
+    program = Program(run=lambda _inputs: made.zones.append(zone_of()))
+    provider = replace(registry.provider("cloud-gpu", "aws"), program=program)
 
     def opened(program: Callable[[], None]) -> Any:
         made.program = program
@@ -212,6 +219,12 @@ def test_secrets_are_told_to_the_program_as_secrets_and_to_nobody_else(world):
 
     secret = dict.fromkeys(("apiKey", "hubToken", "caCertificate", "caKey"), "s3cret")
     config = Config({"owner": "ada", "zone": "a"}, secret)
-    program_of(SimpleNamespace(program=look), {}, config)()
+    program_of(SimpleNamespace(program=Program(run=look)), {}, config)()
     assert seen == {**dict.fromkeys(secret, True), "owner": False, "zone": False}
     assert "s3cret" not in repr(config)
+
+
+def test_what_an_hour_of_each_machine_costs_is_remembered_with_its_address(world):
+    world.engine.failing["up"] = [lambda _: world.things.append(machine())]
+    record, _ = world.up()
+    assert {key: Decimal(usd) for key, usd in record.launched.items()} == {"i-1": Decimal("1.011")}
