@@ -101,8 +101,7 @@ class Leftover:
     """Something that exists besides machines: left over once its deployment is gone.
 
     `lives`: a deployment is there while this is (a group of machines); `everywhere`: it has no scope of its own;
-    `loose`: it hangs on nothing although it should; `disk_of` names the machines whose disk it is. It costs nothing
-    while nothing runs (`free`), or what it has `stored` (units a month by the catalog's component), or else what the
+    `loose`: it hangs on nothing although it should; `disk_of` names the machines whose disk it is. It costs what the
     pricing rule of its type says of `found.inputs`.
     """
 
@@ -111,8 +110,6 @@ class Leftover:
     everywhere: bool = False
     loose: bool = False
     disk_of: tuple[str, ...] = ()
-    free: bool = False
-    stored: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

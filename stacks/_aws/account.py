@@ -1,4 +1,4 @@
-"""What a rented machine is made of, in one region of an AWS account."""
+"""What exists of one deployment in one region of an AWS account."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from dataclasses import dataclass
 
 from deployer.providers.api import Say
 from deployer.providers.inventory import Found, Left
-from stacks._aws import inventory, removal
+from stacks._aws import inventory, removal, types
 from stacks._aws.session import Clients
+from stacks._aws.types.record import AWS
 
 
 @dataclass(frozen=True)
 class Account:
-    """What a rented machine is made of, in one region of an AWS account."""
+    """Fulfils `deployer.providers.inventory.Inventory` for a deployment of one of the providers on AWS."""
 
     clients: Clients
     deployment: str
-    taken_up: Collection[str] = ()
+    provider: str = AWS
+
+    @property
+    def taken_up(self) -> Collection[str]:
+        """See `Inventory`."""
+        return [one.found_type for one in types.of(self.provider) if one.is_resumed]
 
     def found(self) -> list[Found]:
         """See `Inventory`."""
-        return inventory.search(self.clients, self.deployment)
+        return inventory.search(self.clients, self.deployment, self.provider)
 
     def remove(self, found: Sequence[Found], say: Say) -> tuple[list[Found], list[Left]]:
         """See `Inventory`."""

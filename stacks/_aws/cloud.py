@@ -10,12 +10,14 @@ from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.providers.cloud import Gap, Login, Scopes, Sleeper, Swept
 from deployer.providers.inventory import Found
 from deployer.running.endpoints.service import Service
-from stacks._aws import expiry, inventory, session
+from stacks._aws import expiry, session
 from stacks._aws.instances import NAME, machine
 from stacks._aws.leftovers import leftover
 from stacks._aws.machine_control import Instances
 from stacks._aws.session import Clients, Session
-from stacks._aws.sweep import SERVED, ClientsOf, regions, sweep
+from stacks._aws.sweep import ClientsOf, regions, sweep
+from stacks._aws.types.compute import INSTANCE
+from stacks._aws.types.served import SERVED
 
 LOGIN = Login(
     credentials="AWS credentials in this user's ~/.aws",
@@ -29,7 +31,7 @@ LOGIN = Login(
     role-to-assume: ${{ vars.DEPLOYER_ROLE }}
     aws-region: us-east-1""",
 )
-NEITHER_MACHINE_NOR_LEFT = frozenset({inventory.INSTANCE, *SERVED.values()})
+NEITHER_MACHINE_NOR_LEFT = frozenset({INSTANCE, *SERVED.values()})
 
 
 class Clientele:
@@ -88,7 +90,7 @@ class AwsCloud:
         """See `Cloud`."""
         found, gaps = sweep(self.clients_of, scopes.names, everywhere=scopes.everywhere)
         return Swept(
-            machines=[machine(one) for one in found if one.type == inventory.INSTANCE],
+            machines=[machine(one) for one in found if one.type == INSTANCE],
             leftovers=[leftover(one) for one in found if one.type not in NEITHER_MACHINE_NOR_LEFT],
             sleepers=[self._sleeper(one) for one in found if one.type in SERVED.values()],
             gaps=gaps,

@@ -9,8 +9,8 @@ from typing import Any
 
 from deployer.providers.cloud import Machine
 from deployer.providers.inventory import Found
-from stacks._aws.inventory import TAG
 from stacks._aws.tags import AwsTags
+from stacks._aws.types.finding import TAG
 
 NAME = "aws"
 """The provider whose offers price instances."""

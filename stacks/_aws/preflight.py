@@ -11,8 +11,8 @@ from typing import Any
 
 from deployer.core.errors import NothingFitsError, PolicyError, PrerequisiteError
 from deployer.providers.api import Say
-from stacks._aws import inventory
 from stacks._aws.session import DENIED, Clients, code_of, understood
+from stacks._aws.types.finding import TAG
 
 QUOTAS: Mapping[str, tuple[str, str]] = {
     "G": ("L-DB2E81BA", "L-3819A6DF"),
@@ -157,7 +157,7 @@ def _used(clients: Clients, needed: Needed) -> int:
 
 def _counts(one: Mapping[str, Any], needed: Needed) -> bool:
     tags: Sequence[Mapping[str, str]] = one.get("Tags") or ()
-    mine = any(t["Key"] == inventory.TAG and t["Value"] == needed.deployment for t in tags)
+    mine = any(t["Key"] == TAG and t["Value"] == needed.deployment for t in tags)
     spot = one.get("InstanceLifecycle") == "spot"
     same = QUOTAS.get(family(one["InstanceType"])) == QUOTAS.get(family(needed.instance_type))
     return same and spot == needed.spot and not mine

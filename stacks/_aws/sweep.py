@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from deployer.providers.cloud import Gap
 from deployer.providers.inventory import Found
-from stacks._aws import inventory, schedule
-from stacks._aws.inventory import TAG, Look
+from stacks._aws import inventory, types
 from stacks._aws.session import Clients, code_of, understood
+from stacks._aws.types import compute
+from stacks._aws.types.record import AWS, Find
 
 ClientsOf = Callable[[str], Clients]
 """Gives the clients of a region."""
@@ -22,13 +22,8 @@ OFF = frozenset(
     {"AuthFailure", "OptInRequired", "UnrecognizedClientException", "InvalidClientTokenId"}
 )
 """How AWS refuses a region that the account has not enabled; credentials that work elsewhere are in order."""
-SCHEDULED_CALLS = ("terminateInstances", "deleteAutoScalingGroup")
-EXPIRY = schedule.SUFFIX
-SERVED = {
-    "sagemaker": "aws:sagemaker/endpoint:Endpoint",
-    "bedrock": "aws:bedrock/model:ImportedModel",
-}
-"""What is served without a machine of one's own, by the service that its ARN names."""
+BLINDING = [one.sweep for one in types.of(AWS) if one.lives]
+"""The searches without whose answer nothing in a region is known to be left over: for machines and their groups."""
 
 
 def regions(clients: Clients) -> list[str]:
@@ -49,21 +44,24 @@ def sweep(
     """Look for everything that is tagged in some regions; `everywhere` adds what has no region. What failed is a gap.
 
     The machines come first: where even they are refused because the region is off, nothing more is asked. So
-    does what types have the tag at all: of a region where nothing is, only that is asked of EC2.
+    does which types have the tag at all: of a region where nothing is, only that is asked of EC2.
     """
     clients = {name: clients_of(name) for name in names}
     with ThreadPoolExecutor(THREADS) as pool:
-        first = pool.map(lambda name: _tried(inventory.instances, clients[name], name), names)
-        present = dict(zip(names, pool.map(lambda name: _kinds(clients[name]), names), strict=True))
+        first = pool.map(lambda name: _tried(compute.instances, clients[name], name), names)
+        present = dict(
+            zip(names, pool.map(lambda name: _id_prefixes(clients[name]), names), strict=True)
+        )
         machines = dict(zip(names, first, strict=True))
         asked = [
-            (look, name)
+            (search, name)
             for name in names
             if not _off(machines[name])
-            for look in _looks(present[name])
+            for search in _searches(present[name])
         ]
         if everywhere and names:
-            asked += [(look, EVERYWHERE) for look in inventory.GLOBAL_LOOKS]
+            everywhere_alike = [one for one in types.TRACKED.values() if one.is_global]
+            asked += [(one.sweep, EVERYWHERE) for one in everywhere_alike if one.sweep]
         home = clients[names[0]] if names else None
         answers = pool.map(
             lambda ask: _tried(ask[0], clients.get(ask[1], home), ask[1]),  # type: ignore[arg-type]
@@ -72,21 +70,25 @@ def sweep(
         return _swept([*machines.values(), *answers])
 
 
-def _kinds(clients: Clients) -> frozenset[str]:
-    """The types that have the tag; all of them when that may not be asked."""
+def _id_prefixes(clients: Clients) -> frozenset[str]:
+    """What the ids in a region begin with; every prefix that is known when that may not be asked."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return inventory.kinds(clients)
+        return inventory.id_prefixes(clients)
     except (BotoCoreError, ClientError):
-        return frozenset(inventory.EC2_LOOKS)
+        return frozenset(one.id_prefix for one in types.TRACKED.values() if one.id_prefix)
 
 
-def _looks(present: frozenset[str]) -> list[Look]:
-    """What to look for in a region besides machines."""
-    absent = [look for kind, look in inventory.EC2_LOOKS.items() if kind not in present]
-    every = (*inventory.REGIONAL_LOOKS, *MORE_LOOKS)
-    return [look for look in every if look is not inventory.instances and look not in absent]
+def _searches(present: frozenset[str]) -> list[Find]:
+    """The searches of a region besides that for machines: those of types that may be there, each once."""
+    may_be = [
+        one
+        for one in types.TRACKED.values()
+        if not one.is_global and (one.id_prefix is None or one.id_prefix in present)
+    ]
+    every = dict.fromkeys(one.sweep for one in may_be if one.sweep is not None)
+    return [search for search in every if search is not compute.instances]
 
 
 def _swept(answers: Sequence[list[Found] | Gap]) -> tuple[list[Found], tuple[Gap, ...]]:
@@ -99,14 +101,13 @@ def _off(answer: list[Found] | Gap) -> bool:
     return isinstance(answer, Gap) and answer.error.startswith("the region is not enabled")
 
 
-def _tried(look: Look, clients: Clients, region: str) -> list[Found] | Gap:
+def _tried(search: Find, clients: Clients, region: str) -> list[Found] | Gap:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return list(look(clients, None))
+        return list(types.find(search, clients, None))
     except (BotoCoreError, ClientError) as error:
-        blind = look is inventory.instances or look is inventory.LOOKS[0]
-        return Gap(region, spelled(error), blind)
+        return Gap(region, spelled(error), blind=search in BLINDING)
 
 
 def spelled(error: Exception) -> str:
@@ -119,33 +120,3 @@ def spelled(error: Exception) -> str:
     if code in OFF:
         return f"the region is not enabled for your account ({operation}: {code})"
     return f"{operation}: {code}: {said}"
-
-
-def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:  # noqa: ARG001 - a look's signature
-    """The schedules of `stacks/cloud_gpu/aws/program/expiry.py`, by name and target: they have no tags."""
-    for page in clients("scheduler").get_paginator("list_schedules").paginate():
-        for one in page["Schedules"]:
-            name, target = one["Name"], one.get("Target", {}).get("Arn", "")
-            if name.endswith(EXPIRY) and target.endswith(SCHEDULED_CALLS):
-                place = f"{one.get('GroupName', 'default')}/{name}"
-                owner = name.removesuffix(EXPIRY)
-                yield Found(inventory.SCHEDULE, place, name, owner, clients.region, one)
-
-
-def _served(clients: Clients, deployment: str | None) -> Iterator[Found]:  # noqa: ARG001
-    """Endpoints of SageMaker and models of Bedrock, by the tagging API."""
-    pages = clients("resourcegroupstaggingapi").get_paginator("get_resources")
-    kinds = ["sagemaker:endpoint", "bedrock:imported-model"]
-    for page in pages.paginate(TagFilters=[{"Key": TAG}], ResourceTypeFilters=kinds):
-        for one in page["ResourceTagMappingList"]:
-            yield _by_arn(clients, one)
-
-
-def _by_arn(clients: Clients, one: Mapping[str, Any]) -> Found:
-    arn: str = one["ResourceARN"]
-    tags = {tag["Key"]: tag["Value"] for tag in one["Tags"]}
-    kind = SERVED[arn.split(":")[2]]
-    return Found(kind, arn, arn.rpartition("/")[2], tags[TAG], clients.region, one, tags)
-
-
-MORE_LOOKS: Sequence[Look] = (_schedules, _served)

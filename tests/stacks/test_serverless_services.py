@@ -21,8 +21,11 @@ from deployer.providers.api import ReportsStatus, SupportsLookup, SupportsPause
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Seen
 from deployer.running.stack.manager import StackManager
-from stacks._aws import inventory, quota, tagged
+from stacks._aws import quota
 from stacks._aws.session import Session
+from stacks._aws.types import identity, observing, sagemaker, storage
+from stacks._aws.types import served as served_types
+from stacks._aws.types.finding import TAG
 from stacks.serverless.bedrock.service import Bedrock
 from stacks.serverless.huggingface.service import TYPE, Hub
 from stacks.serverless.sagemaker.service import SageMaker
@@ -77,7 +80,7 @@ def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_double.Hub]:
 
 
 def tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": inventory.TAG, "Value": name}]
+    return [{"Key": TAG, "Value": name}]
 
 
 def plan(**inputs: Any) -> Any:
@@ -98,7 +101,7 @@ def weights(aws: Session, name: str) -> None:
 def imported(rock: bedrock.Bedrock, name: str, tag: str | None = None) -> str:
     arn = f"{bedrock.OWNER}:imported-model/{name}"
     rock.models[arn] = {"modelArn": arn, "modelName": name}
-    rock.tags[arn] = [{"key": inventory.TAG, "value": tag or name}]
+    rock.tags[arn] = [{"key": TAG, "value": tag or name}]
     return arn
 
 
@@ -137,7 +140,7 @@ def served(aws: Session, name: str) -> None:
         Threshold=1.0,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
     )
-    aws("logs").create_log_group(logGroupName=tagged.log_group(name))
+    aws("logs").create_log_group(logGroupName=observing.component_logs(name))
 
 
 def test_all_of_an_imported_model_is_found_and_removed_and_nothing_of_anothers(aws, rock):
@@ -146,7 +149,7 @@ def test_all_of_an_imported_model_is_found_and_removed_and_nothing_of_anothers(a
         imported(rock, name)
     things = Bedrock(aws).things(NAME)
     found = things.found()
-    assert {one.type for one in found} == {tagged.IMPORTED, tagged.BUCKET, inventory.ROLE}
+    assert {one.type for one in found} == {served_types.IMPORTED, storage.BUCKET, identity.ROLE}
     removed, left = things.remove(found, SAID.append)
     assert (len(removed), left) == (3, [])
     assert things.found() == []
@@ -186,9 +189,9 @@ def test_all_of_an_endpoint_is_found_and_removed_the_component_before_it(aws):
         served(aws, name)
     things = SageMaker(aws).things(NAME)
     with Stubber(aws("application-autoscaling")) as scaling:  # the emulator has no such dimension
-        place = {**tagged.COPIES, "ResourceId": f"inference-component/{NAME}"}
+        place = {**sagemaker.COPIES, "ResourceId": f"inference-component/{NAME}"}
         target = {**place, "MinCapacity": 0, "MaxCapacity": 1, "RoleARN": "r", "CreationTime": WHEN}
-        asked = {**tagged.COPIES, "ResourceIds": [f"inference-component/{NAME}"]}
+        asked = {**sagemaker.COPIES, "ResourceIds": [f"inference-component/{NAME}"]}
         for there in ([target], []):
             if not there:
                 scaling.add_response("deregister_scalable_target", {}, place)
@@ -199,10 +202,10 @@ def test_all_of_an_endpoint_is_found_and_removed_the_component_before_it(aws):
         scaling.assert_no_pending_responses()
     types = [one.type for one in found]
     assert set(types) == {
-        tagged.SCALED, tagged.ALARM, tagged.COMPONENT, tagged.ENDPOINT, tagged.CONFIGURATION,
-        tagged.MODEL, tagged.BUCKET, inventory.ROLE, inventory.LOGS,
+        sagemaker.SCALED, observing.ALARM, sagemaker.COMPONENT, served_types.ENDPOINT, sagemaker.CONFIGURATION,
+        sagemaker.MODEL, storage.BUCKET, identity.ROLE, observing.LOGS,
     }  # fmt: skip
-    assert types.index(tagged.COMPONENT) < types.index(tagged.ENDPOINT)
+    assert types.index(sagemaker.COMPONENT) < types.index(served_types.ENDPOINT)
     assert (len(removed), left) == (9, [])
     others = aws("sagemaker").list_endpoints()["Endpoints"]
     assert [one["EndpointName"] for one in others] == [OTHER]
@@ -224,7 +227,7 @@ def test_an_endpoint_is_awake_while_a_copy_runs_and_gone_when_it_was_deleted(aws
 
 
 def test_the_log_of_an_endpoint_is_that_of_its_container(aws):
-    group, client = tagged.log_group(NAME), aws("logs")
+    group, client = observing.component_logs(NAME), aws("logs")
     client.create_log_group(logGroupName=group)
     client.create_log_stream(logGroupName=group, logStreamName="s")
     now = time.time_ns() // 10**6

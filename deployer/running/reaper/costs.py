@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from deployer.core.domain import Item, Resource, Usage
 from deployer.planning.cost import Rates, Setting, every_pricing
-from deployer.planning.cost.rule import MONTH, times
+from deployer.planning.cost.rule import MONTH
 from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import Leftover, Machine
 from deployer.providers.inventory import Found
@@ -18,9 +18,7 @@ NO_TRAFFIC = Usage(*(Decimal(0),) * 5, (Decimal(0),) * 2, (Decimal(0),) * 2)
 def monthly(one: Leftover, rates: Rates) -> Decimal | None:
     """What it costs in a month of 730 h if it stays as it is; None where that is not known."""
     found, known = one.found, every_pricing()
-    if one.stored:
-        return _sum([times(n, rates.rate(key, found.region).usd) for key, n in one.stored.items()])
-    if one.free or found.type in known.free:
+    if found.type in known.free:
         return Decimal(0)
     if found.type not in known.rules:
         return None

@@ -28,7 +28,6 @@ from deployer.providers.inventory import Found, Inventory
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
 from deployer.running.stack.process import PID_FILE, is_alive
-from stacks._aws import inventory
 
 if TYPE_CHECKING:
     from deployer.running.stack.changes import Price
@@ -207,22 +206,10 @@ def _remove(at: Scene, lost: Sequence[Found]) -> None:
 
 def worth(one: Found, price: Price | None) -> str:
     """What it costs, where that is known: ", 1.0060 USD/h"."""
-    bill = price([Resource(one.type, one.name, _inputs(one))]) if price else None
+    bill = price([Resource(one.type, one.name, one.inputs)]) if price else None
     if bill is None or bill.hourly_usd is None:
         return ""
     return f", {usd(bill.hourly_usd, 4)} USD/h"
-
-
-def _inputs(one: Found) -> dict[str, Any]:
-    """What the pricing rules read, of AWS's own description."""
-    details = one.details
-    if one.type == inventory.INSTANCE:
-        spot = details.get("InstanceLifecycle") == "spot"
-        market = {"instanceMarketOptions": {"marketType": "spot"}} if spot else {}
-        return {"instanceType": details.get("InstanceType"), **market}
-    if one.type == inventory.VOLUME:
-        return {"type": details.get("VolumeType"), "size": details.get("Size")}
-    return {}
 
 
 def _refresh(at: Scene) -> None:

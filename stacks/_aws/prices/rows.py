@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
-EC2 = "AmazonEC2"
+from stacks._aws.types import TYPES
+from stacks._aws.types.listing import EC2, HOURS, Component
+from stacks._aws.types.record import Price
 
-HOURS = {"hrs": "1", "hours": "1", "hour": "1"}
-GB = {"gb": "1", "gigabytes": "1"}
-GB_MONTH = {"gb-mo": "1", "gb-month": "1"}
-GIB_PER_S = {"gibps-mo": "1024", "mibps-mo": "1"}
+__all__ = [
+    "COMPONENTS",
+    "EC2",
+    "HOURS",
+    "OFFERS",
+    "Component",
+    "columns",
+    "component",
+    "divisor",
+    "glance",
+    "instance_type",
+]
 
 COLUMNS = (
     "SKU",
@@ -59,75 +68,11 @@ HERE: Mapping[str, Sequence[str]] = {"Location Type": ("AWS Region", "")}
 """No Local Zone, Wavelength Zone or Outpost, which have prices of their own in the region's file."""
 
 
-@dataclass(frozen=True)
-class Component:
-    """One price besides instances: where it stands and how it is read.
-
-    `units` divides the price: gp3 throughput is listed by the GiB/s and billed here by the MiB/s.
-    """
-
-    name: str
-    offer: str
-    usage: str
-    units: Mapping[str, str]
-    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    essential: bool = False
-
-
-_OUT = {"Transfer Type": ("AWS Outbound",), "To Location": ("External",)}
-
-
-def _out(name: str, end: str) -> Component:
-    """A tier of data out to the internet, which is told by where it ends (in GB)."""
-    only = {**_OUT, "EndingRange": (end,)}
-    return Component(name, "AWSDataTransfer", "DataTransfer-Out-Bytes", GB, only)
-
-
-def _balancer(kind: str, short: str) -> tuple[Component, Component]:
-    only = {"Product Family": (f"Load Balancer-{kind}",)}
-    return (
-        Component(f"{short}-hour", "AWSELB", "LoadBalancerUsage", HOURS, only),
-        Component(f"{short}-lcu", "AWSELB", "LCUUsage", {"lcu-hrs": "1", **HOURS}, only),
-    )
-
-
-COMPONENTS: Sequence[Component] = (
-    Component("ebs-gp3-storage", EC2, "EBS:VolumeUsage.gp3", GB_MONTH, essential=True),
-    Component("ebs-gp3-iops", EC2, "EBS:VolumeP-IOPS.gp3", {"iops-mo": "1"}),
-    Component("ebs-gp3-throughput", EC2, "EBS:VolumeP-Throughput.gp3", GIB_PER_S),
-    Component("ebs-gp2-storage", EC2, "EBS:VolumeUsage.gp2", GB_MONTH),
-    Component("ebs-snapshot", EC2, "EBS:SnapshotUsage", GB_MONTH),
-    Component("nat-hour", EC2, "NatGateway-Hours", HOURS, {"operation": ("NatGateway",)}),
-    Component("nat-data", EC2, "NatGateway-Bytes", GB, {"operation": ("NatGateway",)}),
-    Component("public-ipv4", "AmazonVPC", "PublicIPv4:InUseAddress", HOURS),
-    Component("vpc-interface-endpoint", "AmazonVPC", "VpcEndpoint-Hours", HOURS),
-    _out("data-out-first-10tb", "10240"),
-    _out("data-out-next-40tb", "51200"),
-    _out("data-out-next-100tb", "153600"),
-    _out("data-out-over-150tb", "Inf"),
-    Component(
-        "logs-ingestion",
-        "AmazonCloudWatch",
-        "DataProcessing-Bytes",
-        GB,
-        {"operation": ("PutLogEvents",)},
-    ),
-    Component(
-        "logs-storage",
-        "AmazonCloudWatch",
-        "TimedStorage-ByteHrs",
-        GB_MONTH,
-        {"operation": ("HourlyStorageMetering",)},
-    ),
-    Component(
-        "alarm", "AmazonCloudWatch", "CW:AlarmMonitorUsage", {"alarms": "1", "alarm-months": "1"}
-    ),
-    Component("secret", "AWSSecretsManager", "AWSSecretsManager-Secrets", {"secrets": "1"}),
-    *_balancer("Application", "alb"),
-    *_balancer("Network", "nlb"),
+COMPONENTS: Sequence[Component] = tuple(
+    row for one in TYPES if isinstance(one.bill, Price) for row in one.bill.listed
 )
-
-OFFERS: Sequence[str] = tuple(dict.fromkeys(c.offer for c in COMPONENTS))
+"""What is priced besides instances, as the records of the types say."""
+OFFERS: Sequence[str] = tuple(dict.fromkeys([EC2, *(c.offer for c in COMPONENTS)]))
 """The price list files that are read, EC2's first."""
 
 

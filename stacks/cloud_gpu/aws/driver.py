@@ -14,13 +14,15 @@ from deployer.running import health
 from deployer.running.stack.driver import Order
 from deployer.running.stack.failures import NoCapacityError
 from deployer.running.stack.state import zones_to_try
-from stacks._aws import inventory, schedule
 from stacks._aws import preflight as aws_preflight
+from stacks._aws import schedule
 from stacks._aws.account import Account
 from stacks._aws.expiry import Schedules
 from stacks._aws.instances import machine
 from stacks._aws.leftovers import leftover
 from stacks._aws.session import Clients, understood
+from stacks._aws.types.compute import INSTANCE
+from stacks._aws.types.storage import VOLUME
 from stacks.cloud_gpu.aws.manager import MachineManager, moved
 from stacks.cloud_gpu.aws.readiness import Awaited
 
@@ -143,7 +145,7 @@ class MachineDriver:
     def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:  # noqa: ARG002 - as planned
         """See `Driver`: with the address that it has now."""
         found = self.things.found()
-        machines = [one for one in found if one.type == inventory.INSTANCE]
+        machines = [one for one in found if one.type == INSTANCE]
         resources = tuple(one.plain for one in found)
         record = replace(record, endpoint=moved(record, machines), resources=resources)
         return self._priced_and_dated(record, found)
@@ -153,8 +155,8 @@ class MachineDriver:
         from deployer.planning import catalog
         from deployer.running.reaper import lifetime
 
-        machines = [machine(one) for one in found if one.type == inventory.INSTANCE]
-        disks = [leftover(one) for one in found if one.type == inventory.VOLUME]
+        machines = [machine(one) for one in found if one.type == INSTANCE]
+        disks = [leftover(one) for one in found if one.type == VOLUME]
         rates = catalog.load(self.order.store.home / "catalog")
         record = lifetime.remembered(record, machines, disks, rates)
         now = datetime.fromisoformat(self.order.now()).timestamp()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.planning import cloud_init
-from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say
+from deployer.providers.api import Inputs, Manager, Program, Provider, Say
 from deployer.providers.cloud import Terms
-from stacks._aws import account, pricing
+from stacks._aws import account
+from stacks._aws.pricing import PRICING
 from stacks._aws.tags import AwsTags
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ PROVIDER = Provider(
     ),
     starts_from_files=True,
     unservable=cloud_init.unservable,
-    pricing=Pricing(pricing.RULES, pricing.FREE),
+    pricing=PRICING,
     driver=_driver,
     manager=_manager,
     prices=_prices,

@@ -9,12 +9,13 @@ from deployer.core.domain import Plan
 from deployer.core.errors import PolicyError, PrerequisiteError
 from deployer.providers.api import Say
 from deployer.running.endpoints.service import Seen
-from stacks._aws import inventory, preflight, quota, tagged
-from stacks._aws.service_removal import HOW
+from stacks._aws import inventory, preflight, quota, types
+from stacks._aws.account import Account
 from stacks._aws.session import Clients, understood
-from stacks._aws.tagged import Traces
+from stacks._aws.types.bedrock import IMPORT
+from stacks._aws.types.record import BEDROCK
+from stacks._aws.types.served import IMPORTED
 
-LOOKS = (tagged.imports, tagged.imported, tagged.buckets, inventory.roles)
 QUOTA = "Imported models per account"
 
 
@@ -40,17 +41,17 @@ class Bedrock:
         weights_are_there(self.clients, plan)
         return owner
 
-    def things(self, deployment: str) -> Traces:
+    def things(self, deployment: str) -> Account:
         """See `Service`. An import that is going on is taken up by the next `up`."""
-        return Traces(self.clients, deployment, LOOKS, HOW, taken_up=(tagged.IMPORT,))
+        return Account(self.clients, deployment, BEDROCK)
 
     def seen(self, deployment: str) -> Seen | None:
         """See `Service`."""
-        found = inventory.search(self.clients, deployment, (tagged.imported, tagged.imports))
-        types = {one.type for one in found}
-        if tagged.IMPORTED in types:
+        among = (types.TRACKED[IMPORTED], types.TRACKED[IMPORT])
+        found = inventory.search(self.clients, deployment, BEDROCK, among)
+        if any(one.type == IMPORTED for one in found):
             return Seen("healthy")
-        return Seen("starting", reason="it is being imported") if types else None
+        return Seen("starting", reason="it is being imported") if found else None
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:  # noqa: ARG002 - it ends
         """The imports and how they ended: Bedrock keeps no log of calls unless the account logs them all."""

@@ -17,13 +17,13 @@ from deployer.providers.api import (
     Inputs,
     Manager,
     NativeApi,
-    Pricing,
     Program,
     Provider,
     Say,
     Sleep,
 )
-from stacks._aws import account, pricing, serverless_pricing, session
+from stacks._aws import account, session
+from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.service import Service
@@ -171,9 +171,7 @@ PROVIDER = Provider(
         environment=session.VARIABLES,
         settings=".aws",
     ),
-    pricing=Pricing(
-        {**pricing.RULES, **serverless_pricing.RULES}, {**pricing.FREE, **serverless_pricing.FREE}
-    ),
+    pricing=PRICING,
     driver=_driver,
     manager=_manager,
     cloud=account,

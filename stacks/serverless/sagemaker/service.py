@@ -9,24 +9,13 @@ from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, PolicyError
 from deployer.providers.api import Say
 from deployer.running.endpoints.service import Seen, State
-from stacks._aws import inventory, logs, preflight, quota, tagged
-from stacks._aws.service_removal import HOW
+from stacks._aws import logs, preflight, quota
+from stacks._aws.account import Account
 from stacks._aws.session import Clients, understood
-from stacks._aws.tagged import Traces
+from stacks._aws.types.observing import component_logs
+from stacks._aws.types.record import SAGEMAKER
 from stacks.serverless.bedrock.service import weights_are_there
 
-LOOKS = (
-    tagged.scaled,
-    tagged.alarms,
-    tagged.components,
-    tagged.endpoints,
-    tagged.configurations,
-    tagged.models,
-    tagged.buckets,
-    inventory.roles,
-    tagged.log_groups,
-)
-"""In the order in which they can be removed."""
 STATES: Mapping[str, State] = {"InService": "healthy", "Failed": "failed", "Deleting": "stopped"}
 """By SageMaker's word for an endpoint or a component; all others are on their way."""
 
@@ -54,9 +43,9 @@ class SageMaker:
         weights_are_there(self.clients, plan)
         return owner
 
-    def things(self, deployment: str) -> Traces:
+    def things(self, deployment: str) -> Account:
         """See `Service`."""
-        return Traces(self.clients, deployment, LOOKS, HOW)
+        return Account(self.clients, deployment, SAGEMAKER)
 
     def seen(self, deployment: str) -> Seen | None:
         """See `Service`. It is awake while a copy runs."""
@@ -92,7 +81,7 @@ class SageMaker:
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """What the container writes."""
-        group = tagged.log_group(deployment)
+        group = component_logs(deployment)
         yield from logs.lines(self.clients, group, None, follow=follow, tail=tail)
 
     def rest(self, deployment: str) -> bool:  # noqa: ARG002 - it sleeps by itself

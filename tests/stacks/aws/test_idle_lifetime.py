@@ -21,6 +21,7 @@ from stacks._aws.instances import machine
 from stacks._aws.machine_control import Instances
 from stacks._aws.session import Session
 from stacks._aws.tags import EXPIRES_AT
+from stacks._aws.types.finding import TAG
 
 NAME = "bot-cloud-gpu"
 HOUR = 3600.0
@@ -50,7 +51,7 @@ def prolonged(aws: Session, made: Deployment, expires_s: float | None, now: floa
 def launch(aws: Session) -> Found:
     """One machine of the deployment, as it is found."""
     ec2 = aws("ec2")
-    told = {"Key": inventory.TAG, "Value": NAME}
+    told = {"Key": TAG, "Value": NAME}
     ec2.run_instances(
         ImageId=ec2.describe_images()["Images"][0]["ImageId"],
         InstanceType="g5.xlarge",

@@ -16,11 +16,11 @@ from deployer.providers.inventory import Found
 from deployer.running.reaper.costs import monthly, prices
 from deployer.running.reaper.orphans import orphans
 from deployer.running.reaper.verdicts import policy
-from stacks._aws import inventory
 from stacks._aws.instances import described
 from stacks._aws.leftovers import leftover
 from stacks._aws.machine_control import Instances
 from stacks._aws.tags import AwsTags
+from stacks._aws.types import TRACKED, identity, network, observing, storage
 
 RATES = catalog.load()
 REGION = "us-east-1"
@@ -37,7 +37,7 @@ def machine(state: str = "running", **tags: str) -> Machine:
 def found(
     kind: str, key: str, deployment: str = "gone", region: str = REGION, **details: object
 ) -> Found:
-    return Found(kind, key, key, deployment, region, details)
+    return Found(kind, key, key, deployment, region, details, inputs=TRACKED[kind].inputs(details))
 
 
 INSTANCE: dict[str, Any] = {
@@ -122,11 +122,11 @@ def test_a_budget_that_is_none_is_none():
 
 
 LEFT = [
-    found(inventory.VOLUME, "vol-1", VolumeType="gp3", Size=100, State="available"),
-    found(inventory.ADDRESS, "eip-1"),
-    found(inventory.SECRET, "secret-1"),
-    found(inventory.VPC, "vpc-1"),
-    found(inventory.ROLE, "role-1", region="us-west-2"),
+    found(storage.VOLUME, "vol-1", VolumeType="gp3", Size=100, State="available"),
+    found(network.ADDRESS, "eip-1"),
+    found(identity.SECRET, "secret-1"),
+    found(network.VPC, "vpc-1"),
+    found(identity.ROLE, "role-1", region="us-west-2"),
 ]
 
 
@@ -159,21 +159,21 @@ def test_a_machine_elsewhere_keeps_what_has_no_region_and_nothing_else():
 
 
 def test_what_has_no_price_is_unpriced_and_never_nothing():
-    assert monthly(leftover(found(inventory.VOLUME, "v", VolumeType="io9", Size=1)), RATES) is None
-    assert monthly(Leftover(found("aws:new/thing:Thing", "t")), RATES) is None
+    assert monthly(leftover(found(storage.VOLUME, "v", VolumeType="io9", Size=1)), RATES) is None
+    assert monthly(Leftover(Found("aws:new/thing:Thing", "t", "t", "gone", REGION)), RATES) is None
     strange = replace(machine(), type="u-900.metal")
     assert prices(strange, [], RATES) is None
 
 
 def test_a_log_costs_what_lies_in_it():
-    stored = leftover(found(inventory.LOGS, "l", storedBytes=10 * 2**30))
+    stored = leftover(found(observing.LOGS, "l", storedBytes=10 * 2**30))
     rate = RATES.rate("logs-storage", REGION).usd
     assert rate
     assert monthly(stored, RATES) == 10 * rate
 
 
 def test_an_hour_of_a_machine_is_its_type_its_address_and_its_disks():
-    disk = leftover(found(inventory.VOLUME, "v", VolumeType="gp3", Size=730))
+    disk = leftover(found(storage.VOLUME, "v", VolumeType="gp3", Size=730))
     told = prices(replace(machine(), address=True), [disk], RATES)
     assert told is not None
     assert told.resting == Decimal("0.08")
@@ -181,7 +181,7 @@ def test_an_hour_of_a_machine_is_its_type_its_address_and_its_disks():
 
 
 def test_a_disk_is_that_of_the_machines_that_it_is_attached_to():
-    disk = found(inventory.VOLUME, "v", Attachments=[{"InstanceId": "i-1"}])
+    disk = found(storage.VOLUME, "v", Attachments=[{"InstanceId": "i-1"}])
     assert leftover(disk).disk_of == ("i-1",)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployer.core.errors import PrerequisiteError
 from deployer.running.stack.recovery import orphans
-from stacks._aws import inventory, removal
+from stacks._aws import inventory, removal, sweep, types
 from stacks._aws.session import Session
+from stacks._aws.types import balancing, compute, identity, network, observing, scheduling, storage
+from stacks._aws.types.finding import TAG
+from stacks._aws.types.record import AWS
 
 NAME, OTHER = "bot-cloud-gpu", "bot-cloud-gpu-2"
 ACCOUNT = "123456789012"
@@ -23,7 +27,7 @@ TRUST = json.dumps(
 
 
 def tags(name: str) -> list[dict[str, str]]:
-    return [{"Key": inventory.TAG, "Value": name}]
+    return [{"Key": TAG, "Value": name}]
 
 
 def marked(kind: str, name: str) -> dict[str, Any]:
@@ -71,9 +75,9 @@ def make(aws: Session, name: str) -> None:
 
 
 KINDS = {
-    inventory.INSTANCE, inventory.VPC, inventory.SUBNET, inventory.GATEWAY, inventory.ROUTES, inventory.FIREWALL,
-    inventory.VOLUME, inventory.ADDRESS, inventory.SECRET, inventory.LOGS, inventory.ROLE, inventory.PROFILE,
-    inventory.CERTIFICATE, inventory.BUDGET,
+    compute.INSTANCE, network.VPC, network.SUBNET, network.GATEWAY, network.ROUTES, network.FIREWALL,
+    storage.VOLUME, network.ADDRESS, identity.SECRET, observing.LOGS, identity.ROLE, identity.PROFILE,
+    balancing.CERTIFICATE, scheduling.BUDGET,
 }  # fmt: skip
 
 
@@ -88,7 +92,10 @@ def test_everything_of_a_deployment_is_found_and_nothing_of_another(aws):
 def test_without_a_name_those_of_every_deployment_are_found(aws):
     make(aws, NAME)
     make(aws, OTHER)
-    assert {one.deployment for one in inventory.search(aws, None)} == {NAME, OTHER}
+    found, gaps = sweep.sweep(Session, ["us-east-1"])
+    assert gaps == ()
+    assert {one.type for one in found} == KINDS
+    assert {one.deployment for one in found} == {NAME, OTHER}
 
 
 def test_what_is_found_can_be_removed_and_the_others_stay(aws, monkeypatch):
@@ -105,7 +112,7 @@ def test_what_is_found_can_be_removed_and_the_others_stay(aws, monkeypatch):
 def test_what_cannot_be_removed_is_left_with_the_reason(aws, monkeypatch):
     monkeypatch.setattr(removal, "LOOK_S", 0.0)
     make(aws, NAME)
-    vpc = [one for one in inventory.search(aws, NAME) if one.type == inventory.VPC]
+    vpc = [one for one in inventory.search(aws, NAME) if one.type == network.VPC]
     removed, left = removal.remove(aws, vpc, lambda _: None, limit_s=0.0)
     assert removed == []
     assert "DependencyViolation" in left[0].why
@@ -113,44 +120,50 @@ def test_what_cannot_be_removed_is_left_with_the_reason(aws, monkeypatch):
 
 def test_a_terminated_instance_does_not_exist(aws):
     make(aws, NAME)
-    (machine,) = [one for one in inventory.search(aws, NAME) if one.type == inventory.INSTANCE]
+    (machine,) = [one for one in inventory.search(aws, NAME) if one.type == compute.INSTANCE]
     aws("ec2").terminate_instances(InstanceIds=[machine.id])
-    assert inventory.INSTANCE not in {one.type for one in inventory.search(aws, NAME)}
-
-
-def test_everything_that_can_be_found_can_be_removed():
-    named = [value for key, value in vars(inventory).items() if key.isupper()]
-    kinds = {value for value in named if isinstance(value, str) and value.startswith("aws:")}
-    assert kinds == set(removal.HOW)
+    assert compute.INSTANCE not in {one.type for one in inventory.search(aws, NAME)}
 
 
 def test_what_the_state_knows_in_any_way_is_no_orphan(aws):
     make(aws, NAME)
     found = inventory.search(aws, NAME)
-    machine = next(one for one in found if one.type == inventory.INSTANCE)
-    disk = next(one for one in found if one.type == inventory.VOLUME)
+    machine = next(one for one in found if one.type == compute.INSTANCE)
+    disk = next(one for one in found if one.type == storage.VOLUME)
     known = {"id": machine.id, "outputs": {"rootBlockDevice": {"volumeId": disk.id}}}
     lost = {one.type for one in orphans(found, {"resources": [known]})}
-    assert lost == KINDS - {inventory.INSTANCE, inventory.VOLUME}
+    assert lost == KINDS - {compute.INSTANCE, storage.VOLUME}
 
 
-def test_a_missing_permission_is_named(aws, monkeypatch):
+def test_a_missing_permission_is_named(aws):
     from botocore.exceptions import ClientError
 
     def refuse(*_: object) -> Any:
         told = {"Error": {"Code": "UnauthorizedOperation", "Message": "ec2:DescribeInstances"}}
         raise ClientError(told, "DescribeInstances")
 
-    monkeypatch.setattr(inventory, "LOOKS", (refuse,))
+    refused = replace(types.TRACKED[compute.INSTANCE], find={AWS: refuse})
     with pytest.raises(PrerequisiteError, match="may not list what belongs to bot-cloud-gpu"):
-        inventory.search(aws, NAME)
+        inventory.search(aws, NAME, AWS, [refused])
 
 
 def test_a_region_s_types_are_told_by_one_call(aws):
-    assert inventory.kinds(aws) == frozenset()
+    assert inventory.id_prefixes(aws) == frozenset()
     make(aws, NAME)
-    told = inventory.kinds(aws)
+    told = inventory.id_prefixes(aws)
     looked = {
-        key for key, look in inventory.EC2_LOOKS.items() if [one.id for one in look(aws, None)]
+        one.id_prefix
+        for one in types.of(AWS)
+        if one.id_prefix and list(types.find(one.find[AWS], aws, None))
     }
+    assert len(looked) >= 7
     assert looked <= told, "what is looked for is found by looking only where its type is told"
+
+
+def test_what_is_found_has_the_inputs_that_its_price_depends_on(aws):
+    make(aws, NAME)
+    found = {one.type: one.inputs for one in inventory.search(aws, NAME)}
+    assert found[compute.INSTANCE] == {"instanceType": "m1.small"}
+    assert found[storage.VOLUME]["size"] == 8
+    assert found[observing.LOGS] == {"storedBytes": 0}
+    assert found[network.VPC] == {}

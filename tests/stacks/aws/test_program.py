@@ -23,24 +23,12 @@ from deployer.providers.api import Host, Want
 from deployer.running.stack import offline
 from stacks.cloud_gpu.aws import program as aws_program
 from stacks.cloud_gpu.aws import provider as aws_provider
+from tests.kits.aws_orders import USER_DATA, VARIANTS
+from tests.kits.aws_orders import machine_order as order
 
 FILE = registry.providers("cloud-gpu")["aws"]
 AWS: Any = registry.provider("cloud-gpu", "aws")
 CATALOG = catalog.load()
-VARIANTS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "spot": {"spot": True},
-    "fleet": {"replicas": {"min": 1, "max": 4}},
-    "pair": {"replicas": {"min": 2, "max": 2}},
-    "domain": {"domain": "llm.example.com"},
-    "private-fleet": {"replicas": {"min": 0, "max": 2}, "expose": "private"},
-    "private": {"expose": "private"},
-    "listed": {"expose": ["198.51.100.0/24", "203.0.113.7/32"]},
-    "s3": {"source": "s3://models/qwen/8b"},
-    "unknown-size": {"weights_gib": None},
-    "throwaway": {"idle": "destroy", "expires": 604800, "budget": "400"},
-    "expiring-fleet": {"replicas": {"min": 2, "max": 2}, "expires": 3600},
-}
 TAGGED = {
     "deployer:deployment",
     "deployer:spec-digest",
@@ -51,7 +39,6 @@ TAGGED = {
 }
 FLEETS = ("spot", "fleet", "pair", "domain", "private-fleet", "expiring-fleet")
 SCHEDULE, BUDGET = "aws:scheduler/schedule:Schedule", "aws:budgets/budget:Budget"
-USER_DATA = "#cloud-config\n# of the test\n"
 UNTAGGABLE = {
     "pulumi:providers:aws",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
@@ -63,38 +50,6 @@ UNTAGGABLE = {
     "aws:route53/record:Record",
     "aws:scheduler/schedule:Schedule",
 }
-
-
-def order(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "deployment": "support-bot-cloud-gpu",
-        "spec_name": "support-bot",
-        "digest": "0" * 64,
-        "model": {"source": given.get("source", "hf:Qwen/Qwen3-8B"), "name": "Qwen3-8B"},
-        "engine": "vllm",
-        "concurrency": 8,
-        "traffic": {"output_tokens": 300},
-        "replicas": given.get("replicas", {"min": 1, "max": 1}),
-        "files": {"user-data": USER_DATA},
-        "weights_gib": given.get("weights_gib", 15.3),
-        "offer": {
-            "region": "us-east-1",
-            "instance_type": "g6.xlarge",
-            "billing": "spot" if given.get("spot") else "on-demand",
-            "gpu_count": 1,
-            "vram_mib": 22888,
-        },
-        "options": {
-            "region": "us-east-1",
-            "expose": given.get("expose", "my-ip"),
-            "domain": given.get("domain"),
-        },
-        "policy": {
-            "expires": given.get("expires"),
-            "budget": given.get("budget"),
-            "idle": {"after": 1800, "action": given.get("idle", "stop")},
-        },
-    }
 
 
 @cache

@@ -18,6 +18,7 @@ from deployer.providers import registry
 from deployer.providers.api import Host, Want
 from deployer.running.stack import offline
 from stacks.serverless.bedrock import program as bedrock_program
+from tests.kits.aws_orders import import_order as order
 
 BEDROCK: Any = registry.provider("serverless", "bedrock")
 CATALOG = catalog.load()
@@ -140,16 +141,6 @@ def test_units_are_a_range_unless_a_model_of_this_size_is_known(gb, units):
     assert offer.instance_type.split()[0] == str(low)
     assert offer.usd_per_hour == Decimal("0.05718") * 60 * (low + high) / 2
     assert (low == high) == ("an estimate" not in offer.source)
-
-
-def order(source: str = "hf:Qwen/Qwen3-8B", path: str | None = None) -> dict[str, Any]:
-    return {
-        "deployment": "mine-serverless",
-        "digest": "0" * 64,
-        "model": {"source": source, "path": path},
-        "weights_gib": 15.25,
-        "offer": {"region": "us-east-1", "instance_type": "2 to 8 custom model units"},
-    }
 
 
 def made(inputs: Mapping[str, Any]) -> tuple[Resource, ...]:

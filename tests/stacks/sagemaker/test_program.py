@@ -13,27 +13,11 @@ from deployer.planning import catalog, cost
 from deployer.providers import registry
 from deployer.providers.api import Host, Want
 from deployer.running.stack import offline
+from tests.kits.aws_orders import component_order as order
 
 SAGEMAKER: Any = registry.provider("serverless", "sagemaker")
 CATALOG = catalog.load()
 UNTAGGABLE = ("providers:aws", ":RolePolicy", ":Policy", ":Resource")
-
-
-def order(source: str = "hf:Qwen/Qwen3-8B@main", least: int = 1, most: int = 2) -> dict[str, Any]:
-    return {
-        "deployment": "mine-serverless",
-        "spec_name": "mine",
-        "digest": "0" * 64,
-        "model": {"source": source, "path": None},
-        "weights_gib": 15.25,
-        "context": 8192,
-        "concurrency": 8,
-        "gpus": 1,
-        "quantization": "bf16",
-        "replicas": {"min": least, "max": most},
-        "policy": {"idle": {"after": 1800}},
-        "offer": {"region": "us-east-1", "instance_type": "ml.g6e.xlarge", "memory_gib": 32.0},
-    }
 
 
 def made(**given: Any) -> tuple[Resource, ...]:

@@ -323,7 +323,7 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
     assert shown(world)["state"] == "healthy"
     record.write_text("{")
     told = down.down(world.home, NAME)
-    assert [one["provider"] for one in told.not_asked] == ["local/docker"]
+    assert [one.provider for one in told.not_asked] == ["local/docker"]
     assert runner.things == 0
     assert Store(world.home).names() == []
 

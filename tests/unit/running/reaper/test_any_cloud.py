@@ -11,7 +11,7 @@ import pytest
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError, UsageError
-from deployer.planning import catalog
+from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import Gap, Leftover, Machine, Sleeper, Terms
 from deployer.providers.inventory import Found
 from deployer.running.reaper import lifetime
@@ -23,6 +23,8 @@ from tests.doubles.fake_cloud import SCOPES, FakeCloud, FakeControl, FakeExpiry
 HOUR = 3600.0
 NOW = 1_800_000_000.0  # 2027-01-15T08:00Z
 TYPE = "g5.xlarge"  # the catalog has its price
+DISK = "aws:ebs/volume:Volume"
+GIB_730 = {"type": "gp3", "size": 730}  # 0.08 USD/h by that type's rule
 
 
 def machine(key: str, **more: Any) -> Machine:
@@ -197,10 +199,10 @@ def test_hours_are_asked_of_machines_with_a_budget_alone(home):
 
 
 def test_what_is_left_over_is_named_with_its_price(home):
-    left = leftover("free", free=True), leftover("unknown")
-    cloud = FakeCloud(control(), leftovers=left)
+    disk = Found(DISK, "d", "d", "gone-cloud-gpu", "us-east-1", inputs=GIB_730)
+    cloud = FakeCloud(control(), leftovers=[Leftover(disk), leftover("unknown")])
     told = {one.found.id: one.monthly_usd for one in reaper(home, cloud).look([]).orphans}
-    assert told == {"free": Decimal(0), "unknown": None}
+    assert told == {"d": Decimal("58.4"), "unknown": None}
 
 
 @pytest.mark.parametrize(
@@ -231,15 +233,12 @@ def test_where_machines_could_not_be_seen_nothing_is_left_over(home):
 
 
 def test_a_machine_costs_its_disks_too_and_once_it_rests_nothing_else(home):
-    thing = Found("fake:disk", "d", "d", "bot-cloud-gpu", "us-east-1")
-    disk = Leftover(thing, disk_of=("a",), stored={"logs-storage": Decimal(730)})
+    thing = Found(DISK, "d", "d", "bot-cloud-gpu", "us-east-1", inputs=GIB_730)
+    disk = Leftover(thing, disk_of=("a",))
     here = machine("a", scope="us-east-1", state="stopped", stopped_at=NOW - HOUR)
     (shown,) = reaper(home, FakeCloud(control(here), leftovers=[disk])).look([]).machines
-    rate = catalog.load().rate("logs-storage", "us-east-1").usd
-    assert rate
-    assert shown.prices is not None
-    assert shown.usd_per_hour == shown.prices.resting == rate
-    assert shown.prices.running == Decimal("1.006") + rate
+    assert shown.prices == Prices(Decimal("1.086"), Decimal("0.08"))
+    assert shown.usd_per_hour == Decimal("0.08")
 
 
 def test_every_cloud_is_asked_and_one_that_does_not_answer_is_a_gap(home):

@@ -66,7 +66,8 @@ def machine(address: str = "198.51.100.7") -> Found:
         "PublicIpAddress": address,
         "InstanceType": "g5.xlarge",
     }
-    return Found(MACHINE, "i-1", NAME, NAME, "us-east-1", details)
+    inputs = {"instanceType": "g5.xlarge"}
+    return Found(MACHINE, "i-1", NAME, NAME, "us-east-1", details, inputs=inputs)
 
 
 @pytest.fixture
@@ -224,6 +225,6 @@ def test_secrets_are_told_to_the_program_as_secrets_and_to_nobody_else(world):
 
 
 def test_what_an_hour_of_each_machine_costs_is_remembered_with_its_address(world):
-    world.things = [machine()]
+    world.engine.failing["up"] = [lambda _: world.things.append(machine())]
     record, _ = world.up()
     assert {key: Decimal(usd) for key, usd in record.launched.items()} == {"i-1": Decimal("1.011")}

@@ -21,7 +21,7 @@ from deployer.core.errors import RemoteError, StaleError
 from deployer.providers.inventory import Found, Left
 from deployer.running.stack import process, recovery
 from deployer.running.stack.recovery import Scene
-from stacks._aws import inventory
+from stacks._aws.types.compute import INSTANCE
 from tests.doubles.fake_pulumi import FakeEngine
 
 NAME = "bot-cloud-gpu"
@@ -41,7 +41,7 @@ class Account:
     def add(self, identity: str, **tags: str) -> None:
         self.things.append(
             Found(
-                inventory.INSTANCE,
+                INSTANCE,
                 identity,
                 NAME,
                 NAME,

@@ -18,6 +18,7 @@ from deployer.planning.cost.rule import (
     line,
     mapping,
 )
+from stacks._aws.types.listing import GB, Component
 
 GP3_IOPS, GP3_MB_S = Decimal(3000), Decimal(125)
 FREE_EGRESS_GB = Decimal(100)
@@ -26,6 +27,15 @@ EGRESS_TIERS = (
     ("data-out-next-40tb", Decimal(40960)),
     ("data-out-next-100tb", Decimal(102400)),
     ("data-out-over-150tb", Decimal("Infinity")),
+)
+TRANSFER = {"Transfer Type": ("AWS Outbound",), "To Location": ("External",)}
+LISTED_ENDS = ("10240", "51200", "153600", "Inf")
+"""Where each tier of data out ends in the price list (in GB), which is how it is told there."""
+DATA_OUT = tuple(
+    Component(
+        tier, "AWSDataTransfer", "DataTransfer-Out-Bytes", GB, {**TRANSFER, "EndingRange": (end,)}
+    )
+    for (tier, _), end in zip(EGRESS_TIERS, LISTED_ENDS, strict=True)
 )
 WATCHED = "deployer:idle-after"
 """A machine with this tag tells its idle time as a metric of its own, every minute. The calls are within
@@ -59,6 +69,8 @@ def fleet(resource: Resource, at: Setting) -> Iterator[Item]:
     """The machines of an auto-scaling group, made of the launch template that stands beside it."""
     inputs = resource.inputs
     least, most = decimal(inputs.get("minSize")), decimal(inputs.get("maxSize"))
+    if most == 0:
+        return
     template = _template(inputs, at)
     mapped = template.get("blockDeviceMappings") or [{}]
     interfaces = template.get("networkInterfaces") or [{}]
@@ -109,6 +121,16 @@ def _instance_rate(inputs: Mapping[str, Any], at: Setting) -> Rate:
 
 def _of(offer: Offer) -> Rate:
     return known("instance", "hour", offer.usd_per_hour, offer.source, offer.as_of)
+
+
+TRACKING = "TargetTrackingScaling"
+
+
+def scaling(resource: Resource, at: Setting) -> Iterator[Item]:
+    """Scaling a group is free; to track a target it makes two alarms, one for each direction."""
+    if resource.inputs.get("policyType", TRACKING) == TRACKING:
+        two = Quantity(Decimal(2), "alarm-month")
+        yield line(resource, "alarms of scaling", two, at.rate("alarm"), "exists")
 
 
 def volume(resource: Resource, at: Setting) -> Iterator[Item]:

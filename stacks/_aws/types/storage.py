@@ -1,0 +1,133 @@
+"""Disks, and buckets with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deployer.core.domain import Item, Resource
+from deployer.planning.cost.rule import Quantity, Setting, decimal, line
+from deployer.providers.inventory import Found
+from stacks._aws.session import Clients, code_of
+from stacks._aws.types import machine_pricing
+from stacks._aws.types.finding import TAG, by_name, by_tags, described, tags_of
+from stacks._aws.types.listing import EC2, GB_MONTH, GIB_PER_S, Component
+from stacks._aws.types.record import (
+    BEDROCK,
+    SAGEMAKER,
+    Details,
+    Free,
+    PartOf,
+    Price,
+    ResourceType,
+    Stage,
+    Tracked,
+    rented,
+)
+from stacks._aws.types.removing import one_call
+
+VOLUME = "aws:ebs/volume:Volume"
+BUCKET = "aws:s3/bucket:Bucket"
+
+WEIGHTS = "weights-"
+"""How the names of the stacks' buckets begin: Pulumi makes them of the resource's own name."""
+NOT_OURS = ("NoSuchTagSet", "NoSuchBucket", "AccessDenied", "PermanentRedirect")
+"""How S3 answers for the tags of a bucket that has none, or is not ours to look at."""
+BYTES_PER_GB = 10**9
+
+
+def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """The disks; of one deployment, those that do not end with their instance by themselves."""
+    for one in described(clients, "describe_volumes", "Volumes", deployment):
+        ends = [a.get("DeleteOnTermination") for a in one.get("Attachments", ())]
+        if deployment is None or not (ends and all(ends)):
+            yield by_tags(clients, VOLUME, one, "VolumeId")
+
+
+def _volume_inputs(details: Details) -> Mapping[str, Any]:
+    return {
+        "type": details.get("VolumeType"),
+        "size": details.get("Size"),
+        "iops": details.get("Iops"),
+        "throughput": details.get("Throughput"),
+    }
+
+
+def _volume_is_loose(details: Details) -> bool:
+    return bool(details.get("State") == "available")
+
+
+def _buckets(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """The bucket with the weights."""
+    client = clients("s3")
+    for one in client.list_buckets()["Buckets"]:
+        if one["Name"].startswith(WEIGHTS):
+            tags = _bucket_tags(client, one["Name"])
+            if tags.get(TAG) == deployment:
+                yield by_name(clients, BUCKET, one["Name"], deployment, one, tags)
+
+
+def _bucket_tags(client: Any, name: str) -> dict[str, str]:
+    from botocore.exceptions import ClientError
+
+    try:
+        return tags_of({"Tags": client.get_bucket_tagging(Bucket=name)["TagSet"]})
+    except ClientError as error:
+        if code_of(error) not in NOT_OURS:
+            raise
+        return {}
+
+
+def _delete_bucket(clients: Clients, one: Found) -> None:
+    client = clients("s3")
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=one.id):
+        keys = [{"Key": thing["Key"]} for thing in page.get("Contents", ())]
+        if keys:
+            client.delete_objects(Bucket=one.id, Delete={"Objects": keys, "Quiet": True})
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=one.id):
+        for begun in page.get("Uploads", ()):
+            client.abort_multipart_upload(
+                Bucket=one.id, Key=begun["Key"], UploadId=begun["UploadId"]
+            )
+    client.delete_bucket(Bucket=one.id)
+
+
+def _weights(resource: Resource, at: Setting) -> Iterator[Item]:
+    size = decimal(resource.inputs.get("bytes"))
+    stored = Quantity(None if size is None else size / BYTES_PER_GB, "GB-month", basis="estimated")
+    yield line(resource, "weights in S3", stored, at.rate("s3-storage"), "exists")
+
+
+FREE = Free("charged for what lies in it, with the upload")
+
+TYPES: tuple[ResourceType, ...] = (
+    rented(
+        VOLUME,
+        Price(
+            machine_pricing.volume,
+            _volume_inputs,
+            [
+                Component("ebs-gp3-storage", EC2, "EBS:VolumeUsage.gp3", GB_MONTH, essential=True),
+                Component("ebs-gp3-iops", EC2, "EBS:VolumeP-IOPS.gp3", {"iops-mo": "1"}),
+                Component("ebs-gp3-throughput", EC2, "EBS:VolumeP-Throughput.gp3", GIB_PER_S),
+                Component("ebs-gp2-storage", EC2, "EBS:VolumeUsage.gp2", GB_MONTH),
+                Component("ebs-snapshot", EC2, "EBS:SnapshotUsage", GB_MONTH),
+            ],
+        ),
+        _volumes,
+        one_call("ec2", "delete_volume", "VolumeId"),
+        Stage.ATTACHED,
+        id_prefix="vol",
+        is_loose=_volume_is_loose,
+    ),
+    Tracked(
+        BUCKET,
+        FREE,
+        dict.fromkeys((BEDROCK, SAGEMAKER), _buckets),
+        _delete_bucket,
+        Stage.ATTACHED,
+    ),
+    PartOf("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", FREE, owner=BUCKET),
+    PartOf("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", FREE, owner=BUCKET),
+    PartOf("pulumi-python:dynamic/deployer:Weights", Price(_weights), owner=BUCKET),
+)
