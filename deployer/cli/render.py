@@ -19,6 +19,10 @@ from deployer.providers.api import Provider
 if TYPE_CHECKING:
     from deployer.core.domain import Plan
 
+COMPOSE = "docker compose up --detach   (the API key is in secrets/api_key)"
+README = "less README.md"
+"""How the files are run: where they are no Compose project, one of them says so."""
+
 
 @click.command(
     "render", help="Write the files that run the same without this tool. Applies nothing."

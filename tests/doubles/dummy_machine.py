@@ -58,5 +58,6 @@ def end_with_the_machine() -> None:
 
 threading.Thread(target=end_with_the_machine, daemon=True).start()
 SERVER = ThreadingHTTPServer(("127.0.0.1", json.loads(FILE.read_text())["port"]), Answers)
-print("listening", flush=True)
+sys.stdout.write("listening\n")
+sys.stdout.flush()
 SERVER.serve_forever()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -53,8 +53,8 @@ class World:
         """The spec."""
         return self.folder / "deployer.yaml"
 
-    def begin(self, *arguments: str, err: Path | None = None) -> subprocess.Popen[str]:
-        """Start a command; `err` is the file that its stderr goes to."""
+    def begin(self, *arguments: str, err: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start a command; `err` is where its stderr goes to."""
         nobody = {"HOME": str(self.folder), "AWS_EC2_METADATA_DISABLED": "true"}
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HF_"))}
         return subprocess.Popen(
@@ -64,7 +64,7 @@ class World:
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=err.open("w") if err else subprocess.PIPE,
+            stderr=err,
         )
 
     def json(self, *arguments: str, code: int = 0) -> Any:
@@ -97,7 +97,8 @@ class World:
     def killed_up(self, moment: str) -> None:
         """Kill an `up` as soon as a moment has come."""
         err = self.folder / "stderr"
-        command = self.begin(*self.planning("up", "--yes"), err=err)
+        with err.open("w") as file:
+            command = self.begin(*self.planning("up", "--yes"), err=file)
         until(lambda: command.poll() is not None or self.has_come(moment, err.read_text()))
         command.send_signal(signal.SIGKILL)
         command.communicate()
