@@ -19,6 +19,10 @@ from deployer.providers.api import Provider
 if TYPE_CHECKING:
     from deployer.core.domain import Plan
 
+COMPOSE = "docker compose up --detach   (the API key is in secrets/api_key)"
+README = "less README.md"
+"""How the files are run: where they are no Compose project, one of them says so."""
+
 
 @click.command(
     "render", help="Write files that run the same deployment without this tool. Applies nothing."
@@ -65,11 +69,9 @@ class _Rendered:
 def _rendered(plan: Plan, where: Provider) -> _Rendered:
     if where.files is not None:
         files, names = where.files(plan.resources)
-        return _Rendered(
-            files, tuple(names), "docker compose up --detach   (the API key is in secrets/api_key)"
-        )
+        return _Rendered(files, tuple(names), COMPOSE if "compose.yaml" in files else README)
     if where.program is not None:
-        return _Rendered(_project(plan, where), (), "less README.md")
+        return _Rendered(_project(plan, where), (), README)
     raise PrerequisiteError(
         f"rendering {plan.target} with {plan.provider} is not supported in this version",
         hint="set targets.local.provider: docker",

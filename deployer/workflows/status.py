@@ -88,13 +88,13 @@ def _use(record: Deployment, store: Store, manager: Manager, now: str, *, health
 
 
 def _by_the_cloud(own: _Use, record: Deployment, manager: Manager, now: str) -> _Use:
-    if not (record.launched and isinstance(manager, ReportsUsage)):
+    if not isinstance(manager, ReportsUsage):
         return own
     seen = manager.usage(record, datetime.fromisoformat(now).timestamp())
     return replace(
         own,
         idle_since=seen.idle_since,
-        cost_usd=seen.cost_usd,
+        cost_usd=seen.cost_usd if record.launched else own.cost_usd,
         expires_at=seen.expires_at or own.expires_at,
     )
 

@@ -29,12 +29,11 @@ from deployer.providers.api import Provider
 from deployer.providers.boot import BootDialect
 from deployer.running.native import process
 from deployer.running.store import Store
+from tests.kits import guides
 from tests.kits.processes import free_port
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "ADD_AN_ENGINE.md"
-BLOCK = re.compile(r"^### `([\w./]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \|", re.MULTILINE)
+GUIDE = "ADD_AN_ENGINE.md"
 NAME = "dummy"
 NOTHING = Machine(lambda _: None, lambda _: False)
 
@@ -113,15 +112,11 @@ def order(name: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     """A folder with the files of the guide, and nothing else; it returns the spec."""
-    found = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
-    assert set(found) == {
+    folder = tmp_path / "mine"
+    assert {str(path.relative_to(folder)) for path in guides.written(GUIDE, folder)} == {
         *(f"{NAME}/{part}.py" for part in ("__init__", "container", "native")),
         "deployer.yaml",
     }
-    folder = tmp_path / "mine"
-    (folder / NAME).mkdir(parents=True)
-    for path, text in found.items():
-        (folder / path).write_text(text, encoding="utf-8")
     monkeypatch.setenv("DEPLOYER_ENGINES", str(folder))
     return folder / "deployer.yaml"
 
@@ -294,13 +289,8 @@ def test_the_suite_above_runs_over_it_without_another_edit(guide):
 
 @pytest.mark.parametrize("record", [Engine, Metrics, Recipe, Launch])
 def test_the_guide_explains_every_field(record):
-    text = GUIDE.read_text(encoding="utf-8")
-    (table,) = re.findall(
-        rf"^\| `{record.__name__}` \|.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL
-    )
-    _, *rows = ROW.findall(table)
-    named = [name for row in rows for name in re.findall(r"\w+", row)]
-    assert sorted(named) == sorted(field.name for field in fields(record))
+    named = guides.explained(GUIDE, record.__name__)
+    assert named == sorted(field.name for field in fields(record))
 
 
 @pytest.mark.parametrize(

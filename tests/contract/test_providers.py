@@ -51,7 +51,9 @@ def resources(inputs):
 
 
 def spec(where: str, name: str) -> str:
-    return SPEC.format(target=where, name=name, more=MORE.get(where, ""))
+    regions = catalog.load().regions(name)
+    region = f", region: {regions[0]}" if where == "cloud-gpu" and regions else ""
+    return SPEC.format(target=where, name=name, more=MORE.get(where, region))
 
 
 @dataclass(frozen=True)

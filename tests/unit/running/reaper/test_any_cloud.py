@@ -23,10 +23,8 @@ from tests.doubles.fake_cloud import SCOPES, FakeCloud, FakeControl, FakeExpiry
 HOUR = 3600.0
 NOW = 1_800_000_000.0  # 2027-01-15T08:00Z
 TYPE = "g5.xlarge"  # the catalog has its price
-DISK, GIB_730 = (
-    "aws:ebs/volume:Volume",
-    {"type": "gp3", "size": 730},
-)  # 0.08 USD/h by that type's rule
+DISK = "aws:ebs/volume:Volume"
+GIB_730 = {"type": "gp3", "size": 730}  # 0.08 USD/h by that type's rule
 
 
 def machine(key: str, **more: Any) -> Machine:
