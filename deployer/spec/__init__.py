@@ -243,7 +243,7 @@ class CloudGpu:
     expose: str | tuple[str, ...] = "my-ip"
     """my-ip | private | public | a list of CIDR blocks"""
     state: str | None = None
-    """Where the engine's state is kept: the URL of a bucket that Pulumi knows. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
+    """Where Pulumi keeps the state: the URL of a bucket that it supports. Default: DEPLOYER_STATE, or files in DEPLOYER_HOME."""
     domain: (
         Annotated[
             str,

@@ -29,7 +29,9 @@ from deployer.providers.api import Provider
 from deployer.providers.boot import BootDialect
 from deployer.running.native import process
 from deployer.running.store import Store
+from tests.kits.documents import read
 from tests.kits import guides
+from tests.kits.documents import read
 from tests.kits.processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +125,8 @@ def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
     assert main(list(arguments)) == code
-    return json.loads(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    return json.loads(out) if arguments[0] == "schema" else read(arguments[0], out)
 
 
 def planned(capsys: pytest.CaptureFixture[str], spec: Path, target: str) -> Any:
@@ -233,7 +236,7 @@ def test_an_engine_whose_use_nobody_sees_is_not_left_alone_on_a_rented_machine(g
 def test_doctor_looks_for_it_with_and_without_a_spec(guide, capsys, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{guide.parent}/none.sock")
     main(["doctor", "--json", "--offline"])
-    checks = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
+    checks = {c["name"]: c for c in read("doctor", capsys.readouterr().out)["checks"]}
     assert checks["engine dummy"]["detail"] == "dummy is not on PATH"
     assert not checks["engine dummy"]["needed"]
     found = said(capsys, "doctor", "-f", str(guide), "--json", "--offline", code=6)["checks"]
@@ -263,7 +266,7 @@ def cli(spec: Path, *arguments: str) -> Any:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return read(arguments[0], done.stdout)
 
 
 def test_it_is_served_asked_counted_and_stopped(served):

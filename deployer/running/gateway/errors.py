@@ -9,7 +9,7 @@ from deployer.agents.handler_server.refusal import Refusal
 
 OTHER = 502
 """What is neither the caller's fault nor told as another."""
-MENDS = {404: "it is not there: was it deleted by hand? 'deployer status' looks"}
+MENDS = {404: "it does not exist; it may have been deleted by hand: see 'deployer status'"}
 
 
 class Failed(Refusal):

@@ -67,8 +67,9 @@ def test_a_bug_keeps_its_traceback_and_exits_70(capsys, tmp_path, home, monkeypa
     broken = tmp_path / "stacks" / "local" / "broken.py"
     broken.parent.mkdir(parents=True)
     broken.write_text(
-        "TARGET, NAME, ENGINES, PRIVACY = 'local', 'broken', ('llama.cpp',), ''\n"
+        "TARGET, NAME, ENGINES, PRIVACY = 'local', 'broken', ('llama.cpp',), 'nowhere'\n"
         "def offers(want, prices):\n    return 1 / 0\n"
+        "def inputs(order):\n    return {}\n"
     )
     monkeypatch.setenv("DEPLOYER_STACKS", str(tmp_path / "stacks"))
     file = tmp_path / "s.yaml"
