@@ -29,7 +29,6 @@ from deployer.providers.api import Provider
 from deployer.providers.boot import BootDialect
 from deployer.running.native import process
 from deployer.running.store import Store
-from tests.kits.documents import read
 from tests.kits import guides
 from tests.kits.documents import read
 from tests.kits.processes import free_port
