@@ -26,8 +26,6 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = [*generate.documents(), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 HELD_TO_WIDTH = [f for f in generate.documents() if not f.name.startswith("ADD_")]
-ELSEWHERE = "ADD_A_PROVIDER.md"
-"""Written by its own change, and linked until it is there."""
 
 
 def text(file: Path) -> str:
@@ -221,7 +219,7 @@ PATH = re.compile(
 @pytest.mark.parametrize("file", PAGES, ids=lambda f: f.name)
 def test_every_link_and_make_target_leads_somewhere(file):
     whole = text(file)
-    links = [link for link in LINK.findall(whole) if not link.endswith(ELSEWHERE)]
+    links = LINK.findall(whole)
     assert [link for link in links if not (file.parent / link).exists()] == []
     targets = set(
         re.findall(r"^([a-z][a-z0-9-]*(?: [a-z-]+)*):", text(ROOT / "Makefile"), re.MULTILINE)
@@ -232,7 +230,7 @@ def test_every_link_and_make_target_leads_somewhere(file):
 
 @pytest.mark.parametrize("file", generate.documents(), ids=lambda f: f.name)
 def test_every_path_that_is_named_exists(file):
-    found = [path for path in PATH.findall(text(file)) if not path.endswith(ELSEWHERE)]
+    found = PATH.findall(text(file))
     assert [path for path in found if not (ROOT / path).exists()] == []
 
 
