@@ -22,10 +22,10 @@ CLOUDS = (
 WORDS = {"modal", "replicate", "lambda"}
 """Names of providers that are words of the language, or of Python."""
 HUB = "the model hub and its libraries are called so, whoever serves the model"
-MOVING = "being moved into stacks/ with the reaper's provider parts"
 ALLOWED = {
     "agents/mlx_server/__init__.py": HUB,
-    "engines/recipe.py": HUB,
+    "engines/sglang/container.py": HUB,
+    "engines/vllm/container.py": HUB,
     "planning/model_facts/hf_config.py": HUB,
     "planning/model_facts/layers.py": HUB,
     "planning/model_facts/safetensors_header.py": HUB,
@@ -40,10 +40,6 @@ ALLOWED = {
     "engines/fastapi/container.py": "where its port comes from",
     "engines/bedrock/__init__.py": "an engine that has the name of the only provider that runs it",
     "providers/module_form.py": "what a module of version 0.1 that names no packages was given",
-    "cli/views/idle.py": MOVING,
-    "running/stack/recovery.py": MOVING,
-    "workflows/status.py": MOVING,
-    **{f"running/reaper/{f.name}": MOVING for f in (PACKAGE / "running" / "reaper").glob("*.py")},
 }
 """Files that may, each with its reason."""
 
@@ -83,7 +79,7 @@ def test_no_module_names_a_provider_or_a_cloud():
     assert found == {}
 
 
-@pytest.mark.parametrize("path", [p for p, why in ALLOWED.items() if why != MOVING])
+@pytest.mark.parametrize("path", ALLOWED)
 def test_what_is_allowed_is_still_needed(path):
     assert named((PACKAGE / path).read_text(), pattern()), f"take {path} out of ALLOWED"
 
