@@ -1,6 +1,6 @@
 """What AWS charges for: the rules and the reasons of every type's record. Pure.
 
-Figures of what is included come from the price pages behind `catalog/data/aws_components.json`: gp3 includes
+Figures of what is included come from the price pages behind `cloud_gpu/aws/catalog/components.json`: gp3 includes
 3000 IOPS and 125 MB/s; a public IPv4 address is charged whether attached or idle; the first 100 GB out to the
 internet are free, once for the whole account.
 """

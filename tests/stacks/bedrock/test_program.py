@@ -16,6 +16,7 @@ from deployer.planning.catalog import models
 from deployer.planning.traffic.profile import usage
 from deployer.providers import registry
 from deployer.providers.api import Host, Want
+from deployer.providers.registry import data_files
 from deployer.running.stack import offline
 from stacks.serverless.bedrock import program as bedrock_program
 from tests.kits.aws_orders import import_order as order
@@ -85,9 +86,9 @@ def test_a_model_that_is_not_is_refused_with_the_reason(name, reason):
 
 def test_the_table_test_covers_more_than_twenty_models_and_the_list_has_a_date():
     assert len(TAKEN) + len(REFUSED) >= 20
-    table = catalog.tables.table("serverless")
-    for rules in table["bedrock"].values():
-        source, date = table["sources"][rules["source"]]
+    file = catalog.tables.read(data_files("rules.json")["bedrock"])
+    for rules in file["rules"].values():
+        source, date = file["sources"][rules["source"]]
         assert source
         assert date
 
