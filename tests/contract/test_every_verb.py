@@ -83,10 +83,6 @@ def cloud(tmp_path: Path) -> Iterator[Dummy]:
     until(one.nothing_runs, 20)
 
 
-def ours(cloud: Dummy) -> list[dict[str, object]]:
-    return [one for one in cloud.things("machine") if one["id"] != "machine-theirs"]
-
-
 def test_it_is_planned_with_a_price_for_all_that_is_made(served):
     plan = served.plan()
     assert plan["feasible"]
@@ -201,14 +197,14 @@ def test_idle_lists_a_machine_with_its_price_and_stops_it_when_nobody_uses_it(cl
     until(cloud.nothing_runs, 20)
     assert cloud.status()["state"] == "stopped"
     assert cloud.up()["state"] == "healthy"
-    assert len(ours(cloud)) == 1
+    assert len(cloud.ours) == 1
 
 
 def test_idle_destroys_a_machine_and_its_disk(cloud):
     cloud.unused_for(TWO_HOURS)
     assert [one["done"] for one in cloud.end("destroy")] == ["destroy"]
     until(cloud.nothing_runs, 20)
-    assert ours(cloud) == cloud.things("disk") == []
+    assert cloud.ours == cloud.things("disk") == []
     assert cloud.status()["state"] == "failed"
 
 
@@ -226,7 +222,7 @@ def test_a_dry_run_ends_nothing(cloud):
 
 
 def test_a_machine_that_has_used_up_its_budget_is_stopped(cloud):
-    cloud.change(ours(cloud)[0]["id"], tags={"budget_usd": "0.000001"}, made_at=time.time() - DAY)
+    cloud.change(cloud.ours[0]["id"], tags={"budget_usd": "0.000001"}, made_at=time.time() - DAY)
     (found,) = cloud.idle()["instances"]
     assert found["decision"] == "stop"
     assert "its budget is used up" in found["reason"]
@@ -235,9 +231,9 @@ def test_a_machine_that_has_used_up_its_budget_is_stopped(cloud):
 
 
 def test_a_machine_that_has_expired_is_destroyed_in_use_or_not(cloud):
-    cloud.change(ours(cloud)[0]["id"], tags={"expires_at": str(time.time() - 60)})
+    cloud.change(cloud.ours[0]["id"], tags={"expires_at": str(time.time() - 60)})
     assert [one["done"] for one in cloud.end("destroy")] == ["destroy"]
-    assert ours(cloud) == []
+    assert cloud.ours == []
 
 
 def test_extend_moves_the_end_and_never_to_an_earlier_time(cloud):
@@ -259,7 +255,7 @@ def test_status_says_when_it_expires(cloud):
 
 def test_what_is_left_over_without_any_record_is_listed_with_its_cost_and_removed(cloud):
     (disk,) = cloud.things("disk")
-    for one in ours(cloud):
+    for one in cloud.ours:
         (cloud.account / f"{one['id']}.json").unlink()
     shutil.rmtree(cloud.home)
     (left,) = cloud.idle()["orphans"]

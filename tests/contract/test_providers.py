@@ -32,6 +32,8 @@ targets: {{{target}: {{provider: {name}{more}}}}}
 """
 MORE = {"local": ", hardware: {gpu: rtx-4090}"}
 """What a target must be told besides: the machine at hand has no GPU for an 8B model."""
+DEFAULT_REGION = "us-east-1"
+"""What a spec means that names no region."""
 CANARY = "canary-secret-5e1f"
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN", "OPENAI_API_KEY")
 DUMMY = """
@@ -52,7 +54,8 @@ def resources(inputs):
 
 def spec(where: str, name: str) -> str:
     regions = catalog.load().regions(name)
-    region = f", region: {regions[0]}" if where == "cloud-gpu" and regions else ""
+    elsewhere = where == "cloud-gpu" and regions and DEFAULT_REGION not in regions
+    region = f", region: {regions[0]}" if elsewhere else ""
     return SPEC.format(target=where, name=name, more=MORE.get(where, region))
 
 

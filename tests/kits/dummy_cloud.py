@@ -142,6 +142,11 @@ class Dummy(World):
             json.loads(file.read_text()) for file in sorted(self.account.glob(f"{kind}-*.json"))
         ]
 
+    @property
+    def ours(self) -> list[dict[str, Any]]:
+        """The machines that are not somebody else's."""
+        return [one for one in self.things("machine") if "deployer-deployment" in one["tags"]]
+
     def change(self, identity: str, **more: Any) -> None:
         """Change what the account says of a thing; `tags` are added to those that it has."""
         file = self.account / f"{identity}.json"
@@ -152,9 +157,9 @@ class Dummy(World):
         draft.replace(file)
 
     def unused_for(self, seconds: float) -> None:
-        """Let every machine have been started, and asked, so long ago."""
+        """Let every machine of ours have been started, and last asked, so long ago."""
         then = time.time() - seconds
-        for one in self.things("machine"):
+        for one in self.ours:
             self.change(one["id"], started_at=then)
             (self.account / f"{one['id']}.used").unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from deployer.core.domain import Gpu, ModelInfo, Range
 from deployer.engines import Engine
 
 FORMATS = ("bf16", "fp16", "fp32")
-"""What can be imported; the dated table is `catalog/data/serverless.json`."""
+"""What can be imported; the dated table is its `catalog/rules.json`."""
 
 
 def overhead_gib(

@@ -15,6 +15,9 @@ NEAR = 0.1
 
 def refusals(model: Any, region: str | None, rules: Mapping[str, Any]) -> Iterator[str]:
     """Say why a model cannot be imported in a region; nothing when it can."""
+    regions = rules["regions"]["names"]
+    if region is not None and region not in regions:
+        yield f"Custom Model Import is not offered in {region}, only in {', '.join(regions)}"
     if model.file_format not in (None, "safetensors"):
         yield f"Bedrock imports safetensors, not {model.file_format}"
         return
@@ -32,7 +35,7 @@ def refusals(model: Any, region: str | None, rules: Mapping[str, Any]) -> Iterat
 def _within(
     model: Any, region: str | None, row: Mapping[str, Any], rules: Mapping[str, Any]
 ) -> Iterator[str]:
-    if row["regions"] and region not in row["regions"]:
+    if row["regions"] and region in rules["regions"]["names"] and region not in row["regions"]:
         yield f"Bedrock imports {row['family']} only in {', '.join(row['regions'])}"
     form, formats = model.native_dtype, rules["formats"]["names"]
     if form is not None and form not in formats:
