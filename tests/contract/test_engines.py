@@ -123,13 +123,15 @@ def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
-    assert main(list(arguments)) == code
-    out = capsys.readouterr().out
-    return json.loads(out) if arguments[0] == "schema" else read(arguments[0], out)
+    if arguments[0] == "schema":
+        assert main(list(arguments)) == code
+        return json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--json"]) == code
+    return read(arguments[0], capsys.readouterr().out)
 
 
 def planned(capsys: pytest.CaptureFixture[str], spec: Path, target: str) -> Any:
-    arguments = ("plan", "-f", str(spec), "--target", target, "--offline", "--json")
+    arguments = ("plan", "-f", str(spec), "--target", target, "--offline")
     return said(capsys, *arguments)["plans"][0]
 
 
@@ -145,14 +147,14 @@ def test_the_schema_offers_it_and_so_does_a_mistake(guide, capsys):
     assert schema["enum"] == ["auto", *engines.choices()]
     assert NAME in schema["enum"]
     guide.write_text(guide.read_text().replace("engine: dummy", "engine: dumy"))
-    error = said(capsys, "plan", "-f", str(guide), "--json", code=2)["error"]
+    error = said(capsys, "plan", "-f", str(guide), code=2)["error"]
     assert "not a known engine" in error["message"]
     assert NAME in error["message"]
 
 
 def test_what_it_does_not_serve_is_refused_in_its_own_words(guide, capsys):
     guide.write_text(guide.read_text().replace("Qwen3-8B,", "Qwen3-8B, quantization: q4_k_m,"))
-    error = said(capsys, "plan", "-f", str(guide), "--json", code=2)["error"]
+    error = said(capsys, "plan", "-f", str(guide), code=2)["error"]
     assert "q4_k_m is a GGUF format, and dummy serves safetensors formats" in error["message"]
     assert error["hint"] == "use awq, or serve.engine: llama.cpp"
 
@@ -175,7 +177,7 @@ def test_without_its_folder_the_same_spec_is_refused_though_it_was_read_before(
 ):
     planned(capsys, guide, "local")
     monkeypatch.delenv("DEPLOYER_ENGINES")
-    arguments = ("plan", "-f", str(guide), "--offline", "--json")
+    arguments = ("plan", "-f", str(guide), "--offline")
     assert "dummy" in said(capsys, *arguments, code=2)["error"]["message"]
 
 
@@ -238,7 +240,7 @@ def test_doctor_looks_for_it_with_and_without_a_spec(guide, capsys, monkeypatch)
     checks = {c["name"]: c for c in read("doctor", capsys.readouterr().out)["checks"]}
     assert checks["engine dummy"]["detail"] == "dummy is not on PATH"
     assert not checks["engine dummy"]["needed"]
-    found = said(capsys, "doctor", "-f", str(guide), "--json", "--offline", code=6)["checks"]
+    found = said(capsys, "doctor", "-f", str(guide), "--offline", code=6)["checks"]
     (missing,) = (c for c in found if c["name"] == "engine")
     assert missing["next_step"] == "install it from its makers' page"
 
@@ -300,7 +302,7 @@ def test_the_guide_explains_every_field(record):
 )
 def test_a_folder_that_describes_no_engine_of_its_name_is_refused_by_its_path(guide, capsys, text):
     (guide.parent / NAME / "__init__.py").write_text(text)
-    error = said(capsys, "plan", "-f", str(guide), "--json", code=2)["error"]
+    error = said(capsys, "plan", "-f", str(guide), code=2)["error"]
     assert str(guide.parent / NAME) in error["message"]
     assert "ENGINE = Engine(name='dummy'" in error["hint"]
 

@@ -269,7 +269,7 @@ def test_a_taken_port_is_named_with_who_has_it(box):
     with socket.create_server(("127.0.0.1", box.port)):
         error = box.refused()
     assert error["exit_code"] == 6
-    assert f"port {box.port} is taken by" in error["message"]
+    assert f"port {box.port} is in use by" in error["message"]
 
 
 def test_a_model_that_the_container_may_not_read_is_refused_with_the_mend(box, tiny_gguf):

@@ -83,7 +83,7 @@ def test_a_person_who_types_nonsense_gets_no_file(sit_down, tmp_path):
     person.types("many")
     person.reads("not a valid integer")
     person.types("5")
-    person.reads("same time")
+    person.reads("Concurrent requests")
     person.types("1")
     person.reads("local-only")
     assert person.leaves() == 2

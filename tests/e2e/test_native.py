@@ -374,7 +374,7 @@ def test_a_taken_port_is_named_with_who_has_it(cli, tiny_gguf):
         cli.write(tiny_gguf, port)
         error = refused(cli)
     assert error["exit_code"] == 6
-    assert f"port {port} is taken by" in error["message"]
+    assert f"port {port} is in use by" in error["message"]
     assert str(os.getpid()) in error["message"]
 
 

@@ -47,5 +47,9 @@ def test_the_source_distribution_holds_what_it_takes_to_build_and_to_test(built)
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {"LICENSE", "pyproject.toml", "README.md", "deployer/py.typed"}
-    assert names >= {"stacks/local/docker.py", "templates/Dockerfile.j2", "tests/conftest.py"}
+    assert names >= {
+        "stacks/local/docker/provider.py",
+        "templates/Dockerfile.j2",
+        "tests/conftest.py",
+    }
     assert names >= {"requirements/test.txt", "Makefile"}

@@ -12,9 +12,9 @@ from types import FrameType
 
 import uvicorn
 
-from deployer.agents.handler_server.app import application
-from deployer.agents.handler_server.handler import HandlerError, load
-from deployer.agents.handler_server.settings import Settings
+from .app import application
+from .handler import HandlerError, load
+from .settings import Settings
 
 
 def main(arguments: list[str]) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from deployer.agents.handler_server.gate import Gate, Place
-from deployer.agents.handler_server.handler import Handler
-from deployer.agents.handler_server.metrics import Metrics, Tally
-from deployer.agents.handler_server.refusal import Refusal
-from deployer.agents.handler_server.schema import Answer, ChatRequest, Usage, understood
+from .gate import Gate, Place
+from .handler import Handler
+from .metrics import Metrics, Tally
+from .refusal import Refusal
+from .schema import Answer, ChatRequest, Usage, understood
 
 LOG = logging.getLogger("deployer.agents.handler_server")
 END = object()

@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from deployer.agents.handler_server.answers import Service, Talk
-from deployer.agents.handler_server.gate import Gate
-from deployer.agents.handler_server.guard import App, Guard, Receive, Scope, Send
-from deployer.agents.handler_server.handler import Handler
-from deployer.agents.handler_server.metrics import Metrics, Tally
-from deployer.agents.handler_server.refusal import Refusal
-from deployer.agents.handler_server.settings import Settings
+from .answers import Service, Talk
+from .gate import Gate
+from .guard import App, Guard, Receive, Scope, Send
+from .handler import Handler
+from .metrics import Metrics, Tally
+from .refusal import Refusal
+from .settings import Settings
 
 Answering = Callable[[Request], Awaitable[Response]]
 WENT_AWAY = 499

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from deployer.agents.handler_server.refusal import Refusal
+from .refusal import Refusal
 
 
 class Gate:

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from deployer.agents.handler_server.refusal import Refusal
+from .refusal import Refusal
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]

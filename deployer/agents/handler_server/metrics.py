@@ -6,7 +6,7 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from deployer.agents.handler_server.schema import Usage
+from .schema import Usage
 
 
 class Metrics:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployer.agents.handler_server.refusal import Refusal
+from .refusal import Refusal
 
 Text = Annotated[str, Field(max_length=4_000_000)]
 

@@ -124,7 +124,7 @@ def test_a_saved_plan_is_refused_once_what_is_deployed_has_moved(world, capsys):
     world.deployed()
     up = ["up", "-f", str(world.spec), *ASKED, "--plan", str(world.saved), "--yes"]
     assert main(up) == 5
-    assert "deployed moved" in capsys.readouterr().err
+    assert "out of date: changed since" in capsys.readouterr().err
 
 
 def test_a_refreshed_plan_says_what_the_engine_would_do_and_what_somebody_changed(

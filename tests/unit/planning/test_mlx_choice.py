@@ -77,4 +77,4 @@ def test_a_repository_that_mlx_quantized_is_nothing_for_a_rented_gpu(plan):
     facts = "{params: 8000000000, layers: 32, hidden: 4096, kv_heads: 8, head_dim: 128, dtype: mlx_4bit}"
     made = plan(f"name: bot\nmodel: {{source: hf:a/b, facts: {facts}}}\n", "cloud-gpu")
     assert not made["feasible"]
-    assert any("MLX's own format" in reason for reason in made["reasons"])
+    assert any("is an MLX format" in reason for reason in made["reasons"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployer.cli import main
+from tests.kits.documents import read
 
 MODEL = "name: bot\nmodel: {source: %s}\n"
 
@@ -24,7 +24,7 @@ def planned(
         file.write_text(MODEL % source + more)
         words = ["plan", "-f", str(file), "--target", target, "--offline", "--json"]
         code = main(words)
-        return code, json.loads(capsys.readouterr().out)["plans"][0]
+        return code, read("plan", capsys.readouterr().out)["plans"][0]
 
     return made
 

@@ -156,7 +156,10 @@ targets: {{local: {{hardware: {{gpu: rtx-4090}}}}}}
 
 @pytest.mark.parametrize(
     ("model", "way"),
-    [("Qwen/Qwen2.5-14B-Instruct", "fp8 would fit"), ("Qwen/Qwen2.5-72B-Instruct", "shorter")],
+    [
+        ("Qwen/Qwen2.5-14B-Instruct", "fp8 would fit"),
+        ("Qwen/Qwen2.5-72B-Instruct", "set model.context below"),
+    ],
 )
 def test_a_model_that_no_hardware_holds_exits_3_and_names_a_way(plan, model, way):
     code, document = plan(BIG.format(model=model), "--target", "local")

@@ -67,7 +67,7 @@ def test_a_region_decides(plan):
     assert code == 0
     assert shown["provider"] == "bedrock"
     assert "no region 'us-west-2'" in said(shown, "huggingface cannot serve it")
-    assert "no SageMaker price is known in us-west-2" in said(shown, "sagemaker cannot serve it")
+    assert "SageMaker has no known price in us-west-2" in said(shown, "sagemaker cannot serve it")
 
 
 def test_the_policy_decides(plan):

@@ -180,7 +180,7 @@ def test_the_only_model_of_an_endpoint_need_not_be_named():
         assert server.keys == [None]
     with (
         serving(Behaviour(models=["one", "two"])) as server,
-        pytest.raises(UsageError, match="which model") as caught,
+        pytest.raises(UsageError, match="no model given") as caught,
     ):
         only_model(Endpoint(server.url, ""))
     assert "one, two" in (caught.value.hint or "")

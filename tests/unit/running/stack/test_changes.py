@@ -97,7 +97,7 @@ def test_a_type_without_a_price_is_said_to_be_unpriced():
     assert made.monthly_usd is None
     text = changes_view.render(made)
     assert "unpriced" in text
-    assert "not known" in text
+    assert "unknown" in text
 
 
 def test_the_stack_itself_and_its_providers_are_no_resources():
