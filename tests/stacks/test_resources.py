@@ -590,6 +590,6 @@ def test_the_plan_names_what_the_program_declares():
 
     provider: Any = registry.provider("serverless", "huggingface")
     (planned,) = provider.resources(props())
-    (declared,) = offline.collect(provider.program, props(), project="p", stack="s")
+    (declared,) = offline.collect(provider.program.run, props(), project="p", stack="s")
     assert (planned["type"], planned["name"]) == (declared.type, declared.name)
     assert planned["inputs"] == declared.inputs

@@ -51,7 +51,7 @@ class Bedrock:
         found = inventory.search(self.clients, deployment, BEDROCK, among)
         if any(one.type == IMPORTED for one in found):
             return Seen("healthy")
-        return Seen("starting", reason="it is being imported") if found else None
+        return Seen("starting", reason="still being imported") if found else None
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:  # noqa: ARG002 - it ends
         """The imports and how they ended: Bedrock keeps no log of calls unless the account logs them all."""

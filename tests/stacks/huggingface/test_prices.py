@@ -109,10 +109,10 @@ def test_of_two_prices_in_two_regions_the_dearer_counts_and_it_is_said(tmp_path)
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (b"<html>", "another form"),
-        ({"items": []}, "another form"),
-        (every(**{"aws/nvidia-l4/x1": "free"}), "another form"),
-        (every(**{"aws/nvidia-l4/x1": 0}), "another form"),
+        (b"<html>", "an unknown format"),
+        ({"items": []}, "an unknown format"),
+        (every(**{"aws/nvidia-l4/x1": "free"}), "an unknown format"),
+        (every(**{"aws/nvidia-l4/x1": 0}), "an unknown format"),
         ({"vendors": []}, "has no price of a machine"),
         (every(**{"aws/nvidia-l4/x1": 80}), "went from 0.8 to 80"),
         (every(**dict.fromkeys(list(KNOWN)[:9])), "looks truncated"),
