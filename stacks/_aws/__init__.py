@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deployer.core.errors import DeployerError
     from deployer.providers.cloud import Cloud
 
 
@@ -13,3 +14,10 @@ def account() -> Cloud:
     from stacks._aws.cloud import AwsCloud
 
     return AwsCloud()
+
+
+def explain(said: str, deployment: str) -> DeployerError | None:
+    """Turn what AWS or Pulumi's AWS plugin said into an error with a hint; None where it is not known."""
+    from stacks._aws import errors
+
+    return errors.explain(said, deployment)

@@ -6,3 +6,21 @@
 
 Nothing here asks the model itself but the smoke test: a call would wake it, and be billed.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from deployer.running.endpoints.manager import EndpointManager
+    from deployer.running.stack.driver import Driver, Order
+
+
+def driver(order: Order) -> Driver:
+    """Return what applies an order to a service; the provider's `manager` must be an `EndpointManager`."""
+    from deployer.running.endpoints.driver import EndpointDriver
+
+    make = order.provider.manager
+    assert make is not None  # noqa: S101 - a provider of endpoints has both parts
+    manager = make(order.store.home, order.say)
+    return EndpointDriver(order, cast("EndpointManager", manager))

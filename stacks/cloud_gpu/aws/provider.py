@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from deployer.providers.api import Inputs, Manager, Program, Provider, Say
 from deployer.providers.boot import BootDialect
 from deployer.providers.tags import Prefixed, of_machine
-from stacks._aws import account
+from stacks._aws import account, explain
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
-    from deployer.core.errors import DeployerError
     from deployer.running.stack.driver import Driver, Order
     from deployer.sources.prices import PriceSource
 
@@ -168,12 +167,6 @@ def _prices() -> PriceSource:
     return PublicLists(REGIONS.default)
 
 
-def _explain(said: str, deployment: str) -> DeployerError | None:
-    from stacks._aws.errors import explain
-
-    return explain(said, deployment)
-
-
 PROVIDER = Provider(
     target="cloud-gpu",
     name=NAME,
@@ -196,7 +189,7 @@ PROVIDER = Provider(
     tags=TAGS,
     pricing=PRICING,
     driver=_driver,
-    explain=_explain,
+    explain=explain,
     regions=REGIONS,
     manager=_manager,
     prices=_prices,

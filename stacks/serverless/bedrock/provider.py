@@ -1,6 +1,5 @@
 """A model of your own in Amazon Bedrock (Custom Model Import): no machine, no endpoint, asleep after 5 minutes.
 
-This file imports nothing from `deployer`: `program` is a complete Pulumi program that takes one plain mapping.
 Calls go through InvokeModel with the OpenAI body; `deployer proxy` gives it an OpenAI route.
 """
 
@@ -13,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 from deployer.providers.api import (
     Inputs,
     Manager,
-    NativeApi,
     Program,
     Provider,
     Say,
     Sleep,
 )
 from deployer.providers.tags import Prefixed, of_deployment
-from stacks._aws import account, regions, session
+from deployer.running import endpoints
+from stacks._aws import account, explain, regions, session
+from stacks._aws.native_api import native_api
 from stacks._aws.pricing import PRICING
 
 if TYPE_CHECKING:
-    from deployer.core.errors import DeployerError
     from deployer.running.endpoints.service import Service
-    from deployer.running.stack.driver import Driver, Order
 
 from stacks.serverless import _weights
 from stacks.serverless.bedrock import fit
@@ -137,25 +135,11 @@ def _manager(home: Path, say: Say) -> Manager:
     return EndpointManager(PROVIDER, home, say, service=_service)
 
 
-def _driver(order: Order) -> Driver:
-    from deployer.running.endpoints.driver import EndpointDriver
-    from deployer.running.endpoints.manager import EndpointManager
-
-    home = order.store.home
-    return EndpointDriver(order, EndpointManager(PROVIDER, home, order.say, service=_service))
-
-
 def backend(record: Any) -> Any:
     """Connect to what a deployment's stack exports."""
     from stacks.serverless.bedrock.backend import backend as connect
 
     return connect(record)
-
-
-def _explain(said: str, deployment: str) -> DeployerError | None:
-    from stacks._aws.errors import explain
-
-    return explain(said, deployment)
 
 
 PROVIDER = Provider(
@@ -169,23 +153,10 @@ PROVIDER = Provider(
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES, WINDOW_MINUTES),
-    native_api=NativeApi(
-        connect=backend,
-        limit_s=300.0,
-        sources=(
-            "serverless/bedrock/backend.py",
-            "serverless/bedrock/__init__.py",
-            "_aws/__init__.py",
-            "_aws/runtime.py",
-        ),
-        requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
-        environment=session.VARIABLES,
-        region_variable="AWS_REGION",
-        settings=".aws",
-    ),
+    native_api=native_api(NAME, backend, limit_s=300.0),
     pricing=PRICING,
-    driver=_driver,
-    explain=_explain,
+    driver=endpoints.driver,
+    explain=explain,
     reads=("s3",),
     tags=TAGS,
     regions=REGIONS,

@@ -1,7 +1,6 @@
 """A dedicated Inference Endpoint of Hugging Face that scales to zero, on AWS or Google Cloud.
 
-Hugging Face bills by the minute while the endpoint starts and runs, the same in every region of a cloud. This
-file imports nothing from `deployer`: `program` is a complete Pulumi program that takes one plain mapping.
+Hugging Face bills by the minute while the endpoint starts and runs, the same in every region of a cloud.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say, Sleep
 from deployer.providers.regions import Regions
+from deployer.running import endpoints
 from stacks.serverless.huggingface import pricing
 
 if TYPE_CHECKING:
     from deployer.providers.cloud import Cloud
     from deployer.running.endpoints.service import Service
-    from deployer.running.stack.driver import Driver, Order
     from deployer.sources.prices import PriceSource
 
 
@@ -137,14 +136,6 @@ def _manager(home: Path, say: Say) -> Manager:
     return EndpointManager(PROVIDER, home, say, service=_service)
 
 
-def _driver(order: Order) -> Driver:
-    from deployer.running.endpoints.driver import EndpointDriver
-    from deployer.running.endpoints.manager import EndpointManager
-
-    home = order.store.home
-    return EndpointDriver(order, EndpointManager(PROVIDER, home, order.say, service=_service))
-
-
 def _prices() -> PriceSource:
     from stacks.serverless.huggingface.prices import OwnListing
 
@@ -170,7 +161,7 @@ PROVIDER = Provider(
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
     pricing=Pricing(pricing.RULES),
-    driver=_driver,
+    driver=endpoints.driver,
     manager=_manager,
     prices=_prices,
     cloud=_cloud,

@@ -1,6 +1,5 @@
 """An inference component on a SageMaker endpoint of your own that scales to zero instances.
 
-This file imports nothing from `deployer`: `program` is a complete Pulumi program that takes one plain mapping.
 From zero, the first call fails (NoCapacityInvocationFailures) and wakes it; target tracking on concurrent
 requests per copy adds and removes copies, down to none.
 Source: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html
@@ -16,21 +15,20 @@ from typing import TYPE_CHECKING, Any
 from deployer.providers.api import (
     Inputs,
     Manager,
-    NativeApi,
     Program,
     Provider,
     Say,
     Sleep,
 )
 from deployer.providers.tags import Prefixed, of_deployment
-from stacks._aws import account, session
+from deployer.running import endpoints
+from stacks._aws import account, explain, session
+from stacks._aws.native_api import native_api
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
-    from deployer.core.errors import DeployerError
     from deployer.running.endpoints.service import Service
-    from deployer.running.stack.driver import Driver, Order
 
 from stacks.serverless import _weights
 
@@ -133,25 +131,11 @@ def _manager(home: Path, say: Say) -> Manager:
     return EndpointManager(PROVIDER, home, say, service=_service)
 
 
-def _driver(order: Order) -> Driver:
-    from deployer.running.endpoints.driver import EndpointDriver
-    from deployer.running.endpoints.manager import EndpointManager
-
-    home = order.store.home
-    return EndpointDriver(order, EndpointManager(PROVIDER, home, order.say, service=_service))
-
-
 def backend(record: Any) -> Any:
     """Connect to what a deployment's stack exports."""
     from stacks.serverless.sagemaker.backend import backend as connect
 
     return connect(record)
-
-
-def _explain(said: str, deployment: str) -> DeployerError | None:
-    from stacks._aws.errors import explain
-
-    return explain(said, deployment)
 
 
 PROVIDER = Provider(
@@ -170,23 +154,10 @@ PROVIDER = Provider(
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
-    native_api=NativeApi(
-        connect=backend,
-        limit_s=1800.0,
-        sources=(
-            "serverless/sagemaker/backend.py",
-            "serverless/sagemaker/__init__.py",
-            "_aws/__init__.py",
-            "_aws/runtime.py",
-        ),
-        requirements=("boto3>=1.38",),  # 2025-05 and later knows all calls that are made
-        environment=session.VARIABLES,
-        region_variable="AWS_REGION",
-        settings=".aws",
-    ),
+    native_api=native_api(NAME, backend, limit_s=1800.0),
     pricing=PRICING,
-    driver=_driver,
-    explain=_explain,
+    driver=endpoints.driver,
+    explain=explain,
     reads=("s3",),
     tags=TAGS,
     regions=REGIONS,
