@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 GIB = 2**30
 MIB = 2**20
 HOURS_PER_MONTH = 730
-SECONDS_PER_HOUR = 3600
 """Hours in a month as cloud price pages count them: 365 x 24 / 12."""
+SECONDS_PER_HOUR = 3600
 
 TARGETS = ("local", "cloud-gpu", "serverless")
 

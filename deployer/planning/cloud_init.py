@@ -56,8 +56,8 @@ def unservable(order: Order, provider: Provider) -> str | None:
         return f"engine {name} has no metrics, so the machine cannot see whether it is used"
     if model["path"] is not None:
         there = " or ".join(f"{scheme}://bucket/folder" for scheme in provider.reads)
-        mend = f"copy it to a bucket and write {there}" if there else "publish it on the model hub"
-        return f"{model['source']} is on this machine: {mend}"
+        hint = f"copy it to a bucket and write {there}" if there else "publish it on the model hub"
+        return f"{model['source']} is on this machine: {hint}"
     adapter = model.get("adapter")
     recipe = images.recipe(name)
     if adapter and not (recipe and recipe.adapters and adapter.startswith("hf:")):

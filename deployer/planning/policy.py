@@ -40,10 +40,10 @@ def privacy(policy: Policy, target: str, place: Region | None) -> Verdict:
         )
     area = wanted.removeprefix("region:")
     inside = place is not None and place.lies_in(area)
-    mend = "" if inside else f": set targets.{target}.region to one in {area}"
+    hint = "" if inside else f": set targets.{target}.region to one in {area}"
     said = "is in" if inside else "is not in"
     name = place.id if place else "no known region"
-    return Verdict("privacy", ok=inside, detail=f"{name} {said} {wanted}{mend}")
+    return Verdict("privacy", ok=inside, detail=f"{name} {said} {wanted}{hint}")
 
 
 def _budget(budget: Decimal, cost: Estimate) -> Verdict:

@@ -88,6 +88,6 @@ def failure(lines: Sequence[str]) -> RemoteError:
     """The error of a boot that failed at the last of these lines."""
     words = "".join(f"\n    {line}" for line in lines[-LAST_WORDS:])
     return RemoteError(
-        f"the machine did not boot: {lines[-1].strip()}; its console said last:{words}",
+        f"the machine did not boot: {lines[-1].strip()}; its last console output:{words}",
         hint="correct what it complains about, then run 'deployer up' again; 'deployer logs NAME' has more",
     )

@@ -1,6 +1,6 @@
 """What AWS must grant before anything is made: credentials, quota, a zone that has the type, the image.
 
-Each check fails with the exact mend. A check that the credentials do not allow is left out, and said.
+Each check fails with the exact hint. A check that the credentials do not allow is left out, and said.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _over(region: str, code: str, needed: Needed, sums: tuple[int, int, int]) ->
         f"{needed.machines} x {needed.instance_type} takes {wanted} vCPUs, and your account may use {allowed} "
         f"of its family in {region}, of which {used} are in use",
         hint=f"aws service-quotas request-service-quota-increase --region {region} --service-code ec2 "
-        f"--quota-code {code} --desired-value {used + wanted}   (AWS answers within minutes to days)",
+        f"--quota-code {code} --desired-value {used + wanted} (AWS answers within minutes to days)",
     )
 
 

@@ -27,5 +27,5 @@ def raised(region: str, service: str, code: str, to: int) -> str:
     """The command that asks for more."""
     return (
         f"aws service-quotas request-service-quota-increase --region {region} --service-code {service} "
-        f"--quota-code {code} --desired-value {to}   (AWS answers within minutes to days)"
+        f"--quota-code {code} --desired-value {to} (AWS answers within minutes to days)"
     )

@@ -49,7 +49,7 @@ STATUS = {
     "ServiceUnavailable": 503,
 }
 """By AWS's code; any other failure of the model or the service is a 502."""
-MENDS = {
+HINTS = {
     403: "the AWS credentials may not call it, or have expired",
     429: "AWS throttles: ask again later, or raise the quota",
 }
@@ -66,7 +66,7 @@ class Errors:
         said = _said(error)
         code = str(said.get("Code") or type(error).__name__)
         status = STATUS.get(code[:1].upper() + code[1:], OTHER)
-        return refused(status, str(said.get("Message") or error), code=code, mends=MENDS)
+        return refused(status, str(said.get("Message") or error), code=code, hints=HINTS)
 
     def asleep(self, error: Exception) -> bool:
         """See `Errors`: Bedrock's model is not ready, SageMaker's has no capacity; the call itself wakes both."""

@@ -1,4 +1,4 @@
-"""AWS's API: clients of one region, made once; its refusals as errors with a mend."""
+"""AWS's API: clients of one region, made once; its refusals as errors with a hint."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def code_of(error: BaseException) -> str | None:
 
 @contextmanager
 def understood(what: str) -> Iterator[None]:
-    """Turn whatever AWS's client raises while it does `what` into an error with a mend.
+    """Turn whatever AWS's client raises while it does `what` into an error with a hint.
 
     Raises:
         PrerequisiteError: credentials, permission or network are missing.

@@ -1,4 +1,4 @@
-# Sourced by every script here: settings, and how a failure is told. The console shows what these scripts print.
+# Sourced by every script here: settings, and how a failure is reported. The console shows what these scripts print.
 set -Eeuo pipefail
 umask 077
 trap failed ERR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,13 @@ def test_every_command_has_a_file_and_every_file_a_command():
         "terminal",
     }
     assert files == set(COMMANDS)
+
+
+LISTED = re.compile(r"^ +([a-z_]+\.py|[a-z_]+/)\s", re.MULTILINE)
+PACKAGES = sorted((ROOT / "deployer").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("file", PACKAGES, ids=lambda f: str(f.parent.relative_to(ROOT)))
+def test_what_a_package_says_that_it_holds_is_there(file):
+    said = LISTED.findall(ast.get_docstring(ast.parse(file.read_text()), clean=False) or "")
+    assert [name for name in said if not (file.parent / name).exists()] == []

@@ -106,7 +106,7 @@ def read(file: Path) -> Refreshed:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
         raise UsageError(
             f"{file} holds no prices that can be read: {type(error).__name__}: {error}",
-            hint=f"remove it, or fetch it anew: rm '{file}'; deployer prices refresh",
+            hint=f"remove it, or fetch it again: rm '{file}'; deployer prices refresh",
             where=str(file),
         ) from None
 

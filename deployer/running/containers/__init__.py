@@ -1,13 +1,13 @@
 """Serving in a container on this machine.
 
-    arguments.py   a planned container becomes what the Docker Engine API takes; pure
-    daemon.py      reaches the daemon, and turns its refusals into errors with hints
-    pull.py        brings an image, and says how far it is
-    context.py     what the image of a handler is built from; pure
-    build.py       builds it
-    files.py       the same as files that run without this tool; pure
-    looks.py       what is read of a container and of what it is given
-    runner.py      all of it as a provider's `Runner`
+    arguments.py      a planned container becomes what the Docker Engine API takes; pure
+    daemon.py         reaches the daemon, and turns its refusals into errors with hints
+    pull.py           brings an image, and says how far it is
+    build_context.py  what the image of a handler is built from; pure
+    build.py          builds it
+    compose.py        the same as files that run without this tool; pure
+    inspection.py     what is read of a container and of what it is given
+    runtime.py        all of it as a provider's `Runner`
 
 The container's labels are the state: it is found by them, whoever remembers it.
 """

@@ -9,7 +9,7 @@ from deployer.agents.handler_server.refusal import Refusal
 
 OTHER = 502
 """What is neither the caller's fault nor told as another."""
-MENDS = {404: "it does not exist; it may have been deleted by hand: see 'deployer status'"}
+HINTS = {404: "it does not exist; it may have been deleted by hand: see 'deployer status'"}
 
 
 class Failed(Refusal):
@@ -31,10 +31,10 @@ class Failed(Refusal):
         return super().headers() | more
 
 
-def refused(status: int, message: str, *, code: str, mends: Mapping[int, str]) -> Failed:
-    """Return the answer of a refusal by the service; `mends` are its own hints by status."""
-    mend = mends.get(status) or MENDS.get(status)
-    return Failed(status, f"{message} ({mend})" if mend else message, code=code)
+def refused(status: int, message: str, *, code: str, hints: Mapping[int, str]) -> Failed:
+    """Return the answer of a refusal by the service; `hints` are its own hints by status."""
+    hint = hints.get(status) or HINTS.get(status)
+    return Failed(status, f"{message} ({hint})" if hint else message, code=code)
 
 
 def broken(why: str) -> Failed:

@@ -79,7 +79,7 @@ def _again(
     try:
         found = control.machines(scope, [one.machine.id for one in verdicts])
     except DeployerError as error:
-        reason = f"it could not be looked at again: {error.message}"
+        reason = f"it could not be checked again: {error.message}"
         kept = [replace(one, decision=Decision("keep", reason)) for one in verdicts]
         return kept, [Gap(scope, error.message)]
     seen, gaps = control.observe(found, now)
@@ -96,7 +96,7 @@ def _judged(
     now: float,
 ) -> MachineVerdict:
     if fresh is None:
-        return replace(one, decision=Decision("keep", "it is gone already"))
+        return replace(one, decision=Decision("keep", "already gone"))
     if fresh.state != one.machine.state:
         reason = f"it was {one.machine.state} when it was listed and is {fresh.state} now"
         return replace(one, machine=fresh, decision=Decision("keep", reason))

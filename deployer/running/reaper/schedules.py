@@ -93,6 +93,6 @@ def write(path: Path, text: str) -> None:
     except OSError as error:
         raise PrerequisiteError(
             f"cannot write {path}: {error.strerror}",
-            hint="choose a folder that you may write to with --out",
+            hint="choose a folder that you can write to with --out",
             where=str(path),
         ) from error

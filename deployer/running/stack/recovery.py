@@ -230,7 +230,7 @@ def guarded(
     errors: Sequence[str],
     explain: Explain | None = None,
 ) -> None:
-    """Run one operation of the engine; its failure becomes an error with a mend.
+    """Run one operation of Pulumi; its failure becomes an error with a hint.
 
     `errors` is what the operation's own events said by then, `explain` the provider's reading of it.
 

@@ -1,6 +1,6 @@
 """Renewing the prices: AWS's public price lists in, one file of the user's catalog out. An edge.
 
-All of a region's files are read and checked before anything is written; one fault, and the old prices stay.
+All of a region's files are read and checked before anything is written; one fault, and the old prices are kept.
 """
 
 from __future__ import annotations
@@ -89,17 +89,17 @@ def _believe(news: News, region: str, asked: Asked) -> None:
     why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
     if not why:
         return
-    mend = "look at AWS's own price page; if it is right: deployer prices refresh --accept-changes"
+    check = "look at AWS's own price page; if it is right: deployer prices refresh --accept-changes"
     raise RemoteError(
-        f"the old prices of {region} stay, for the new list cannot be believed: {'; '.join(why)}",
-        hint=None if news.faults else f"{mend} --region {region}",
+        f"the old prices of {region} are kept, because the new list is implausible: {'; '.join(why)}",
+        hint=None if news.faults else f"{check} --region {region}",
         where=file_url(asked.base, rows.EC2, region),
     )
 
 
 def _not_found(news: News) -> Sequence[str]:
     lost = [c.name for c in rows.COMPONENTS if c.name not in news.components]
-    return [f"not in the lists, the old prices stay: {', '.join(lost)}"] if lost else []
+    return [f"not in the lists, the old prices are kept: {', '.join(lost)}"] if lost else []
 
 
 def _spot(region: str, asked: Asked, notes: list[str]) -> Mapping[str, Decimal]:

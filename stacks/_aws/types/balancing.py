@@ -112,7 +112,7 @@ TYPES: tuple[ResourceType, ...] = (
     ),
     Untracked(
         "aws:route53/record:Record",
-        Free("charged with its zone, which is there already"),
+        Free("charged with its zone, which already exists"),
         reason="records have no tags, and their names are those of your own domain",
     ),
 )
