@@ -106,7 +106,7 @@ def test_what_was_recorded_as_ready_counts_as_healthy(run):
 def test_stopping_in_the_pause_before_a_restart_ends_it(run):
     run.serve()
     os.kill(run.pids()[1], signal.SIGKILL)
-    until(lambda: "started again" in run.log())
+    until(lambda: "restarting in" in run.log())
     process.stop(run.folder)
     assert run.pids() == []
 
