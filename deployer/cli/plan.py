@@ -41,7 +41,6 @@ def command(
 ) -> None:
     """Plan one target, or all three, and exit 3 or 4 when none of them can be applied."""
     from deployer.core.clock import now
-    from deployer.planning.document import document
     from deployer.workflows import plan as pipeline
 
     setting = pipeline.Setting.here(offline=offline)
@@ -49,12 +48,15 @@ def command(
     plans = pipeline.make_plans(file, [target] if target else [], setting)
     if refresh:
         plans = _refreshed(plans, setting.home)
-    made = document(plans, now())
-    if out:
-        _keep(out, made)
-    if as_json:
-        terminal.emit(made)
-    else:
+    if out or as_json:
+        from deployer.planning.document import document
+
+        made = document(plans, now())
+        if out:
+            _keep(out, made)
+        if as_json:
+            terminal.emit(made)
+    if not as_json:
         _show(plans)
     code = pipeline.exit_code(plans)
     if code:

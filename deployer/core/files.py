@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,6 +53,8 @@ def _secrets(folder: Path, values: Mapping[str, str | None]) -> None:
         if value is not None:
             file.unlink(missing_ok=True)
         if not file.exists():
+            import secrets  # late: hashing costs a plan 8 ms
+
             made = f"dk-{secrets.token_urlsafe(32)}" if name == "api_key" else ""
             file.write_text(made if value is None else value)
             file.chmod(0o444)

@@ -14,7 +14,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -109,6 +108,8 @@ def add_extra(extra: str) -> str:
 
 
 def _direct_url() -> Mapping[str, Any] | None:
+    from importlib import metadata  # late: it costs a tenth of a plan
+
     try:
         told = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
     except metadata.PackageNotFoundError:

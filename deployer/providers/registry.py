@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from deployer import engines
@@ -24,7 +24,9 @@ from deployer.core.errors import UsageError, quoted
 from deployer.engines import Engine, container
 from deployer.providers import module_form
 from deployer.providers.api import Provider
-from deployer.providers.cloud import Cloud
+
+if TYPE_CHECKING:
+    from deployer.providers.cloud import Cloud
 
 BUNDLED = "stacks"
 """The name that the package's own folder is imported by, wherever it lies."""

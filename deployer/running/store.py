@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -101,6 +100,8 @@ class Store:
         """
         path = self.folder(name) / KEY
         if not path.exists():
+            import secrets  # late: hashing costs a plan 8 ms
+
             write_private(path, f"dk-{secrets.token_urlsafe(32)}")
         return path.read_text()
 

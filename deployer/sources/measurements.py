@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +26,8 @@ def keep(home: Path, measurement: Measurement) -> Path:
     """
     folder = home / "measurements"
     stamp = re.sub(r"[^0-9T]", "", measurement.at[:19])
+    import secrets  # late: hashing costs a plan 8 ms
+
     name = f"{stamp}-{measurement.deployment or 'url'}-{secrets.token_hex(4)}.json"
     write_private(folder / name, json.dumps({"schema": 1, **plain(measurement)}, indent=2))
     for old in _files(home)[:-MOST]:

@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from deployer.core import installation
 from deployer.core.cache import Cache, digest
 from deployer.core.domain import Resource
 from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
@@ -89,6 +88,8 @@ def collect(
     except DeployerError:
         raise
     except ModuleNotFoundError as error:
+        from deployer.core import installation
+
         raise PrerequisiteError(
             f"the stack needs the package '{error.name}', which is not installed",
             hint=installation.this().add_package(
