@@ -78,9 +78,7 @@ def engine(name: str) -> Engine:
 
 def part(name: str, what: Part) -> ModuleType | None:
     """Import how an engine is started in one way; None where it cannot be."""
-    if name not in with_part(what):
-        return None
-    return importlib.import_module(f"{_module(_found(_further())[name])}.{what}")
+    return _part(name, what, _further())
 
 
 def _further() -> str:
@@ -100,6 +98,13 @@ def _found(further: str) -> Mapping[str, Path]:
 def _with_part(what: Part, further: str) -> tuple[str, ...]:
     found = _found(further).items()
     return tuple(name for name, where in found if (where / f"{what}.py").is_file())
+
+
+@cache
+def _part(name: str, what: Part, further: str) -> ModuleType | None:
+    if name not in _with_part(what, further):
+        return None
+    return importlib.import_module(f"{_module(_found(further)[name])}.{what}")
 
 
 @cache
