@@ -115,7 +115,7 @@ def test_a_refused_refresh_exits_1_with_one_document(capsys, monkeypatch):
     with lists.served(lists.files(doubled)) as base:
         monkeypatch.setenv("DEPLOYER_PRICES_URL", base)
         error = document(capsys, "refresh", code=Exit.FAILED)["error"]
-    assert "the old prices of us-east-1 stay" in error["message"]
+    assert "the old prices of us-east-1 are kept" in error["message"]
     assert "--accept-changes" in error["hint"]
 
 
