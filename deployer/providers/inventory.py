@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 
 
 @dataclass(frozen=True)

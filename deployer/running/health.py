@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.providers import registry
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running import openai_client
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import AUTHORITY, Store

@@ -8,7 +8,8 @@ from pathlib import Path
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError
 from deployer.providers import registry
-from deployer.providers.api import Manager, Provider, Runner, Say, SupportsLookup
+from deployer.providers.api import Provider
+from deployer.providers.managers import Manager, Runner, Say, SupportsLookup
 from deployer.running import health
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store

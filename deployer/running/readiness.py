@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import RemoteError
-from deployer.providers.api import ReportsDownload, Runner, Say
+from deployer.providers.managers import ReportsDownload, Runner, Say
 from deployer.running import health
 from deployer.running.download_progress import Growth
 from deployer.running.store import Store

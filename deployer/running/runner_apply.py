@@ -13,7 +13,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError
 from deployer.planning.record import new_record, planned
-from deployer.providers.api import Runner, Say, SupportsRollback
+from deployer.providers.managers import Runner, Say, SupportsRollback
 from deployer.running import health
 from deployer.running.readiness import Waiting
 from deployer.running.store import Store

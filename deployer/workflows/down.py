@@ -9,7 +9,7 @@ from pathlib import Path
 from deployer.core.documents.down import DownDocument, NotAsked, Remaining, Removed
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
-from deployer.providers.api import Manager, Say, SupportsLookup, SupportsPause
+from deployer.providers.managers import Manager, Say, SupportsLookup, SupportsPause
 from deployer.running.lookup import manager_for, manager_of, silent
 from deployer.running.store import Store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.core.domain import Plan, Resource
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.providers.registry import provider
 from deployer.running.store import Store
 

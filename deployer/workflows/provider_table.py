@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.core.documents.doctor import ProviderRow, ProvidersDocument
 from deployer.providers import registry
-from deployer.providers.abilities import can
+from deployer.providers.abilities import can, lacks
 
 
 def document() -> ProvidersDocument:
@@ -18,7 +18,7 @@ def document() -> ProvidersDocument:
             default_region=one.regions.default if one.regions else None,
             regions=tuple(sorted(one.regions.countries)) if one.regions else (),
             can=tuple(can(one)),
-            lacks=dict(one.lacks()),
+            lacks=dict(lacks(one)),
         )
         for one in found
     )

@@ -13,7 +13,7 @@ from deployer.core.documents.status import DeploymentStatus, Existing, StatusDoc
 from deployer.core.domain import SECONDS_PER_HOUR, State
 from deployer.engines import Metrics
 from deployer.providers import registry
-from deployer.providers.api import Manager, ReportsStatus, ReportsUsage
+from deployer.providers.managers import Manager, ReportsStatus, ReportsUsage
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.core.domain import Plan
-from deployer.providers.api import Provider, Say
+from deployer.providers.api import Provider
+from deployer.providers.managers import Say
 from deployer.running.lookup import runner_of
 from deployer.running.runner_apply import READY_S, Applied, Now, RunnerWork
 from deployer.running.store import Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from deployer.providers.api import Say
 from deployer.providers.inventory import Found, Left
+from deployer.providers.managers import Say
 from stacks._aws import inventory, removal, types
 from stacks._aws.session import Clients
 from stacks._aws.types.record import AWS

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from deployer.core.errors import RemoteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from stacks._aws.session import Clients
 
 MARK = "deployer: "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.core.errors import NothingFitsError, PolicyError, PrerequisiteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from stacks._aws.session import DENIED, Clients, code_of, understood
 from stacks._aws.types.finding import TAG
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.core.errors import DeployerError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from stacks._aws.session import Clients, understood
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from deployer.providers.api import Say
 from deployer.providers.inventory import Found, Left
+from deployer.providers.managers import Say
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import TRACKED
 from stacks._aws.types.record import NotYetError

@@ -19,7 +19,8 @@ from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question, choose, want_of
 from deployer.providers import registry
-from deployer.providers.api import Host, Provider, ReportsStatus, SupportsLookup
+from deployer.providers.api import Host, Provider
+from deployer.providers.managers import ReportsStatus, SupportsLookup
 from deployer.running.lookup import manager_of
 from deployer.running.stack import offline
 from deployer.spec.load import load

@@ -17,7 +17,7 @@ from botocore.stub import Stubber
 
 from deployer.cli import main
 from deployer.core.errors import PolicyError, PrerequisiteError, UsageError
-from deployer.providers.api import ReportsStatus, SupportsLookup, SupportsPause
+from deployer.providers.managers import ReportsStatus, SupportsLookup, SupportsPause
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Seen
 from deployer.running.stack.manager import StackManager

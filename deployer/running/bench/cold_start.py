@@ -12,7 +12,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.documents.bench import ColdStart
 from deployer.core.errors import RemoteError, UsageError
 from deployer.providers import registry
-from deployer.providers.api import Runner, Say
+from deployer.providers.managers import Runner, Say
 from deployer.running import lookup, openai_client
 from deployer.running.bench.endpoints import Subject, of_deployment
 from deployer.running.bench.probe import failure

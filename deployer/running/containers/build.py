@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from deployer.core.errors import RemoteError
 from deployer.engines.recipe import BUILT
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.containers import pull
 from deployer.running.containers.build_context import Source, context
 from deployer.running.containers.daemon import mended, refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.containers.daemon import mended, refusal
 from deployer.running.download_progress import STEP, bar
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.errors import DeployerError
 from deployer.core.files import write_private
 from deployer.engines.recipe import BUILT
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.containers import arguments, build, daemon, inspection, pull
 from deployer.running.containers.inspection import Found
 from deployer.running.native import gpu

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from deployer.running.endpoints.manager import EndpointManager
-    from deployer.running.stack.driver import Driver, Order
+    from deployer.running.stack.driver import Driver
+    from deployer.running.stack.request import ApplyRequest
 
 
-def driver(order: Order) -> Driver:
+def driver(request: ApplyRequest) -> Driver:
     """Return what applies an order to a service; the provider's `manager` must be an `EndpointManager`."""
     from deployer.running.endpoints.driver import EndpointDriver
 
-    make = order.provider.manager
+    make = request.provider.manager
     assert make is not None  # noqa: S101 - a provider of endpoints has both parts
-    manager = make(order.store.home, order.say)
-    return EndpointDriver(order, cast("EndpointManager", manager))
+    manager = make(request.store.home, request.say)
+    return EndpointDriver(request, cast("EndpointManager", manager))

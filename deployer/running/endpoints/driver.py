@@ -14,7 +14,7 @@ from deployer.running import health
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Service
 from deployer.running.gateway.backend import backend_of, needs_gateway
-from deployer.running.stack.driver import Order
+from deployer.running.stack.request import ApplyRequest
 
 if TYPE_CHECKING:
     from deployer.core.domain import Estimate
@@ -30,24 +30,24 @@ ANSWER_TOKENS = 8
 class EndpointDriver:
     """Fulfils `deployer.running.stack.driver.Driver`."""
 
-    order: Order
+    request: ApplyRequest
     manager: EndpointManager
 
     @property
     def service(self) -> Service:
         """The service in the plan's region."""
-        return self.manager.service(self.order.name, self.order.plan.inputs["region"])
+        return self.manager.service(self.request.name, self.request.plan.inputs["region"])
 
     @property
     def things(self) -> Inventory:
         """See `Driver`."""
-        return self.service.things(self.order.name)
+        return self.service.things(self.request.name)
 
     def preflight(self) -> Config:
         """See `Driver`."""
         from deployer.running.stack.config import Config
 
-        return Config({"owner": self.service.check(self.order.plan, self.order.say)})
+        return Config({"owner": self.service.check(self.request.plan, self.request.say)})
 
     def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
         """See `Driver`: nothing to decide."""
@@ -63,7 +63,7 @@ class EndpointDriver:
 
     def resume(self, record: Deployment) -> None:
         """See `Driver`: what was paused."""
-        self.service.wake(record.name, self.order.say)
+        self.service.wake(record.name, self.request.say)
 
     def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:
         """See `Driver`: with the price of an hour awake, now that the size of it is known."""
@@ -76,27 +76,27 @@ class EndpointDriver:
 
     def verify(self, record: Deployment) -> None:
         """See `Driver`: through the service's own API, or at its own OpenAI route."""
-        if needs_gateway(record, self.order.provider):
+        if needs_gateway(record, self.request.provider):
             self._asked_through_backend(record)
             return
         self._awaited(record)
-        health.smoke_test(record, self.order.store, self.order.say)
+        health.smoke_test(record, self.request.store, self.request.say)
 
     def _asked_through_backend(self, record: Deployment) -> None:
         from deployer.running.gateway.chat import chat
 
-        backend: Any = backend_of(record, self.order.provider)
-        if self.order.limit_s is not None:
-            backend = replace(backend, limit_s=self.order.limit_s)
-        self.order.say(f"asking {record.name}; a cold model takes a while to wake")
-        for _ in chat(backend, [HELLO], ANSWER_TOKENS, self.order.say):
+        backend: Any = backend_of(record, self.request.provider)
+        if self.request.limit_s is not None:
+            backend = replace(backend, limit_s=self.request.limit_s)
+        self.request.say(f"asking {record.name}; a cold model takes a while to wake")
+        for _ in chat(backend, [HELLO], ANSWER_TOKENS, self.request.say):
             pass
-        self.order.say("it answers through its own API with your credentials")
+        self.request.say("it answers through its own API with your credentials")
 
     def _awaited(self, record: Deployment) -> None:
-        limit = self.order.limit_s or READY_S
+        limit = self.request.limit_s or READY_S
         until = time.monotonic() + limit
-        while not health.healthy(record, self.order.store):
+        while not health.healthy(record, self.request.store):
             now = self.service.seen(record.name)
             if now is None or now.state == "failed":
                 why = (now.reason if now else None) or "it gives no reason"
@@ -110,4 +110,4 @@ class EndpointDriver:
                     hint=f"'deployer logs {record.name}' shows why; 'deployer down {record.name}' removes it",
                 )
             time.sleep(LOOK_S)
-        self.order.say(f"healthy: {record.endpoint}")
+        self.request.say(f"healthy: {record.endpoint}")

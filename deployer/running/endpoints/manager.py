@@ -8,8 +8,8 @@ from typing import Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import UsageError
-from deployer.providers.api import Say
 from deployer.providers.inventory import Inventory
+from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen, Service
 from deployer.running.stack.manager import StackManager
 
@@ -17,7 +17,7 @@ THERE = ("starting", "healthy", "unhealthy")
 
 
 class EndpointManager(StackManager):
-    """Fulfils `deployer.providers.api.Manager`, `.SupportsLookup` and `.ReportsStatus`; `service` makes one in a region; None is the user's own."""
+    """Fulfils `deployer.providers.managers.Manager`, `.SupportsLookup` and `.ReportsStatus`; `service` makes one in a region; None is the user's own."""
 
     def __init__(
         self,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from deployer.core.domain import Plan
-from deployer.providers.api import Say
 from deployer.providers.inventory import Inventory
+from deployer.providers.managers import Say
 
 State = Literal["starting", "healthy", "unhealthy", "stopped", "failed"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.core.files import write_private
 from deployer.engines.launch import Job, Machine, launch
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.native import gpu, hub_cache, logs, process
 from deployer.running.native.ports import HOST, free_port
 from deployer.running.store import Store

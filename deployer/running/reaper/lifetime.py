@@ -18,8 +18,8 @@ from deployer.core.domain import SECONDS_PER_HOUR
 from deployer.core.errors import DeployerError
 from deployer.planning.cost import Rates, spending
 from deployer.planning.cost.spending import Prices
-from deployer.providers.api import MachineUsage
 from deployer.providers.cloud import Expiry, Leftover, Machine, MachineControl
+from deployer.providers.managers import MachineUsage
 from deployer.running.reaper.costs import prices
 from deployer.running.reaper.survey import disks_of
 from deployer.running.reaper.verdicts import policy

@@ -16,10 +16,11 @@ from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, NoCapacityError
 from deployer.planning.record import new_record
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.stack import recovery
-from deployer.running.stack.driver import Order, driver_of
+from deployer.running.stack.driver import driver_of
 from deployer.running.stack.pricing import price_of
+from deployer.running.stack.request import ApplyRequest
 from deployer.running.stack.state import outputs_of, resources_in
 from deployer.running.store import Store
 
@@ -52,7 +53,7 @@ class StackWork:
     def driver(self) -> Driver:
         """Where it is applied."""
         return driver_of(
-            Order(
+            ApplyRequest(
                 self.plan,
                 self.store,
                 self.provider,

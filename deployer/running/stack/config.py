@@ -21,7 +21,7 @@ from deployer.running.certificates import Pair
 from deployer.running.store import AUTHORITY, Store
 
 if TYPE_CHECKING:
-    from deployer.running.stack.driver import Order
+    from deployer.running.stack.request import ApplyRequest
 
 AUTHORITY_KEY = "ca-key.pem"
 BALANCER, BALANCER_KEY = "balancer.pem", "balancer-key.pem"
@@ -35,7 +35,9 @@ class Config:
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def config_of(order: Order, owner: str, caller: Callable[[Mapping[str, str]], str]) -> Config:
+def config_of(
+    request: ApplyRequest, owner: str, caller: Callable[[Mapping[str, str]], str]
+) -> Config:
     """Gather the values; the certificates are made at the first `up` and kept.
 
     `caller` tells the caller's own address as a block, by the environment.
@@ -44,15 +46,15 @@ def config_of(order: Order, owner: str, caller: Callable[[Mapping[str, str]], st
         PrerequisiteError: the caller's own address is needed and cannot be learnt.
     """
     plain = {"owner": owner}
-    if order.plan.options.get("expose", "my-ip") == "my-ip":
+    if request.plan.options.get("expose", "my-ip") == "my-ip":
         plain["callerCidr"] = caller(os.environ)
-    return Config(plain, _secrets(order))
+    return Config(plain, _secrets(request))
 
 
-def _secrets(order: Order) -> dict[str, str]:
-    name, store, program = order.name, order.store, order.provider.program
+def _secrets(request: ApplyRequest) -> dict[str, str]:
+    name, store, program = request.name, request.store, request.provider.program
     ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
-    host = program.balancer(order.plan.inputs) if program else None
+    host = program.balancer(request.plan.inputs) if program else None
     files = (BALANCER, BALANCER_KEY)
     balancer = (
         _kept(store, name, files, lambda: certificates.leaf(ca, [host])) if host else Pair("", "")

@@ -3,52 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from deployer.core.clock import now
 from deployer.core.deployment import Deployment
-from deployer.core.domain import Plan
 from deployer.core.errors import PrerequisiteError
-from deployer.providers.api import Provider, Say
 from deployer.providers.inventory import Inventory
-from deployer.running.store import Store
+from deployer.running.stack.request import ApplyRequest
 
 if TYPE_CHECKING:
     from deployer.core.domain import Estimate
     from deployer.running.stack.config import Config
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be applied. `limit_s` None: the place's own patience. `now` tells the time, ISO 8601 in UTC."""
-
-    plan: Plan
-    store: Store
-    provider: Provider
-    say: Say
-    limit_s: float | None = None
-    now: Callable[[], str] = now
-
-    @property
-    def name(self) -> str:
-        """The deployment's name."""
-        return self.plan.deployment
-
-
-def driver_of(order: Order) -> Driver:
-    """Return what applies an order where its provider serves.
+def driver_of(request: ApplyRequest) -> Driver:
+    """Return what applies a plan where its provider serves.
 
     Raises:
         PrerequisiteError: the provider can be planned, not applied.
     """
-    make = order.provider.driver
+    make = request.provider.driver
     if make is None:
         raise PrerequisiteError(
-            f"applying {order.provider.target} with {order.provider.name} is not supported in this version",
+            f"applying {request.provider.target} with {request.provider.name} is not supported in this version",
             hint="'deployer plan' shows what it would cost",
         )
-    made: Driver = make(order)
+    made: Driver = make(request)
     return made
 
 

@@ -27,7 +27,7 @@ from pulumi.automation.errors import CommandError, create_command_error
 from pulumi.automation.events import EngineEvent
 
 from deployer.core.errors import PrerequisiteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.stack.process import note_process
 from deployer.running.stack.settings import PROJECT, Settings
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import DeployerError, PrerequisiteError
-from deployer.providers.api import Say
 from deployer.providers.inventory import Inventory, Left
+from deployer.providers.managers import Say
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StackManager(ABC):
-    """The part of `deployer.providers.api.Manager` that goes by Pulumi's state and by what is found without it."""
+    """The part of `deployer.providers.managers.Manager` that goes by Pulumi's state and by what is found without it."""
 
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         self.provider, self.store, self.say = provider, Store(home), say

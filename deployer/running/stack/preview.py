@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Plan
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.stack import recovery
-from deployer.running.stack.driver import Order, driver_of
+from deployer.running.stack.driver import driver_of
 from deployer.running.stack.pricing import price_of
+from deployer.running.stack.request import ApplyRequest
 from deployer.running.store import Store
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:
     from deployer.running.stack import engine, pulumi_cli, settings
     from deployer.running.stack.config import program_of
 
-    driver = driver_of(Order(plan, store, provider, say))
+    driver = driver_of(ApplyRequest(plan, store, provider, say))
     config = driver.preflight()
     at = settings.settings(store.home, plan.deployment, plan.options.get("state"))
     opened = engine.opened(pulumi_cli.find(say), at, program_of(provider, plan.inputs, config), say)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from deployer.providers.api import Program, Say
+from deployer.providers.api import Program
+from deployer.providers.managers import Say
 from deployer.running.stack.changes import step_of
 
 DOING = {

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deployer.core.errors import PrerequisiteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 
 Install = Callable[[], Path]
 """Installs it and returns the program."""

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Resource
 from deployer.core.errors import RemoteError, StaleError
 from deployer.core.units import usd
-from deployer.providers.api import Explain, Say
+from deployer.providers.api import Explain
 from deployer.providers.inventory import Found, Inventory
+from deployer.providers.managers import Say
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
 from deployer.running.stack.process import PID_FILE, is_alive

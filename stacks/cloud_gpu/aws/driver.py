@@ -11,7 +11,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.errors import NoCapacityError, UsageError
 from deployer.providers.inventory import Found
 from deployer.running import health
-from deployer.running.stack.driver import Order
+from deployer.running.stack.request import ApplyRequest
 from deployer.running.stack.state import zones_to_try
 from stacks._aws import caller, schedule
 from stacks._aws import preflight as aws_preflight
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class MachineDriver:
     """Fulfils `deployer.running.stack.driver.Driver` on AWS."""
 
-    order: Order
+    request: ApplyRequest
     manager: MachineManager
     zones: Sequence[str] = field(default=(), init=False)
     known: str | None = field(default=None, init=False)  # the machine that was there before
@@ -42,23 +42,23 @@ class MachineDriver:
     @property
     def clients(self) -> Clients:
         """AWS's API in the plan's region."""
-        return self.manager.clients(self.order.name, self.order.plan.inputs["region"])
+        return self.manager.clients(self.request.name, self.request.plan.inputs["region"])
 
     @property
     def things(self) -> Account:
         """See `Driver`."""
-        return Account(self.clients, self.order.name)
+        return Account(self.clients, self.request.name)
 
     def preflight(self) -> Config:
         """See `Driver`."""
         from deployer.running.stack.config import config_of
 
         self._servable()
-        cleared = aws_preflight.check(self.clients, self._needed(), self.order.say)
-        config = config_of(self.order, cleared.owner, caller.cidr)
+        cleared = aws_preflight.check(self.clients, self._needed(), self.request.say)
+        config = config_of(self.request, cleared.owner, caller.cidr)
         config.plain["zones"] = ",".join(cleared.zones)
         self._dated(config)
-        before = self.manager.record(self.order.name)
+        before = self.manager.record(self.request.name)
         self.zones, self.known = (
             cleared.zones,
             before.outputs.get("instance_id") if before else None,
@@ -67,25 +67,25 @@ class MachineDriver:
 
     def _dated(self, config: Config) -> None:
         """Tell the program when what it makes expires."""
-        expires = self.order.plan.inputs.get("expires")
+        expires = self.request.plan.inputs.get("expires")
         if expires:
-            name, now = self.order.name, self.order.now()
+            name, now = self.request.name, self.request.now()
             config.plain["expiresAt"] = schedule.due(self.clients, name, float(expires), now)
 
     def _servable(self) -> None:
-        if not self.order.plan.inputs.get("user_data", "unknown"):
+        if not self.request.plan.inputs.get("user_data", "unknown"):
             raise UsageError(
-                f"{self.order.name} cannot be served on a rented machine: see the plan's notes",
+                f"{self.request.name} cannot be served on a rented machine: see the plan's notes",
                 hint="the machine must reach the model's files: set model.source to hf:<repo> or s3://<bucket>/<prefix>",
             )
 
     def _needed(self) -> aws_preflight.Needed:
         from stacks.cloud_gpu.aws.program.machine import AMI_PARAMETER
 
-        inputs, offer = self.order.plan.inputs, self.order.plan.offer
+        inputs, offer = self.request.plan.inputs, self.request.plan.offer
         most = int(inputs["replicas"]["max"]) if inputs.get("fleet") else 1
         return aws_preflight.Needed(
-            deployment=self.order.name,
+            deployment=self.request.name,
             instance_type=inputs["instance_type"],
             spot=bool(inputs.get("spot")),
             machines=max(1, most),
@@ -101,7 +101,7 @@ class MachineDriver:
     def is_healthy(self, record: Deployment) -> bool:
         """See `Driver`: its machines run and it answers where it should."""
         there = replace(record, endpoint=moved(record, self.manager.machines(record.name)))
-        return self.manager.alive(record.name) and health.healthy(there, self.order.store)
+        return self.manager.alive(record.name) and health.healthy(there, self.request.store)
 
     def create(self, attempt: Callable[[], None], config: Config) -> None:
         """See `Driver`: in the first zone that has room; a fleet looks for room by itself."""
@@ -110,14 +110,14 @@ class MachineDriver:
             try:
                 attempt()
             except NoCapacityError as error:
-                if self.order.plan.inputs.get("fleet") or number + 1 == len(self.zones):
+                if self.request.plan.inputs.get("fleet") or number + 1 == len(self.zones):
                     raise self._nowhere(error) from error
-                self.order.say(f"no capacity in {zone}: trying {self.zones[number + 1]}")
+                self.request.say(f"no capacity in {zone}: trying {self.zones[number + 1]}")
             else:
                 return
 
     def _nowhere(self, last: NoCapacityError) -> NoCapacityError:
-        inputs = self.order.plan.inputs
+        inputs = self.request.plan.inputs
         return NoCapacityError(
             f"AWS has no {inputs['instance_type']} to spare in any zone of {inputs['region']} now "
             f"({', '.join(self.zones)})",
@@ -134,7 +134,7 @@ class MachineDriver:
         if not resting:
             return
         ids = [one.id for one in resting]
-        self.order.say(f"starting {', '.join(ids)}, which is stopped")
+        self.request.say(f"starting {', '.join(ids)}, which is stopped")
         client = self.clients("ec2")
         with understood("start an instance"):
             client.get_waiter("instance_stopped").wait(InstanceIds=ids)
@@ -156,17 +156,17 @@ class MachineDriver:
 
         machines = [machine(one) for one in found if one.type == INSTANCE]
         disks = [leftover(one) for one in found if one.type == VOLUME]
-        rates = catalog.load(self.order.store.home / "catalog")
+        rates = catalog.load(self.request.store.home / "catalog")
         record = lifetime.remembered(record, machines, disks, rates)
-        now = datetime.fromisoformat(self.order.now()).timestamp()
+        now = datetime.fromisoformat(self.request.now()).timestamp()
         schedules, expires = (
             Schedules(lambda _: self.clients),
-            self.order.plan.inputs.get("expires"),
+            self.request.plan.inputs.get("expires"),
         )
         return lifetime.prolonged(schedules, self.clients.region, record, expires, now)
 
     def verify(self, record: Deployment) -> None:
         """See `Driver`: following its boot."""
-        order = self.order
-        Awaited(record, self.manager, order.say, order.limit_s, self.known).answer()
-        health.smoke_test(record, order.store, order.say)
+        request = self.request
+        Awaited(record, self.manager, request.say, request.limit_s, self.known).answer()
+        health.smoke_test(record, request.store, request.say)

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from deployer.core.deployment import Deployment
-from deployer.providers.api import MachineUsage, Say
 from deployer.providers.inventory import Found
+from deployer.providers.managers import MachineUsage, Say
 from deployer.running.stack.manager import StackManager
 from stacks._aws import inventory, logs
 from stacks._aws.account import Account
@@ -19,7 +19,7 @@ from stacks._aws.session import Clients, Session, in_region
 
 
 class MachineManager(StackManager):
-    """Fulfils `deployer.providers.api.Manager`, `.SupportsLookup` and `.ReportsUsage` for rented machines."""
+    """Fulfils `deployer.providers.managers.Manager`, `.SupportsLookup` and `.ReportsUsage` for rented machines."""
 
     def __init__(self, provider: Any, home: Path, say: Say = lambda _: None) -> None:
         super().__init__(provider, home, say)

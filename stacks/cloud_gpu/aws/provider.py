@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.providers.api import Inputs, Manager, Program, Provider, Say
+from deployer.providers.api import Inputs, Program, Provider
 from deployer.providers.boot import BootDialect
+from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_machine
 from stacks._aws import account, explain
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
-    from deployer.running.stack.driver import Driver, Order
+    from deployer.running.stack.driver import Driver
+    from deployer.running.stack.request import ApplyRequest
     from deployer.sources.prices import PriceSource
 
 NAME = "aws"
@@ -154,11 +156,11 @@ def _manager(home: Path, say: Say) -> Manager:
     return MachineManager(PROVIDER, home, say)
 
 
-def _driver(order: Order) -> Driver:
+def _driver(request: ApplyRequest) -> Driver:
     from stacks.cloud_gpu.aws.driver import MachineDriver
     from stacks.cloud_gpu.aws.manager import MachineManager
 
-    return MachineDriver(order, MachineManager(PROVIDER, order.store.home, order.say))
+    return MachineDriver(request, MachineManager(PROVIDER, request.store.home, request.say))
 
 
 def _prices() -> PriceSource:

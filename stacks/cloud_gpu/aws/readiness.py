@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import RemoteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running import health
 from stacks._aws.console import Console
 from stacks._aws.session import understood

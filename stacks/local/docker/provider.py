@@ -17,7 +17,8 @@ from stacks.local import _machine, _pricing
 
 if TYPE_CHECKING:
     from deployer.core.domain import Resource
-    from deployer.providers.api import Prices, Runner, Want
+    from deployer.providers.api import Prices, Want
+    from deployer.providers.managers import Runner
 
 NAME = "docker"
 

@@ -15,7 +15,8 @@ from deployer.providers.api import Pricing, Provider
 from stacks.local import _machine, _pricing
 
 if TYPE_CHECKING:
-    from deployer.providers.api import Prices, Runner, Want
+    from deployer.providers.api import Prices, Want
+    from deployer.providers.managers import Runner
 
 NAME = "native"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.core.domain import Plan
 from deployer.core.errors import PolicyError, PrerequisiteError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen
 from stacks._aws import inventory, preflight, quota, types
 from stacks._aws.account import Account

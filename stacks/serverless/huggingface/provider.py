@@ -12,7 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say, Sleep
+from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
+from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
 from deployer.running import endpoints
 from stacks.serverless.huggingface import pricing

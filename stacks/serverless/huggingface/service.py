@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError, RemoteError
-from deployer.providers.api import Say
 from deployer.providers.inventory import Found, Left
+from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen, State
 
 TYPE = "pulumi-python:dynamic/deployer:HuggingFaceEndpoint"

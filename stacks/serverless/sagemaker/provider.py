@@ -12,14 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.providers.api import (
-    Inputs,
-    Manager,
-    Program,
-    Provider,
-    Say,
-    Sleep,
-)
+from deployer.providers.api import Inputs, Program, Provider, Sleep
+from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
 from deployer.running import endpoints
 from stacks._aws import account, explain, session

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, PolicyError
-from deployer.providers.api import Say
+from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen, State
 from stacks._aws import logs, preflight, quota
 from stacks._aws.account import Account

@@ -12,8 +12,8 @@ import pytest
 
 from deployer.core.deployment import Deployment
 from deployer.planning import catalog
-from deployer.providers.api import MachineUsage
 from deployer.providers.inventory import Found
+from deployer.providers.managers import MachineUsage
 from deployer.running.reaper import lifetime
 from stacks._aws import inventory
 from stacks._aws.expiry import Schedules

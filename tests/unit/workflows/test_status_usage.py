@@ -20,7 +20,8 @@ PROVIDER = '''
 
 from decimal import Decimal
 
-from deployer.providers.api import MachineUsage, Provider
+from deployer.providers.api import Provider
+from deployer.providers.managers import MachineUsage
 from tests.doubles.fake_cloud import FakeCloud
 
 
