@@ -13,7 +13,8 @@ from deployer import engines
 from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
 from deployer.core.model_source import in_bucket
-from deployer.engines.recipe import MODEL, Order, Recipe, repo
+from deployer.core.order import Order
+from deployer.engines.recipe import MODEL, Recipe, repo
 
 
 def recipe(name: str) -> Recipe | None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployer.core.order import Order
+
 KEY_FILE = "/run/secrets/api_key"
 TOKEN_FILE = "/run/secrets/hf_token"  # noqa: S105 - a path
 MODEL = "/model"
 CACHE_VOLUME = "deployer-models"
 BUILT = "localhost/deployer/"
 """What the name of an image begins with that is built here. No registry has such a host, so it is never pulled."""
-Order = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

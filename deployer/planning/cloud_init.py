@@ -16,6 +16,7 @@ from typing import Any
 
 from deployer import agents
 from deployer.core.model_source import in_bucket
+from deployer.core.order import Order
 from deployer.core.templates import folder, render
 from deployer.engines import Metrics, engine
 from deployer.engines import container as images
@@ -34,7 +35,6 @@ CLOUD = "deployer_cloud"
 """What the module of the provider's own is called there that the watchdog loads."""
 LIMITS = ("--ulimit=memlock=-1", "--ulimit=stack=67108864")
 """What NVIDIA advises for containers with a GPU."""
-Order = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def _weights(order: Order) -> str:
     return source if in_bucket(source) else ""
 
 
-def _as_seen_there(order: Order) -> dict[str, Any]:
+def _as_seen_there(order: Order) -> Order:
     """Turn the order into that of the container on the machine: a bucket's weights are a folder there."""
-    model, weights = dict(order["model"]), _weights(order)
-    if weights:
+    model = order["model"]
+    if _weights(order):
         single = engine(order["engine"]).serves_one_file
         path = f"{STORE}/model/model.gguf" if single else f"{STORE}/model"
-        model |= {"path": path, "source": path}
+        model = {**model, "path": path, "source": path}
     return {**order, "model": model, "options": {}, "replicas": None}
 
 

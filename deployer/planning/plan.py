@@ -7,7 +7,7 @@ gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +23,7 @@ from deployer.core.domain import (
     Verdict,
 )
 from deployer.core.model_source import on_this_machine
+from deployer.core.order import HandlerOrder, Order
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
@@ -37,7 +38,7 @@ from deployer.spec.serialize import to_plain
 MOST_ALTERNATIVES = 10
 Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
 """Says what a provider would make of its inputs (`deployer.running.stack.offline.resources_of`)."""
-Write = Callable[[Mapping[str, Any], Provider], Mapping[str, str]]
+Write = Callable[[Order, Provider], Mapping[str, str]]
 """Writes the texts that a rented machine starts from (`deployer.planning.cloud_init.files`)."""
 
 
@@ -183,9 +184,7 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
     )
 
 
-def _cautions(
-    best: Candidate, order: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> Iterator[str]:
+def _cautions(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> Iterator[str]:
     """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
     reason = cloud_init.unservable(order, best.provider) if best.provider.boot else None
     if reason:
@@ -196,7 +195,7 @@ def _cautions(
         yield from said(inputs, best.offer)
 
 
-def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
+def order_of(asked: Asked, best: Candidate) -> Order:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
@@ -227,7 +226,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "quantization": best.sizing.quantization,
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
-        "replicas": asdict(spec.serve.replicas),
+        "replicas": {"min": spec.serve.replicas.min, "max": spec.serve.replicas.max},
         "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
         "weights_gib": best.sizing.weights_gib,
@@ -246,11 +245,16 @@ def _path(asked: Asked) -> str | None:
     return str((asked.loaded.file.parent / source).resolve())
 
 
-def _handler(asked: Asked) -> dict[str, Any]:
+def _handler(asked: Asked) -> HandlerOrder:
     from deployer.planning.model_facts.local import code_digest
 
-    told = asdict(asked.question.spec.serve.handler or Handler())
-    return told | {"sha256": code_digest(Path(_path(asked) or ""))}
+    told = asked.question.spec.serve.handler or Handler()
+    return {
+        "route": told.route,
+        "timeout": told.timeout,
+        "max_request_mb": told.max_request_mb,
+        "sha256": code_digest(Path(_path(asked) or "")),
+    }
 
 
 def _alternatives(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
 from deployer.core.errors import DeployerError
+from deployer.core.order import Order
 from deployer.providers.boot import BootDialect
 from deployer.providers.managers import Manager, Runner, Say
 from deployer.providers.regions import Region, Regions
@@ -183,7 +184,7 @@ class Provider:
     engines: tuple[str, ...]
     privacy: str
     offers: Callable[[Want, Prices], Iterable[Offer]]
-    inputs: Callable[[Mapping[str, Any]], Inputs]
+    inputs: Callable[[Order], Inputs]
     runs: Literal["native", "container", "pulled"] | None = None
     engine: Engine | None = None
     resources: Callable[[Inputs], Iterable[Mapping[str, Any]]] | None = None

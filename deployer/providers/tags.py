@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
+
+from deployer.core.order import Order
 
 Values = Mapping[str, str]
 
@@ -42,12 +44,12 @@ class Prefixed:
         return {key.removeprefix(self.prefix): value for key, value in mine}
 
 
-def of_deployment(order: Mapping[str, Any]) -> dict[str, str]:
+def of_deployment(order: Order) -> dict[str, str]:
     """Return what everything that an order makes is found by."""
     return {"deployment": order["deployment"], "spec-digest": order["digest"]}
 
 
-def of_machine(order: Mapping[str, Any]) -> dict[str, str]:
+def of_machine(order: Order) -> dict[str, str]:
     """Return what a rented machine is judged by besides: its policy. The clock is asked by whoever removes it."""
     policy = order["policy"]
     expires, budget = policy["expires"], policy.get("budget")

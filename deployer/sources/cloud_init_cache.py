@@ -9,10 +9,9 @@ from typing import Any
 from deployer import agents, engines
 from deployer.core import templates
 from deployer.core.cache import Cache, digest
+from deployer.core.order import Order
 from deployer.planning import cloud_init
 from deployer.providers.api import Provider
-
-Order = Mapping[str, Any]
 
 
 def cached(folder: Path) -> Callable[[Order, Provider], Mapping[str, str]]:

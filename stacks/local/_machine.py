@@ -9,13 +9,13 @@ Every provider of `local` offers the same machine, and under `provider: auto` on
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import GIB, Gpu, Offer
 from deployer.core.errors import UsageError, quoted
+from deployer.core.order import Order
 from deployer.providers.api import HostGpu, Prices, Want
 
 AMORTIZE_MONTHS = 36
@@ -138,7 +138,7 @@ def _offer(machine: Machine, provider: str) -> Offer:
     )
 
 
-def hardware(order: Mapping[str, Any]) -> dict[str, Any]:
+def hardware(order: Order) -> dict[str, Any]:
     """Describe what the machine costs by what the spec says of it, else by the catalog's figures."""
     offer, owned = order["offer"], order["options"].get("hardware") or {}
     count = int(owned.get("count") or offer["gpu_count"]) if offer.get("gpu") else 0

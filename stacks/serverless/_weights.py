@@ -23,8 +23,8 @@ def origin(order: Mapping[str, Any]) -> dict[str, Any]:
     if source.startswith("hf:"):
         repo, _, revision = source.removeprefix("hf:").partition("@")
         return {"repository": repo, "revision": revision or None, "bytes": size}
-    folder = order["model"]["path"]
-    return {"folder": folder, "files": _fingerprint(Path(folder)), "bytes": size}
+    folder = Path(order["model"]["path"] or "")
+    return {"folder": str(folder), "files": _fingerprint(folder), "bytes": size}
 
 
 def _fingerprint(folder: Path) -> str:

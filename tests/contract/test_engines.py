@@ -91,7 +91,7 @@ def test_where_it_is_not_installed_the_next_step_is_named(name):
     assert caught.value.hint
 
 
-def order(name: str, **more: Any) -> dict[str, Any]:
+def order(name: str, **more: Any) -> Any:
     """An order of a model of the hub, as a provider gets it."""
     return {
         "deployment": "try-cloud-gpu",

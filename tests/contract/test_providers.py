@@ -68,7 +68,7 @@ class Case:
     name: str
     provider: Provider
     question: Question
-    order: dict[str, Any]
+    order: Any
     resources: tuple[Resource, ...]
 
 

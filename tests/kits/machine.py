@@ -37,7 +37,7 @@ KEY = "sk-test-0123456789abcdef"
 PATIENCE_S = 300.0
 
 
-def order(**changes: Any) -> dict[str, Any]:
+def order(**changes: Any) -> Any:
     """An order of the tiny model from a bucket, with some of it changed."""
     made = {
         "deployment": DEPLOYMENT,

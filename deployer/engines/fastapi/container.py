@@ -14,7 +14,8 @@ from typing import Any
 
 from deployer.agents import handler_server
 from deployer.core import templates
-from deployer.engines.recipe import BUILT, KEY_FILE, Order, Recipe
+from deployer.core.order import HandlerOrder, Order
+from deployer.engines.recipe import BUILT, KEY_FILE, Recipe
 
 BASE = "python:3.12.12-slim-bookworm"
 """The official Python image (Docker Hub), where the spec names no other base."""
@@ -35,11 +36,11 @@ HEALTH = (
 
 def image(order: Order) -> dict[str, Any]:
     """Describe the image, in plain data: its name, what it is built on, the handler's folder and settings."""
-    folder = Path(order["model"]["path"])
+    folder, handler = Path(order["model"]["path"] or ""), _handler(order)
     told = {
         "base": order["options"].get("image") or BASE,
         "folder": str(folder),
-        "handler": dict(order["handler"]),
+        "handler": dict(handler),
         "config": config(order),
         "requirements": (folder / REQUIREMENTS).is_file(),
     }
@@ -49,7 +50,7 @@ def image(order: Order) -> dict[str, Any]:
 
 def config(order: Order) -> dict[str, Any]:
     """Return the settings of the server in the image (`deployer.agents.handler_server.settings`)."""
-    handler = order["handler"]
+    handler = _handler(order)
     return {
         "handler": "/srv/handler/handler.py",
         "name": order["spec_name"],
@@ -61,6 +62,13 @@ def config(order: Order) -> dict[str, Any]:
         "max_request_bytes": handler["max_request_mb"] * 2**20,
         "key_file": KEY_FILE,
     }
+
+
+def _handler(order: Order) -> HandlerOrder:
+    handler = order["handler"]
+    if handler is None:
+        raise AssertionError("an engine that runs handlers is ordered with one")
+    return handler
 
 
 def server_files() -> Iterator[tuple[str, Path]]:

@@ -5,7 +5,8 @@ It reads its API key from a file, and works on a root file system that cannot be
 
 from __future__ import annotations
 
-from deployer.engines.recipe import KEY_FILE, Order, Recipe
+from deployer.core.order import Order
+from deployer.engines.recipe import KEY_FILE, Recipe
 
 
 def arguments(order: Order, model: str) -> list[str]:

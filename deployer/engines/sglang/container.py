@@ -6,7 +6,8 @@ system can be written to: it compiles kernels when it starts.
 
 from __future__ import annotations
 
-from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Order, Recipe, revision
+from deployer.core.order import Order
+from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Recipe, revision
 
 SCRIPT = (
     f"umask 077; printf 'api-key: %s\\n' \"$(cat {KEY_FILE})\" > /tmp/key.yaml; "

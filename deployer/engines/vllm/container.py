@@ -8,7 +8,8 @@ left open.
 
 from __future__ import annotations
 
-from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Order, Recipe, repo, revision
+from deployer.core.order import Order
+from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Recipe, repo, revision
 
 SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
 

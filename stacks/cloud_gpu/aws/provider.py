@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.order import Order
 from deployer.providers.api import Inputs, Program, Provider
 from deployer.providers.boot import BootDialect
 from deployer.providers.managers import Manager, Say
@@ -68,7 +69,7 @@ def _runs_engines(offer: Any, gpu: Any) -> bool:
     return offer.vram_mib is None or offer.vram_mib > gpu.vram_gb * 1024 * 0.75  # less is a slice
 
 
-def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
+def inputs(order: Order) -> Mapping[str, Any]:
     """Turn what was chosen into the inputs of `program`: plain, without a secret."""
     offer, options, policy = order["offer"], order["options"], order["policy"]
     return {
@@ -92,20 +93,20 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def is_fleet(order: Mapping[str, Any]) -> bool:
+def is_fleet(order: Order) -> bool:
     """Whether there are, or may be, several machines behind one address, or one that comes and goes."""
     replicas = order.get("replicas") or {"min": 1, "max": 1}
     single = (replicas["min"], replicas["max"]) == (1, 1)
     return not single or order["offer"]["billing"] == "spot" or bool(order["options"].get("domain"))
 
 
-def requests_per_minute(order: Mapping[str, Any]) -> int:
+def requests_per_minute(order: Order) -> int:
     """What one machine answers a minute before another one is added."""
     seconds: float = max(1.0, order["traffic"]["output_tokens"] / TOKENS_PER_SECOND)
     return max(1, round(SHARE_OF_FULL * 60 * int(order["concurrency"]) / seconds))
 
 
-def disk_gib(order: Mapping[str, Any]) -> int:
+def disk_gib(order: Order) -> int:
     """The size of the root disk: system, container image and weights, rounded up to 10 GiB.
 
     Weights of unknown size are taken to fill the GPUs' memory: more could not be served.
@@ -114,7 +115,7 @@ def disk_gib(order: Mapping[str, Any]) -> int:
     if weights is None:
         offer = order["offer"]
         weights = (offer["vram_mib"] or 0) * offer["gpu_count"] / 1024
-    needed = AMI_GIB + (order.get("image_gib") or IMAGE_GIB) + WEIGHTS_FACTOR * float(weights)
+    needed = AMI_GIB + IMAGE_GIB + WEIGHTS_FACTOR * float(weights)
     return math.ceil(needed / DISK_STEP_GIB) * DISK_STEP_GIB
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Offer
+from deployer.core.order import Order
 from deployer.engines import container
 from deployer.providers.api import Pricing, Provider
 from stacks.local import _machine, _pricing
@@ -32,7 +33,7 @@ def offers(want: Want, prices: Prices) -> Iterable[Offer]:
     return _machine.offers(want, prices, NAME)
 
 
-def inputs(order: Mapping[str, Any]) -> dict[str, Any]:
+def inputs(order: Order) -> dict[str, Any]:
     """Keep what the machine and the container need of the order.
 
     Raises:

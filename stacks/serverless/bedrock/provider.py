@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.order import Order
 from deployer.providers.api import Inputs, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
@@ -76,7 +77,7 @@ def _hourly(minute: Any, low: int, high: int) -> Any:
     return (minute * MINUTES_PER_HOUR * (low + high) / 2).normalize()
 
 
-def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
+def inputs(order: Order) -> Mapping[str, Any]:
     """Turn what was chosen into the inputs of `program`: plain, without a secret."""
     return {
         "deployment": order["deployment"],
@@ -88,7 +89,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _units(order: Mapping[str, Any]) -> list[int]:
+def _units(order: Order) -> list[int]:
     """How many units one copy takes: what AWS said after the import, or before it what is likely."""
     known = (order.get("deployed") or {}).get("model_units")
     return [int(known)] * 2 if known else _counted(order["offer"]["instance_type"])

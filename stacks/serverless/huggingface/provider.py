@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.order import Order
 from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
@@ -68,7 +69,7 @@ def _first_region(vendor: str) -> str:
     return next(region for region, runs_on in CLOUDS.items() if runs_on == vendor)
 
 
-def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
+def inputs(order: Order) -> Mapping[str, Any]:
     """Turn what was chosen into the endpoint's inputs.
 
     It scales to zero unless the spec asks for two replicas or more at all times.

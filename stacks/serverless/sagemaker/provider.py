@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.order import Order
 from deployer.providers.api import Inputs, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
@@ -59,7 +60,7 @@ def offers(want: Any, prices: Any) -> Iterator[Any]:
             yield offer
 
 
-def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
+def inputs(order: Order) -> Mapping[str, Any]:
     """Turn what was chosen into the inputs of `program`: plain, without a secret."""
     offer, replicas = order["offer"], order.get("replicas") or {"min": 1, "max": 1}
     return {
@@ -79,7 +80,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _environment(order: Mapping[str, Any]) -> dict[str, str]:
+def _environment(order: Order) -> dict[str, str]:
     """What the image is told: each SM_VLLM_X is vLLM's own argument --x."""
     told = {
         "SM_VLLM_SERVED_MODEL_NAME": order["spec_name"],

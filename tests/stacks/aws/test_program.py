@@ -356,16 +356,16 @@ def test_zones_are_those_that_were_asked_for(variant, one, several, found):
 
 
 @pytest.mark.parametrize(
-    ("weights", "image", "gib"),
+    ("weights", "gib"),
     [
-        (15.3, None, 120),  # 75 + 25 + 1.2 x 15.3 = 118.4
-        (131.4, None, 260),  # 75 + 25 + 157.7 = 257.7
-        (0.01, 5.0, 90),  # 75 + 5 + 0.012 = 80.01
-        (None, None, 130),  # the GPU's 22.35 GiB: 75 + 25 + 26.8 = 126.8
+        (15.3, 120),  # 75 + 25 + 1.2 x 15.3 = 118.4
+        (131.4, 260),  # 75 + 25 + 157.7 = 257.7
+        (0.01, 110),  # 75 + 25 + 0.012 = 100.01
+        (None, 130),  # the GPU's 22.35 GiB: 75 + 25 + 26.8 = 126.8
     ],
 )
-def test_the_disk_holds_system_image_and_weights_rounded_up(weights, image, gib):
-    asked = order({"weights_gib": weights}) | {"weights_gib": weights, "image_gib": image}
+def test_the_disk_holds_system_image_and_weights_rounded_up(weights, gib):
+    asked: Any = order({"weights_gib": weights}) | {"weights_gib": weights}
     assert aws_provider.disk_gib(asked) == gib
 
 

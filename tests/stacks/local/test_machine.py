@@ -108,7 +108,7 @@ def test_a_gpu_that_the_catalog_does_not_know_is_named_and_left_out(tmp_path, ti
 
 
 def test_the_price_of_the_machine_is_spread_over_all_its_gpus():
-    order: dict[str, Any] = {
+    order: Any = {
         "offer": {
             "gpu": "RTX 4090",
             "gpu_count": 2,

@@ -45,7 +45,7 @@ text = st.one_of(
 )
 
 
-def order(engine: str = "llama.cpp", **given: Any) -> dict[str, Any]:
+def order(engine: str = "llama.cpp", **given: Any) -> Any:
     path = given.get("path", "/models/a.gguf")
     return {
         "deployment": "bot-local",

@@ -142,7 +142,7 @@ def test_a_compose_file_is_one_by_composes_own_schema():
 
 @given(said=ONE_LINE)
 def test_a_rented_machines_engine_gets_one_word_of_the_shell_for_one_text(said):
-    asked = {**ORDERS["vllm"], "spec_name": said}
+    asked: Any = {**ORDERS["vllm"], "spec_name": said}
     (script,) = (one.text for one in written(asked, BOOT) if one.path == "/opt/deployer/engine")
     words = shlex.split(script.partition("exec docker run")[2])
     assert words[words.index("--served-model-name") + 1] == said

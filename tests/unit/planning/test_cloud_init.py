@@ -26,7 +26,7 @@ BOOT = AWS.boot
 HOSTILE = 'x\'; touch /tmp/owned; echo "$(id)" `id` {{ 7*7 }} %n \\ #\n- run: [reboot]'
 
 
-def order(**changes: Any) -> dict[str, Any]:
+def order(**changes: Any) -> Any:
     made: dict[str, Any] = {
         "deployment": "bot-cloud-gpu",
         "spec_name": "bot",
@@ -62,15 +62,15 @@ ORDERS = {
 
 
 @pytest.fixture(params=ORDERS)
-def case(request: pytest.FixtureRequest) -> dict[str, Any]:
+def case(request: pytest.FixtureRequest) -> Any:
     return ORDERS[str(request.param)]
 
 
-def text_of(made: dict[str, Any]) -> str:
+def text_of(made: Any) -> str:
     return cloud_init.files(made, AWS)[cloud_init.USER_DATA]
 
 
-def written(made: dict[str, Any]) -> dict[str, str]:
+def written(made: Any) -> dict[str, str]:
     return {f["path"]: f["content"] for f in yaml.safe_load(text_of(made))["write_files"]}
 
 
