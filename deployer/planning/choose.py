@@ -11,18 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, engine
-from deployer.planning.measured import (
-    Measurement,
-    Served,
-    with_measured_memory,
-    with_measured_speed,
-)
 from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.planning.throughput import estimate
 from deployer.planning.traffic.profile import usage
@@ -30,6 +24,9 @@ from deployer.providers.api import Host, Prices, Provider, Want
 from deployer.providers.registry import engine_by, engines_of, provider, providers
 from deployer.spec import Spec
 from deployer.spec.serialize import to_plain
+
+if TYPE_CHECKING:
+    from deployer.planning.measured import Measurement
 
 SECONDS_PER_REQUEST = (2.0, 30.0)
 """Taken before the speed is known, to rank what sleeps by the hours it is awake: its idle time outweighs it."""
@@ -173,6 +170,8 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
 def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
     if not question.measured:
         return sizing
+    from deployer.planning.measured import Served, with_measured_memory
+
     what = Served.by(question.info, sizing, offer)
     return with_measured_memory(sizing, what, question.load, question.measured)
 
@@ -275,8 +274,12 @@ def with_speed(question: Question, best: Candidate) -> Candidate:
     hardware = _hardware(best.offer, best.gpu)
     served = engine_by(best.provider, best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
-    what = Served.by(question.info, sizing, best.offer)
-    return replace(best, sizing=with_measured_speed(sizing, what, question.load, question.measured))
+    if question.measured:
+        from deployer.planning.measured import Served, with_measured_speed
+
+        what = Served.by(question.info, sizing, best.offer)
+        sizing = with_measured_speed(sizing, what, question.load, question.measured)
+    return replace(best, sizing=sizing)
 
 
 def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:

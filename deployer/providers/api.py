@@ -16,13 +16,13 @@ from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
 from deployer.core.errors import DeployerError
 from deployer.core.order import Order
 from deployer.providers.boot import BootDialect
-from deployer.providers.managers import Manager, Runner, Say
 from deployer.providers.regions import Region, Regions
 from deployer.providers.tags import TagCodec
 
 if TYPE_CHECKING:
     from deployer.engines import Engine
     from deployer.providers.cloud import Cloud
+    from deployer.providers.managers import Manager, Runner, Say
 
 
 @dataclass(frozen=True)

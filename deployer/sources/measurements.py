@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer import __version__
 from deployer.core.deployment import Deployment
 from deployer.core.files import write_private
-from deployer.planning.measured import Measurement, Served, plain, read
 from deployer.providers import registry
+
+if TYPE_CHECKING:
+    from deployer.planning.measured import Measurement
 
 MOST = 1000
 """How many are kept; the oldest make room."""
@@ -27,6 +30,8 @@ def keep(home: Path, measurement: Measurement) -> Path:
     folder = home / "measurements"
     stamp = re.sub(r"[^0-9T]", "", measurement.at[:19])
     import secrets  # late: hashing costs a plan 8 ms
+
+    from deployer.planning.measured import plain
 
     name = f"{stamp}-{measurement.deployment or 'url'}-{secrets.token_hex(4)}.json"
     write_private(folder / name, json.dumps({"schema": 1, **plain(measurement)}, indent=2))
@@ -45,7 +50,12 @@ def _files(home: Path) -> list[Path]:
 
 
 def _read_all(home: Path) -> Iterator[Measurement]:
-    for file in _files(home):
+    files = _files(home)
+    if not files:
+        return
+    from deployer.planning.measured import read
+
+    for file in files:
         try:
             small = file.stat().st_size <= LONGEST_FILE
             found = read(json.loads(file.read_text(encoding="utf-8"))) if small else None
@@ -68,6 +78,8 @@ def learn(home: Path, record: Deployment, log: Iterator[str], at: str) -> Measur
     tokens = said.get("kv_capacity_tokens")
     if not tokens:
         return None
+    from deployer.planning.measured import Measurement, Served
+
     made = Measurement(
         at=at,
         source=f"{record.engine}'s start-up log",

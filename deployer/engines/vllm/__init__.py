@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from deployer.core.domain import GIB, Gpu, ModelInfo, Range
 from deployer.core.gpu_traits import before_ampere, generation
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, Metrics, Speed
-from deployer.engines.vllm.startup_log import read_start
 
 LARGE_MOE = 60_000_000_000
 LARGE_GPU_GIB = 60
@@ -92,6 +93,13 @@ def _old(gpu: Gpu, format_name: str) -> str | None:
     if generation(gpu) == "volta" and format_name in ("awq", "int8"):
         return f"{format_name} needs Turing or newer, not {gpu.name}"
     return None
+
+
+def read_start(lines: Iterable[str]) -> Mapping[str, float]:
+    """Return what vLLM's start-up lines say of its memory; see `deployer.engines.vllm.startup_log`."""
+    from deployer.engines.vllm.startup_log import read_start as read
+
+    return read(lines)
 
 
 SPEED = Speed(

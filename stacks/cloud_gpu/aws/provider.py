@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.order import Order
 from deployer.providers.api import Inputs, Program, Provider
 from deployer.providers.boot import BootDialect
-from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_machine
 from stacks._aws import account, explain
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
 
 if TYPE_CHECKING:
+    from deployer.providers.managers import Manager, Say
     from deployer.running.stack.driver import Driver
     from deployer.running.stack.request import ApplyRequest
     from deployer.sources.prices import PriceSource
