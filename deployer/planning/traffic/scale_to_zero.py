@@ -35,11 +35,11 @@ def asleep(
     quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
     windows = _Windows.of(quarters, keep_hours + seconds / 3600)
     starting = _Windows.of(quarters, cold_hours).begins
-    part, rest = windows.part, 1 - windows.part
+    part = windows.part
     shares = [
         0.0
         if begin > CERTAIN and kink > CERTAIN and end > CERTAIN
-        else part * _mean(begin, kink, s) + rest * _mean(kink, end, s)
+        else _share(part, begin, kink, end, s)
         for begin, kink, end, s in zip(
             windows.begins, _positive(windows.kinks), windows.ends, starting, strict=True
         )
@@ -49,14 +49,27 @@ def asleep(
     )
 
 
-def _mean(m0: float, m1: float, s: float) -> float:
-    """The mean share while m goes from one value to another."""
-    if -FLAT < m1 - m0 < FLAT:
-        asleep = exp(-(m0 + m1) / 2)
-        return asleep / (1 + s * asleep)
+def _share(part: float, begin: float, kink: float, end: float, s: float) -> float:
+    """The mean share of a quarter in which m goes from `begin` to `kink` in its first `part`, then to `end`."""
+    first, second = kink - begin, end - kink
     if s < FLAT:
-        return (-exp(-m1) + exp(-m0)) / (m1 - m0)
-    return (-log1p(s * exp(-m1)) / s + log1p(s * exp(-m0)) / s) / (m1 - m0)
+        at_begin, at_kink, at_end = -exp(-begin), -exp(-kink), -exp(-end)
+    else:
+        at_begin, at_kink, at_end = (
+            -log1p(s * exp(-begin)) / s,
+            -log1p(s * exp(-kink)) / s,
+            -log1p(s * exp(-end)) / s,
+        )
+    flat, also = -FLAT < first < FLAT, -FLAT < second < FLAT
+    one = _flat(begin, kink, s) if flat else (at_kink - at_begin) / first
+    other = _flat(kink, end, s) if also else (at_end - at_kink) / second
+    return part * one + (1 - part) * other
+
+
+def _flat(m0: float, m1: float, s: float) -> float:
+    """The share where m hardly changes."""
+    asleep = exp(-(m0 + m1) / 2)
+    return asleep / (1 + s * asleep)
 
 
 @dataclass(frozen=True)
