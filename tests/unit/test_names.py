@@ -38,7 +38,6 @@ ALLOWED = {
     "planning/catalog/gpus.py": "the maker of a chip, as of the others",
     "engines/fastapi/__init__.py": "the maker of a chip, as of the others",
     "engines/fastapi/container.py": "where its port comes from",
-    "engines/bedrock/__init__.py": "an engine that has the name of the only provider that runs it",
     "providers/module_form.py": "what a module of version 0.1 that names no packages was given",
 }
 """Files that may, each with its reason."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 from stacks.serverless import _weights
 from stacks.serverless.bedrock import fit
+from stacks.serverless.bedrock.engine import ENGINE
 
 NAME = "bedrock"
 TAGS = Prefixed()
@@ -140,7 +141,8 @@ def backend(record: Any) -> Any:
 PROVIDER = Provider(
     target="serverless",
     name=NAME,
-    engines=("bedrock",),
+    engines=(ENGINE.name,),
+    engine=ENGINE,
     privacy="prompts and answers stay in your AWS account's Bedrock, in the region that you name; weights lie in your bucket",
     offers=offers,
     inputs=inputs,

@@ -144,6 +144,9 @@ def test_a_cache_that_had_no_room_is_no_capacity():
 
 
 def test_vllm_is_the_engine_that_is_read():
-    assert engine("vllm").read_start is read_start
+    lines = ("INFO GPU KV cache size: 2,042,016 tokens",)
+    asked = engine("vllm").read_start
+    assert asked
+    assert asked(lines) == read_start(lines) != {}
     assert engine("llama.cpp").read_start is None
     assert engine("sglang").read_start is None
