@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.kits import cloud as cloud_kit
+from tests.kits import loopback
 from tests.kits.cloud import NAME, Cloud
 
 ROOT = Path(__file__).parent.parent
@@ -111,7 +112,7 @@ def main() -> int:
     absent = cloud_kit.missing()
     if absent:
         sys.exit(absent)
-    with tempfile.TemporaryDirectory() as made, cloud_kit.emulator(Path(made)) as url:
+    with tempfile.TemporaryDirectory() as made, loopback.emulator(Path(made)) as url:
         folder = Path(made)
         home, plugins = folder / "home", cloud_kit.install_provider(folder / "pulumi")
         cloud = Cloud(url, home, cloud_kit.environ_of(url, home, plugins))

@@ -12,19 +12,18 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from deployer.providers import registry
 from deployer.providers.api import Provider
-from tests.kits import dummy_cloud, guides
+from tests.kits import dummy_cloud, guides, loopback
 from tests.kits.dummy_cloud import ROOT, Dummy, World
 from tests.kits.parts import need
 from tests.kits.processes import until
@@ -287,17 +286,13 @@ class PriceList(BaseHTTPRequestHandler):
 @pytest.fixture
 def publish() -> Iterator[Callable[[Dummy, str, str], None]]:
     """Publish the prices of a small and a large machine in the north, where that cloud looks."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), PriceList)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with loopback.served(PriceList) as base:
 
-    def publish(cloud: Dummy, small: str, large: str) -> None:
-        PriceList.prices = {"north": {"small": small, "large": large}}
-        url = f"http://127.0.0.1:{server.server_port}/prices.json"
-        cloud.environ = {**cloud.environ, "DUMMY_PRICES": url}
+        def publish(cloud: Dummy, small: str, large: str) -> None:
+            PriceList.prices = {"north": {"small": small, "large": large}}
+            cloud.environ = {**cloud.environ, "DUMMY_PRICES": f"{base}/prices.json"}
 
-    yield publish
-    server.shutdown()
-    server.server_close()
+        yield publish
 
 
 REFRESH = ("prices", "refresh", "--provider", "dummy", "--region", "north")

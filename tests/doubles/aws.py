@@ -9,13 +9,14 @@ from __future__ import annotations
 import binascii
 import json
 import struct
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
+
+from tests.kits.loopback import served
 
 Answer = Callable[[Any], None]
 
@@ -112,14 +113,6 @@ def frame(kind: str, payload: bytes, content: str, message: str = "event") -> by
 def serving() -> Iterator[Double]:
     """Run the double."""
     double = Double()
-    handler = type("Bound", (Handler,), {"double": double})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    double.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(Handler, double=double) as url:
+        double.url = url
         yield double
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,6 +22,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from tests.doubles.aws import document, error, frame, stream
+from tests.kits.loopback import served
 
 MODEL = ServiceModel(Loader().load_service_model("bedrock", "service-2"), "bedrock")
 REGION = "us-east-1"
@@ -171,14 +172,6 @@ class _Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Bedrock]:
     """Run the double."""
     made = Bedrock()
-    handler = type("Bound", (_Handler,), {"double": made})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(_Handler, double=made) as url:
+        made.url = url
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

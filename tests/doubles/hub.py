@@ -10,11 +10,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import InferenceEndpoint
+
+from tests.kits.loopback import served
 
 WHEN = "2026-01-01T00:00:00Z"
 TOKEN = "hf-canary-5e1f"
@@ -153,14 +155,6 @@ class _Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[Hub]:
     """Run the double."""
     made = Hub()
-    handler = type("Bound", (_Handler,), {"hub": made})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(_Handler, hub=made) as url:
+        made.url = url
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -10,10 +10,9 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +24,7 @@ from botocore.validate import ParamValidator
 
 from tests.doubles.aws import error, frame, stream
 from tests.doubles.older_provider import MODEL_NAME
+from tests.kits.loopback import served
 
 SERVICES = {
     "CloudApiService": "cloudcontrol",
@@ -429,14 +429,6 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(behind: str) -> Iterator[SageMaker]:
     """Run it on loopback in front of the emulator."""
     service = SageMaker()
-    handler = type("Bound", (_Handler,), {"service": service, "behind": behind})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    service.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(_Handler, service=service, behind=behind) as url:
+        service.url = url
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

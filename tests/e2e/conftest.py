@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kits import cloud as cloud_kit
+from tests.kits import loopback
 from tests.kits.cloud import Cloud
 
 
@@ -25,7 +26,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.fail(f"{absent}; 'make e2e-cloud' must have it")
         pytest.skip(absent)
     pytest.importorskip("msgpack", reason="the provider plugin needs msgpack")
-    with cloud_kit.emulator(tmp_path_factory.mktemp("emulator")) as url:
+    with loopback.emulator(tmp_path_factory.mktemp("emulator")) as url:
         yield url
 
 

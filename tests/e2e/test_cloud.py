@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from tests.kits import cloud as cloud_kit
-from tests.kits.cloud import NAME, Cloud, until
+from tests.kits import loopback
+from tests.kits.cloud import NAME, Cloud
+from tests.kits.loopback import until
 
 SECRETS = ("hf-canary-5e1f", "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY")
 
@@ -175,7 +177,7 @@ def until_done(cloud: Cloud, *command: object) -> None:
     """Run a command again while it is throttled: the test kit's provider tries three times, the real one 25."""
     for _ in range(8):
         process = cloud.started(*command)
-        said, _err = process.communicate(timeout=cloud_kit.PATIENCE_S)
+        said, _err = process.communicate(timeout=loopback.PATIENCE_S)
         if not process.returncode:
             return
         assert "Throttling" in said
@@ -207,7 +209,7 @@ def test_a_second_up_at_once_is_refused_with_exit_code_5(cloud):
     until(lambda: "ec2.CreateVpc" in cloud.calls() or first.poll() is not None, "it is at work")
     said = cloud.up(cloud.spec(), code=5)
     assert "another deployer is working on bot-cloud-gpu" in said
-    out, _ = first.communicate(timeout=cloud_kit.PATIENCE_S)
+    out, _ = first.communicate(timeout=loopback.PATIENCE_S)
     assert first.returncode == 0, out
     cloud.run("down", NAME)
     assert cloud.leftovers() == {}
@@ -217,7 +219,7 @@ def test_ctrl_c_finishes_what_is_in_the_making_names_it_and_the_next_up_goes_on(
     process = cloud.begun_up()
     until(lambda: "ec2.CreateVpc" in cloud.calls() or process.poll() is not None, "it is at work")
     os.kill(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=cloud_kit.PATIENCE_S)
+    said, _ = process.communicate(timeout=loopback.PATIENCE_S)
     assert process.returncode == 130, said
     assert "exists: aws:ec2/vpc:Vpc" in said
     again = cloud.up(cloud.spec())

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.kits import cloud as cloud_kit
-from tests.kits import machine_image
+from tests.kits import loopback, machine_image
 from tests.kits.cloud import ROOT, Cloud
 from tests.kits.parts import missing, need
 
@@ -70,7 +70,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MOTO_EXT_MACHINE_DIR": str(folder),
         "DEPLOYER_TEST_MACHINE": machine_image.image(),
     }
-    with cloud_kit.emulator(folder, **told) as made:
+    with loopback.emulator(folder, **told) as made:
         yield made
 
 

@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 
-from tests.kits.cloud import NAME, Cloud, kill_all, until
+from tests.kits.cloud import NAME, Cloud, kill_all
+from tests.kits.loopback import until
 
 KILLS = int(os.environ.get("DEPLOYER_KILLS", "2"))
 REMOVALS = int(os.environ.get("DEPLOYER_REMOVALS", "2"))

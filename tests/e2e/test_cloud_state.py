@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.kits import cloud as cloud_kit
-from tests.kits.cloud import NAME, Cloud, kill_all, until
+from tests.kits import loopback
+from tests.kits.cloud import NAME, Cloud, kill_all
+from tests.kits.loopback import until
 
 BUCKET = "states"
 pytestmark = [pytest.mark.xdist_group("cloud"), pytest.mark.timeout(3600)]
@@ -67,7 +69,7 @@ def test_what_a_colleague_is_making_is_left_alone(cloud, state):
     said = ours.up(ours.spec(), code=5)
     assert "is working on bot-cloud-gpu" in said
     assert "left over" not in said
-    out, _ = process.communicate(timeout=cloud_kit.PATIENCE_S)
+    out, _ = process.communicate(timeout=loopback.PATIENCE_S)
     assert process.returncode == 0, out
     theirs.run("down", NAME)
     assert cloud.leftovers() == {}

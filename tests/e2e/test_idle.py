@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -24,6 +23,7 @@ from stacks._aws.session import Session
 from tests.kits import emulator, idle_world, parts
 from tests.kits.documents import made, read
 from tests.kits.idle_world import REGIONS, World
+from tests.kits.loopback import served
 
 MANY = 1000
 
@@ -136,12 +136,8 @@ class _Off(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def switched_off() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Off) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(_Off) as url:
+        yield url
 
 
 def test_a_disabled_region_is_one_gap_and_the_others_are_done(

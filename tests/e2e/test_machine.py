@@ -5,7 +5,8 @@ rented machine, against the AWS emulator. Nothing of it is simulated but Docker 
 from __future__ import annotations
 
 from tests.kits import machine as machine_kit
-from tests.kits.machine import until, user_data
+from tests.kits.loopback import until
+from tests.kits.machine import user_data
 from tests.kits.machine_fixtures import MARKS, machine, rented, served
 
 __all__ = ["machine", "rented", "served"]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kits.machine import Machine, until
+from tests.kits.loopback import until
+from tests.kits.machine import Machine
 from tests.kits.machine_fixtures import (
     MARKS,
     look,

@@ -17,6 +17,7 @@ from tests.doubles import hub as hub_double
 from tests.doubles.bedrock import Bedrock
 from tests.doubles.hub import Hub
 from tests.kits import cloud as cloud_kit
+from tests.kits import loopback
 from tests.kits.cloud import Cloud
 from tests.kits.serverless import ENGINE, NAME, World, changes
 
@@ -167,7 +168,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if absent:
         pytest.skip(absent)
     pytest.importorskip("msgpack", reason="the provider plugin needs msgpack")
-    with cloud_kit.emulator(tmp_path_factory.mktemp("emulator")) as url:
+    with loopback.emulator(tmp_path_factory.mktemp("emulator")) as url:
         yield url
 
 

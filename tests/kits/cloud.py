@@ -5,31 +5,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psutil
-import pytest
 
 from tests.kits.documents import read
+from tests.kits.loopback import EMULATOR, KIT, PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-KIT = Path(os.environ.get("DEPLOYER_TEST_KIT") or ROOT.parent / "shared")
-EMULATOR = KIT / "emulator" / "aws_emulator.py"
 PROVIDER = KIT / "aws_provider"
 REGION = "us-east-1"
 NAME = "bot-cloud-gpu"
 ACCOUNT = "123456789012"
-PATIENCE_S = 600.0
 SPEC = """
 name: bot
 model: {{source: hf:Qwen/Qwen3-8B}}
@@ -212,45 +207,6 @@ def kill_all(process: subprocess.Popen[str], *, engine_too: bool = True) -> None
     for one in below if engine_too else ():
         with suppress(psutil.NoSuchProcess):
             one.kill()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"waited in vain: {what}")
-        time.sleep(0.1)
-
-
-@contextmanager
-def emulator(folder: Path, **environ: str) -> Iterator[str]:
-    """Run the emulator and yield its address."""
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with (folder / "emulator.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(EMULATOR), str(port)],
-            env=os.environ | environ,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            until(lambda: _answers(url, process), "the emulator answers")
-            yield url
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the emulator ended"
-    with suppress(OSError):
-        urllib.request.urlopen(f"{url}/emulator/calls", timeout=5).close()
-        return True
-    return False
 
 
 def environ_of(url: str, home: Path, pulumi_home: Path) -> dict[str, str]:

@@ -5,33 +5,27 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import shutil
-import socket
 import ssl
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from deployer.planning import cloud_init
 from deployer.providers import registry
 from deployer.running import certificates
 from tests.kits import machine_image
+from tests.kits.loopback import EMULATOR, emulator
 from tests.kits.parts import missing, need
 
 ROOT = Path(__file__).parents[2]
-KIT = Path(os.environ.get("DEPLOYER_TEST_KIT", ROOT.parent / "shared"))
-EMULATOR = KIT / "emulator" / "aws_emulator.py"
 REGION, DEPLOYMENT = "us-east-1", "tiny-cloud-gpu"
 KEY = "sk-test-0123456789abcdef"
 PATIENCE_S = 300.0
@@ -194,54 +188,20 @@ def cloud(folder: Path, weights: Path) -> Iterator[Cloud]:
         missing(f"{EMULATOR} is not here")
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         missing("no Docker daemon answers: a container plays the rented machine")
-    with _emulator(folder, machine_image.image()) as url:
+    with emulator(folder, **_machines(folder, machine_image.image())) as url:
         made = Cloud(url, certificates.authority(DEPLOYMENT))
         made.prepare(weights)
         yield made
 
 
-@contextmanager
-def _emulator(folder: Path, image: str) -> Iterator[str]:
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+def _machines(folder: Path, image: str) -> dict[str, str]:
+    """What the emulator is told so that it plays machines."""
     player = shutil.copy(ROOT / "tests" / "e2e" / "machine" / "play", folder / "play")
-    told = {
+    return {
         "MOTO_EXT_MACHINE": str(player),
         "MOTO_EXT_MACHINE_DIR": str(folder),
         "DEPLOYER_TEST_MACHINE": image,
     }
-    with (folder / "emulator.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(EMULATOR), str(port)],
-            env=os.environ | told,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            until(lambda: _answers(url, process), "the emulator answers")
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the emulator ended"
-    with suppress(OSError):
-        urllib.request.urlopen(f"{url}/emulator/calls", timeout=5).close()
-        return True
-    return False
-
-
-def until(condition: Callable[[], bool], what: str, told: Callable[[], str] = str) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"waited in vain: {what}\n{told()}")
-        time.sleep(0.5)
 
 
 def packed(text: str) -> int:

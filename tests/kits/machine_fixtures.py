@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.kits import machine as machine_kit
-from tests.kits.machine import Cloud, Machine, until, user_data
+from tests.kits.loopback import until
+from tests.kits.machine import Cloud, Machine, user_data
 
 FOREVER = 10**6
 MARKS = [

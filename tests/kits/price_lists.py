@@ -7,14 +7,14 @@ dedicated tenancy, licences, Windows, SQL, Local Zones.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count, cycle, islice
 
 from deployer.planning import catalog
+from tests.kits import loopback
 
 ABOUT = (
     '"FormatVersion","v1.0"\n'
@@ -282,12 +282,5 @@ def served(content: Mapping[str, Content], cut_off: int | None = None) -> Iterat
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with loopback.served(Handler) as url:
+        yield url

@@ -8,9 +8,8 @@ import json
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from huggingface_hub import HfApi, InferenceEndpoint, constants
 from pulumi.dynamic.dynamic import serialize_provider
 
 from tests.kits import emulator
+from tests.kits.loopback import served
 from tests.kits.parts import missing
 
 STACKS = Path(__file__).parents[2] / "stacks" / "serverless"
@@ -463,16 +463,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr(constants, "INFERENCE_ENDPOINTS_ENDPOINT", url)
-    monkeypatch.setattr(made, "url", url, raising=False)
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(Handler) as url:
+        monkeypatch.setattr(constants, "INFERENCE_ENDPOINTS_ENDPOINT", url)
+        monkeypatch.setattr(made, "url", url, raising=False)
+        yield made
 
 
 def endpoints(hub: Any) -> Any:

@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from deployer.agents.watchdog import Sample, State, after, moved, read
 from deployer.engines import Metrics
 from deployer.providers import registry
 from stacks.cloud_gpu.aws.boot import watchdog_aws
+from tests.kits.loopback import served
 
 START = State("boot", "198.51.100.7", Observation(started_at=100.0))
 VLLM = """# HELP vllm:num_requests_running Number of requests
@@ -174,13 +174,9 @@ class Imds(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Imds)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
-    yield url
-    server.shutdown()
-    server.server_close()
+    with served(Imds) as url:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from deployer.sources.model_hub import fetch as hub_fetch
+from tests.kits.loopback import served
 from tests.kits.processes import PATIENCE_S
 
 fetch = partial(hub_fetch, timeout=PATIENCE_S)
@@ -82,14 +82,9 @@ def hub():
         def log_message(self, *_args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(Handler) as url:
+        made.url = url
+        yield made
 
 
 def test_a_model_is_described_by_its_config_and_its_headers(hub, tmp_path):
