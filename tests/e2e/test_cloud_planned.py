@@ -50,7 +50,7 @@ def test_a_plan_says_what_became_of_what_is_deployed_and_a_stale_one_is_refused(
     cloud.up(spec, "--plan", str(saved))
     machine = cloud.instance()["InstanceId"]
     assert disk(cloud) == 120
-    assert "deployed moved" in cloud.up(spec, "--plan", str(saved), code=5)
+    assert "changed since: deployed" in cloud.up(spec, "--plan", str(saved), code=5)
 
     assert doing(planned(cloud, spec)) == {}
     assert doing(planned(cloud, spec, "--refresh")) == {}
@@ -63,7 +63,7 @@ def test_a_plan_says_what_became_of_what_is_deployed_and_a_stale_one_is_refused(
     planned(cloud, larger, "--out", saved)
     cloud.client("ec2").terminate_instances(InstanceIds=[machine])
     said = cloud.up(larger, "--plan", str(saved), code=5)
-    assert "it would create machine" in said
+    assert "applying would now create machine" in said
     assert cloud.instances() == []
     again = planned(cloud, larger, "--refresh", "--out", saved)
     assert doing(again) == {"machine": "create"}

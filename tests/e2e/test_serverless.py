@@ -233,7 +233,7 @@ def test_a_model_is_uploaded_imported_asked_replaced_renewed_and_removed(bedrock
     said = rock.up()
     assert "GB are in the bucket" in said
     assert "waking bot: " in said, "a cold model is waited for"
-    assert "it answers, asked through AWS's own API" in said
+    assert "it answers through its own API" in said
     assert f"deployer proxy {NAME}" in said
     (arn,) = bedrock.models
     (bucket,) = [n for n in left(rock, bedrock) if n.startswith("weights-")]
