@@ -39,7 +39,7 @@ Answer = str | int | None
 @click.option(
     "--model",
     "source",
-    help="hf:<repo>, its page at huggingface.co, <scheme>://bucket/prefix, ./folder or ./file.gguf.",
+    help="hf:<repo>, its page at the model hub, <scheme>://bucket/prefix, ./folder or ./file.gguf.",
 )
 @click.option("--name", help="Names the deployments.  [default: from the model]")
 @click.option("--concurrency", type=click.IntRange(1), help="Requests at the same time.")
