@@ -38,7 +38,18 @@ COMMANDS = {
 """Every command with its one line of help, so that `--help` need not import them."""
 
 
-class LazyGroup(click.Group):
+class HelpfulGroup(click.Group):
+    """Prints its help when no command is named, which is a question and not a mistake."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help and end with 0 where nothing is given."""
+        if not args and not self.invoke_without_command:
+            click.echo(ctx.get_help())
+            ctx.exit(Exit.DONE)
+        return super().parse_args(ctx, args)
+
+
+class LazyGroup(HelpfulGroup):
     """Imports a command's file when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

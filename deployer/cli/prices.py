@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployer.cli import options, terminal
+from deployer.cli import HelpfulGroup, options, terminal
 from deployer.core.errors import RemoteError, UsageError, quoted
 
 if TYPE_CHECKING:
     from deployer.sources.prices import PriceSource, Refreshed
 
 
-@click.group("prices", help="Show offers, or refresh the prices.")
+@click.group("prices", cls=HelpfulGroup, help="Show offers, or refresh the prices.")
 def command() -> None:
     """Hold the two commands."""
 

@@ -55,7 +55,8 @@ def command(
         saved_plan.check_saved(saved, plan)
     how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait, saved=saved)
     _interrupt_on_signals()
-    done = _first_that_can(plan, file, how) if saved is None else (_applied(plan, how), plan)
+    with pipeline.placed(file, setting):
+        done = _first_that_can(plan, file, how) if saved is None else (_applied(plan, how), plan)
     if as_json:
         _emit(done[0], setting)
     else:

@@ -41,15 +41,27 @@ class Exit(IntEnum):
 
 
 class DeployerError(Exception):
-    """An error with a hint that says what to do. `where` names the place: `file:line:column`, a path, a URL."""
+    """An error with a hint that says what to do. `where` names the place: `file:line:column`, a path, a URL.
+
+    `key` is the key of the spec that it is about, such as `targets.local.port`; who has read the file turns it
+    into a place (`deployer.spec.load.Loaded.placed`).
+    """
 
     exit_code = Exit.FAILED
 
-    def __init__(self, message: str, *, hint: str | None = None, where: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        where: str | None = None,
+        key: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.where = where
+        self.where = where or key
+        self.key = key
 
 
 class RemoteError(DeployerError):

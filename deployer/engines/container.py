@@ -87,16 +87,19 @@ def _servable(order: Order, recipe: Recipe) -> None:
         raise PrerequisiteError(
             "provider docker does not read buckets in this version",
             hint="copy the model to a folder and give that as model.source",
+            key="model.source",
         )
     if adapter and not (recipe.adapters and adapter.startswith("hf:")):
         raise PrerequisiteError(
             f"provider docker serves adapters with {with_adapters()} and from the model hub, not {adapter}",
             hint="merge the adapter into the model, or publish it and set model.adapter to hf:<repo>",
+            key="model.adapter",
         )
     if (order.get("replicas") or {"min": 1})["min"] > 1:
         raise PrerequisiteError(
             "provider docker runs one replica on this machine",
             hint="set serve.replicas: 1 and raise serve.concurrency instead",
+            key="serve.replicas",
         )
 
 

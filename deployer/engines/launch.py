@@ -75,11 +75,13 @@ def launch(job: Job, machine: Machine) -> Launch:
         raise PrerequisiteError(
             f"provider native does not run {name} in this version",
             hint=f"engines that it runs: {', '.join(engines.with_part('native'))}",
+            key="serve.engine",
         )
     if job.wanted["replicas"] > 1:
         raise PrerequisiteError(
             "provider native runs one replica on this machine",
             hint="set serve.replicas: 1 and raise serve.concurrency instead",
+            key="serve.replicas",
         )
     return cast(Launch, native.launch(job, machine))
 
@@ -106,6 +108,7 @@ def hub_name(source: str, key: str) -> str:
         raise PrerequisiteError(
             f"provider native does not read {source} in this version",
             hint=f"copy it to this machine and set {key} to that folder",
+            key=key,
         )
     return source.removeprefix("hf:")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Usage, Verdict
+from deployer.core.errors import quoted
 from deployer.core.quantization import FORMATS
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
@@ -16,13 +17,15 @@ from deployer.providers.registry import engines_of
 SMALLER = ("fp8", "awq", "mlx_4bit")
 """What is tried when the model is too large or too dear as it is."""
 SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
+INSTANCE = "targets.cloud-gpu.instance"
 MOST_REFUSALS = 4
 """How many reasons of engines are shown: they repeat themselves from GPU to GPU."""
 
 
 def reasons(choice: Choice, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """Say why a target is refused, the policy first, and what would pass."""
-    broken = [v.detail for v in verdicts if not v.ok]
+    place = choice.question.place
+    broken = [f"{v.detail} ({place(f'policy.{v.rule}')})" for v in verdicts if not v.ok]
     if any(not v.ok and v.rule == "privacy" for v in verdicts):
         return tuple(broken)
     if broken:
@@ -37,7 +40,7 @@ def _unserved(choice: Choice) -> Iterator[str]:
         return
     yield from refusals(choice)
     if not choice.declined:
-        yield _no_offer(choice.question)
+        yield _no_offer(choice)
     yield from choice.refused[:MOST_REFUSALS]
 
 
@@ -48,7 +51,8 @@ def _nowhere(choice: Choice) -> Iterator[str]:
         return
     first, *rest = (place.provider.name for place in choice.places)
     nor = "".join(f", nor does {name}" for name in rest)
-    yield f"{first} does not run {asked} in this version{nor}"
+    place = choice.question.place("serve.engine")
+    yield f"{first} does not run {asked} in this version{nor} ({place})"
     if elsewhere := engine(asked).elsewhere:
         yield elsewhere
 
@@ -67,7 +71,8 @@ def _unfit(choice: Choice) -> Iterator[str]:
     yield from _smaller(choice)
 
 
-def _no_offer(question: Question) -> str:
+def _no_offer(choice: Choice) -> str:
+    question = choice.question
     asked = question.options
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
@@ -76,11 +81,29 @@ def _no_offer(question: Question) -> str:
         return (
             f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
         )
+    if unknown := _unknown_instance(choice, instance):
+        return unknown
     where = f" in {region}" if region else ""
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
     if question.target == "local":
         what = "no engine on your machine"
-    return f"{what}{where} can serve this model in this format"
+    named = "" if instance in (None, "auto") else f" ({question.place(INSTANCE)})"
+    return f"{what}{where} can serve this model in this format{named}"
+
+
+def _unknown_instance(choice: Choice, name: str | None) -> str | None:
+    """Say that no provider of the target has an instance type of that name, and which is nearest; else nothing."""
+    if name in (None, "auto"):
+        return None
+    question, every = choice.question, (place.provider.name for place in choice.places)
+    known = {o.instance_type for provider in every for o in question.catalog.offers(provider)}
+    if name in known:
+        return None
+    from difflib import get_close_matches  # late: only a refusal needs it
+
+    near = get_close_matches(name, sorted(known), n=1)
+    meant = f": did you mean {near[0]}?" if near else ", see 'deployer prices list'"
+    return f"no instance type {quoted(name)} is known{meant} ({question.place(INSTANCE)})"
 
 
 def _on_a_cpu() -> str:

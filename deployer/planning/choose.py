@@ -7,7 +7,7 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -63,6 +63,7 @@ class Question:
     catalog: Catalog
     host: Host
     measured: tuple[Measurement, ...] = ()
+    place: Callable[[str], str] = str  # where the file has a key of the spec
 
     @property
     def options(self) -> Any:
@@ -121,7 +122,8 @@ def choose(question: Question) -> Choice:
     """Ask every provider once, size every combination of offer, engine and format, and rank them."""
     asked = question.options.provider
     names = providers(question.target) if asked == "auto" else (asked,)
-    places = (_place(question, provider(question.target, name)) for name in names)
+    key = f"targets.{question.target}.provider"
+    places = (_place(question, provider(question.target, name, key)) for name in names)
     return _weighed(question, tuple(places))
 
 
@@ -179,8 +181,9 @@ def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
 def _declined(question: Question, want: Want, where: Provider) -> tuple[str, ...]:
     asked = getattr(question.options, "region", None)
     elsewhere = where.regions.refusal(asked) if where.regions else None
-    reasons = [elsewhere, _unread(question.spec.model.source, where)]
-    found = tuple(reason for reason in reasons if reason)
+    unread = _unread(question.spec.model.source, where)
+    reasons = ((elsewhere, f"targets.{question.target}.region"), (unread, "model.source"))
+    found = tuple(f"{reason} ({question.place(key)})" for reason, key in reasons if reason)
     if found or where.refuses is None:
         return found
     return tuple(where.refuses(want, question.catalog))

@@ -63,18 +63,22 @@ def data_files(name: str) -> Mapping[str, Path]:
     return _data_files(name, folders())
 
 
-def provider(target: str, name: str) -> Provider:
-    """Import one provider.
+def provider(target: str, name: str, key: str | None = None) -> Provider:
+    """Import one provider. `key` is the key of the spec that names it, where one does.
 
     Raises:
         UsageError: there is no such provider for the target, or its file holds none.
     """
     known = providers(target)
     if name not in known:
-        have = ", ".join(known) or "none"
+        from difflib import get_close_matches  # late: only a refusal needs it
+
+        near = get_close_matches(name, tuple(known), n=1)
+        meant = f"did you mean '{near[0]}'? " if near else ""
         raise UsageError(
             f"no provider {quoted(name)} for {target}",
-            hint=f"providers of {target}: {have}",
+            hint=f"{meant}providers of {target}: {', '.join(known) or 'none'}",
+            key=key,
         )
     return _loaded(known[name], target, name)
 

@@ -5,13 +5,15 @@ pydantic is imported inside the methods, which only `validate.py` brings it to c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
+from deployer.spec.mistakes import Mistake, as_number, nearest, shown
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -49,8 +51,10 @@ class _Mark:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        raise Mistake(f"{shown(value)} is not text", "write one text here")
     if not isinstance(value, str):
-        raise ValueError(f"{quoted(value)} is not text: put it in quotes")  # noqa: TRY004 - pydantic's way
+        raise Mistake(f"{shown(value)} is not text: put it in quotes")
     return value
 
 
@@ -63,8 +67,6 @@ class Pattern(_Mark):
 
     def read(self, value: Any) -> str:
         """Refuse what has not that form."""
-        import re
-
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"{quoted(text)} does not have the form {self.form}")
@@ -77,15 +79,25 @@ class Pattern(_Mark):
 
 @dataclass(frozen=True)
 class Unit(_Mark):
-    """Text with a unit. `parse` reads it; `write` writes it as `parse` reads it."""
+    """Text with a unit. `parse` reads it; `write` writes it as `parse` reads it; `bare` says how a bare number is meant."""
 
     parse: Callable[[str], Any]
     write: Callable[[Any], str]
     pattern: str
     examples: tuple[str, ...]
+    bare: Callable[[str], str]
 
     def read(self, value: Any) -> Any:
         """Read it."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = f"{value:g}" if isinstance(value, float) else quoted(value) if number else value
+        if isinstance(text, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", text):
+            plain = text.lstrip("0") or "0"
+            raise Mistake(f"{text} has no unit", f"write {self.bare(plain)}")
+        if number:
+            raise Mistake(f"{text} has no unit", f"write it like {self.examples[0]}")
+        if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*", text):
+            raise Mistake(f"{quoted(text)} is a date", f"write it like {self.examples[-1]}")
         return self.parse(_text(value))
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -95,12 +107,30 @@ class Unit(_Mark):
 
 def Duration() -> Unit:  # noqa: N802 - reads as the mark it makes
     """Mark a duration, kept as seconds."""
-    return Unit(units.seconds, units.duration, units.DURATION_PATTERN, ("30m", "7d"))
+    return Unit(
+        units.seconds,
+        units.duration,
+        units.DURATION_PATTERN,
+        ("30m", "7d"),
+        lambda n: (
+            "it like 30m" if "." in n else f"{n}m for minutes, {n}h for hours or {n}d for days"
+        ),
+    )
 
 
 def Budget() -> Unit:  # noqa: N802 - reads as the mark it makes
     """Mark a budget, kept as US dollars a month."""
-    return Unit(units.usd_per_month, str, units.MONEY_PATTERN, ("400 USD/month",))
+    return Unit(
+        units.usd_per_month,
+        str,
+        units.MONEY_PATTERN,
+        ("400 USD/month",),
+        lambda number: f"{number} USD/month",
+    )
+
+
+MOST_NAMED = {"safetensors": 4}
+"""So many formats of a family are named as what bits alone may mean; of the others the first."""
 
 
 class Quantization(_Mark):
@@ -116,8 +146,22 @@ class Quantization(_Mark):
             return text
         name = quantization.normal(text)
         if name not in quantization.FORMATS:
-            raise ValueError(f"{quoted(text)} is not a valid format: {', '.join(self._known())}")
+            raise Mistake(f"{quoted(text)} is not a valid format", self._meant(name))
         return name
+
+    def _meant(self, name: str) -> str:
+        """Say which format is meant: bits alone name none of them."""
+        if bits := re.fullmatch(r"(?:u?int|q|nf|fp|w)?_?([2-8])(?:_?bits?)?", name):
+            found = [f for f in quantization.FORMATS.values() if int(f.bits) == int(bits[1])]
+            by_family = {f.family: [g.name for g in found if g.family == f.family] for f in found}
+            if by_family:
+                named = (
+                    f"{', '.join(names[: MOST_NAMED.get(family, 1)])} ({quantization.FAMILIES[family]})"
+                    for family, names in by_family.items()
+                )
+                return f"formats of {bits[1]} bits: {'; '.join(named)}"
+        near = nearest(name, self._known())
+        return near or f"write auto, or one of {', '.join(list(quantization.FORMATS)[:13])}, ..."
 
     def _known(self) -> tuple[str, ...]:
         return (*self.words, *quantization.FORMATS)
@@ -137,8 +181,18 @@ class EngineName(_Mark):
         """Refuse what no engine is called."""
         text = _text(value)
         if text not in self._known():
-            raise ValueError(f"{quoted(text)} is not a known engine: {', '.join(self._known())}")
+            raise Mistake(
+                f"{quoted(text)} is not a known engine: {', '.join(self._known())}",
+                self._meant(text),
+            )
         return text
+
+    def _meant(self, text: str) -> str | None:
+        if quantization.normal(text) in quantization.FORMATS or re.match(r"(?i)u?int[2-8]", text):
+            return "that is a format of the weights: write it at model.quantization"
+        same = {re.sub(r"[^a-z]", "", name): name for name in self._known()}
+        plain = re.sub(r"[^a-z]", "", text.lower())
+        return f"did you mean '{same[plain]}'?" if plain in same else nearest(text, self._known())
 
     def _known(self) -> tuple[str, ...]:
         return (*self.words, *engines.choices())
@@ -153,8 +207,9 @@ class Replicas(_Mark):
 
     def read(self, value: Any) -> Any:
         """Write a number N as {min: N, max: N}."""
-        plain = isinstance(value, int) and not isinstance(value, bool)
-        return {"min": value, "max": value} if plain else value
+        if isinstance(value, bool | str):
+            _number(value)
+        return {"min": value, "max": value} if isinstance(value, int) else value
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:
         """Either form."""
@@ -189,8 +244,10 @@ FINEST = 1e-6
 
 def _number(value: Any) -> Any:
     """Refuse `true` and "8" where a number belongs (pydantic would read them as 1 and 8), and dust."""
-    if isinstance(value, bool | str):
-        raise ValueError(f"{quoted(value)} is not a number")  # noqa: TRY004 - pydantic's way
+    if isinstance(value, str):
+        raise Mistake(f"{quoted(value)} is not a number", as_number(value))
+    if isinstance(value, bool):
+        raise Mistake(f"{shown(value)} is not a number")
     if isinstance(value, float) and 0 < value < FINEST:
-        raise ValueError(f"{value!r} is too small: write 0, or at least {FINEST:.6f}")
+        raise Mistake(f"{value!r} is too small: write 0, or at least {FINEST:.6f}")
     return value

@@ -6,15 +6,16 @@ digest of its text and of this package's own code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import engines
 from deployer.core.cache import Cache
 from deployer.core.cache import digest as cache_key
-from deployer.core.errors import UsageError, quoted
+from deployer.core.errors import DeployerError, UsageError, quoted
 from deployer.spec import Spec
 from deployer.spec.serialize import defaults, digest, from_plain, to_plain
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from deployer.spec.yaml_source import Problem, Tree
 
 MOST_BYTES = 1_000_000
+MODEL_KEYS = ("model.source", "model.adapter", "model.facts")
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,38 @@ class Loaded:
     digest: str
     file: Path
     defaults: Mapping[str, Any]
+    text: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
         """The spec's name."""
         return self.spec.name
+
+    def place(self, key: str) -> str:
+        """Say where the file has a key (`targets.local.port`), or the key nearest around it: `file:line:column`."""
+        from deployer.spec.yaml_source import parse
+
+        line, column = parse(self.text).place(tuple(key.split(".")))
+        return f"{self.file}:{line}:{column}"
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Say of every error about a value of the spec where that value stands in the file."""
+        try:
+            yield
+        except DeployerError as error:
+            key = error.key or self._key_of(error.where)
+            if key is not None:
+                error.where = self.place(key)
+            raise
+
+    def _key_of(self, where: str | None) -> str | None:
+        """The key of the spec that an error names as its place, or that names the adapter which it is about."""
+        if where in MODEL_KEYS:
+            return where
+        adapter = self.spec.model.adapter
+        named = adapter is not None and where in (adapter, str(self.file.parent / adapter))
+        return "model.adapter" if named else None
 
 
 def load(file: Path, kept: Path | None = None) -> Loaded:
@@ -54,7 +83,7 @@ def load(file: Path, kept: Path | None = None) -> Loaded:
         cache.put(key, plain)
         known = _recalled(plain)
     spec, defaults_taken = known
-    return Loaded(spec, digest(spec), file, defaults_taken)
+    return Loaded(spec, digest(spec), file, defaults_taken, text)
 
 
 def check(text: str, file: Path) -> None:
@@ -102,15 +131,17 @@ def _recalled(found: Any) -> tuple[Spec, dict[str, Any]]:
 
 def _validated(text: str, file: Path) -> dict[str, Any]:
     from deployer.spec.combinations import problems
+    from deployer.spec.keys import written
     from deployer.spec.validate import validate
 
     tree = _parse(text, file)
-    answer = validate(tree.data if tree.data is not None else {})
+    said = written(tree.data) if tree.data is not None else {}
+    answer = validate(said, tree.words)
     if not isinstance(answer, Spec):
         raise _mistakes(file, tree, (*tree.problems, *answer))
     if found := (*tree.problems, *problems(answer)):
         raise _mistakes(file, tree, found)
-    return {"spec": to_plain(answer), "defaults": defaults(answer, tree.data)}
+    return {"spec": to_plain(answer), "defaults": defaults(answer, said)}
 
 
 def _parse(text: str, file: Path) -> Tree:
@@ -121,10 +152,11 @@ def _parse(text: str, file: Path) -> Tree:
     try:
         return parse(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        said = error.problem or error.context
-        raise UsageError(f"not valid YAML: {said}", where=f"{file}{place}") from None
+        from deployer.spec.yaml_errors import explained
+
+        said, hint, (line, column) = explained(error, text)
+        where = f"{file}:{line}:{column}"
+        raise UsageError(f"not valid YAML: {said}", hint=hint, where=where) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError):
         raise _unreadable(text, file) from None
 
@@ -150,7 +182,7 @@ def _mistakes(file: Path, tree: Tree, problems: Iterable[Problem]) -> UsageError
     where = f"{file}:{line}:{column}"
     if len(lines) == 1:
         return UsageError(first.message, hint=first.hint, where=where)
-    message = "\n".join((f"{len(lines)} errors in {file}", *(f"  {said}" for said in lines)))
+    message = "\n".join((f"{len(lines)} errors", *(f"  {said}" for said in lines)))
     return UsageError(message, hint=first.hint, where=where)
 
 

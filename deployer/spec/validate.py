@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path as File
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
@@ -20,6 +19,8 @@ import deployer.spec
 from deployer.core.errors import quoted
 from deployer.spec import Spec
 from deployer.spec.fields import kebab
+from deployer.spec.keys import keys_at, split_by_comma, unknown
+from deployer.spec.mistakes import Mistake, nearest, shown
 from deployer.spec.yaml_source import Path, Problem
 
 PLAIN = {
@@ -29,6 +30,7 @@ PLAIN = {
     "bool_type": "is not true or false",
     "bool_parsing": "is not true or false",
     "string_type": "is not text: put it in quotes",
+    "tuple_type": "is not a list",
     "dataclass_type": "must be a mapping with keys of its own",
     "decimal_type": "is not a number",
     "finite_number": "is not a finite number",
@@ -36,18 +38,26 @@ PLAIN = {
 """pydantic's error types in words; the rest keep pydantic's own message."""
 
 
+MOST_WORDS = 40
+"""A text that is longer is not written again in a hint."""
+Words = Mapping[Path, str]
+
+
 @cache
 def _adapter() -> TypeAdapter[Spec]:
     return TypeAdapter(Spec)
 
 
-def validate(data: Any) -> Spec | tuple[Problem, ...]:
-    """Return the spec that `data` says, or everything that is wrong with it."""
+def validate(data: Any, words: Words | None = None) -> Spec | tuple[Problem, ...]:
+    """Return the spec that `data` says, or everything that is wrong with it.
+
+    `words` is how true and false are written where they are written otherwise (`Tree.words`).
+    """
     try:
         return _adapter().validate_python(data)
     except ValidationError as error:
-        found = tuple(_distinct(_problem(e, data) for e in error.errors(include_url=False)))
-        return _without_misspelt(found)
+        each = (_problem(e, data, words or {}) for e in error.errors(include_url=False))
+        return _without_misspelt(tuple(_distinct(each)))
 
 
 def json_schema() -> dict[str, Any]:
@@ -81,9 +91,11 @@ def _described(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 def _without_misspelt(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Leave out "'name' is missing" where 'nam' was already said to mean it."""
+    """Leave out "'name' is missing" where 'nam' was already said to mean it, and the half of a value before a comma."""
     meant = {p.means for p in problems if p.means}
-    return tuple(p for p in problems if p.path not in meant)
+    cut = {p.path[:-1] for p in problems if split_by_comma(p.path)}
+    rest = (p for p in problems if p.path[:-1] not in cut or split_by_comma(p.path))
+    return tuple(p for p in rest if p.path not in meant)
 
 
 def _distinct(problems: Iterator[Problem]) -> Iterator[Problem]:
@@ -101,21 +113,43 @@ def _distinct(problems: Iterator[Problem]) -> Iterator[Problem]:
 
 def _both(one: Problem, other: Problem) -> Problem:
     said = other.message.removeprefix(f"{_name(other.path)}: ")
-    return one if said in one.message else replace(one, message=f"{one.message}, or {said}")
+    hint = one.hint or other.hint
+    both = one.message if said in one.message else f"{one.message}, or {said}"
+    return replace(one, message=both, hint=hint)
 
 
-def _problem(error: ErrorDetails, data: Any) -> Problem:
+def _problem(error: ErrorDetails, data: Any, words: Words) -> Problem:
     path = _path(error, data)
-    kind = error["type"]
+    kind, value = error["type"], error["input"]
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-        return _unknown_key(path)
+        return unknown(path)
     if kind == "missing":
         return Problem(path, f"'{path[-1]}' is missing: {PLAIN[kind]}")
     said = error["msg"].removeprefix("Value error, ").replace(" after validation", "")
     said = said.replace("Tuple should", "a list should")
     if kind in PLAIN:
-        said = f"{quoted(error['input'])} {PLAIN[kind]}"
-    return Problem(path, f"{_name(path)}: {said[:1].lower() + said[1:]}")
+        said = f"{shown(value)} {PLAIN[kind]}"
+    if value is None or isinstance(value, Mapping | list):
+        said = said.removesuffix(": put it in quotes")
+    said = said if said.startswith("'") else said[:1].lower() + said[1:]
+    if path not in words:
+        return Problem(path, f"{_name(path)}: {said}", _hint(error, path))
+    read = f"{words[path]} is read as {shown(value)}"
+    if said.startswith(f"{shown(value)} "):
+        return Problem(path, f"{_name(path)}: {read}, which {said.partition(' ')[2]}")
+    return Problem(path, f"{_name(path)}: {said}", f"{read}: put it in quotes")
+
+
+def _hint(error: ErrorDetails, path: Path) -> str | None:
+    """Return what to write instead, as the field's mark says it, or by what is allowed there."""
+    context, kind, value = error.get("ctx", {}), error["type"], error["input"]
+    if isinstance(mistake := context.get("error"), Mistake):
+        return mistake.hint
+    if kind == "literal_error" and isinstance(value, str):
+        return nearest(value, re.findall(r"'([^']*)'", context["expected"]))
+    if kind == "tuple_type" and isinstance(value, str):
+        return f"write [{value}]" if len(value) < MOST_WORDS else "write it in brackets"
+    return f"keys here: {', '.join(keys_at(path))}" if kind == "dataclass_type" else None
 
 
 def _name(path: Path) -> str:
@@ -145,30 +179,3 @@ def _holds(data: Any, step: str | int) -> bool:
     if isinstance(data, Mapping):
         return step in data
     return isinstance(data, list) and isinstance(step, int) and step < len(data)
-
-
-@cache
-def _keys(kind: Any) -> Mapping[str, Any]:
-    """Return the keys that a dataclass of the spec takes, with the dataclass under each (or None)."""
-    if kind is None or not hasattr(kind, "__dataclass_fields__"):
-        return {}
-    alias = kebab if "alias_generator" in kind.__pydantic_config__ else str
-    hints = get_type_hints(kind)
-    return {alias(f.name): _dataclass_of(hints[f.name]) for f in fields(kind)}
-
-
-def _dataclass_of(hint: Any) -> Any:
-    options = (hint, *get_args(hint))
-    return next((o for o in options if hasattr(o, "__dataclass_fields__")), None)
-
-
-def _unknown_key(path: Path) -> Problem:
-    *parents, key = path
-    here: Any = Spec
-    for step in parents:
-        here = _keys(here).get(str(step))
-    known = list(_keys(here))
-    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"keys here: {', '.join(known)}"
-    means = (*parents, near[0]) if near else None
-    return Problem(path, f"unknown key {quoted(str(key))}", hint, means)

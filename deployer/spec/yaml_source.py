@@ -2,12 +2,16 @@
 
 Aliases work, but what they expand to is bounded, and a key that stands twice is refused: the second
 would silently win. Merge keys (`<<`) are not taken.
+
+Readers of YAML disagree on `010` (8 or 10), `1_000`, `1:30` (90 or text) and 2026-12-31: these are kept as the text that
+stands there, so that what asks for a number refuses them. `1e3` is a number, as YAML 1.2 has it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -20,6 +24,11 @@ Place = tuple[int, int]
 
 MOST_NODES = 10_000
 MOST_DEPTH = 50
+DECIMAL = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+"""A number that every reader of YAML takes for the same one, or for none."""
+NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
+NUMBERS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
+TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Tree:
     data: Any
     places: Mapping[Path, Place]
     problems: tuple[Problem, ...]
+    words: Mapping[Path, str] = field(default_factory=dict)
+    """How true and false are written where they are written otherwise, such as `no`."""
 
     def place(self, path: Path) -> Place:
         """Where `path` stands, or the nearest key around it that stands in the file."""
@@ -47,10 +58,14 @@ class Tree:
         return self.places.get(path, (1, 1))
 
 
+REPEAT = "repeat the keys here, or use an alias (*name) for a whole section"
+
+
 class _Reader:
     def __init__(self) -> None:
         self.places: dict[Path, Place] = {}
         self.problems: list[Problem] = []
+        self.words: dict[Path, str] = {}
         self.nodes = 0
         self.scalars = yaml.constructor.SafeConstructor()
 
@@ -63,7 +78,10 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*path, i)) for i, child in enumerate(node.value)]
-        return self._scalar(node)
+        value = self._scalar(node)
+        if isinstance(value, bool) and node.value not in ("true", "false"):
+            self.words[path] = node.value
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -74,6 +92,10 @@ class _Reader:
                 )
             key = str(key_node.value)
             here = (*path, key)
+            if key == "<<":
+                self.problems.append(Problem(here, "merge keys (<<) are not supported", REPEAT))
+                self.places[here] = _place(key_node)
+                continue
             if key in found:
                 said = f"duplicate key {quoted(key)}"
                 self.problems.append(Problem(here, said, "remove one of them"))
@@ -84,12 +106,17 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         """Read a text, number or word. PyYAML's own readers fail in all these ways on `!!int x`."""
         try:
-            return self.scalars.construct_object(node)
+            value = self.scalars.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise yaml.MarkedYAMLError(
                 problem=f"{quoted(node.value)} cannot be read as {node.tag.rpartition(':')[2]}",
                 problem_mark=node.start_mark,
             ) from error
+        decimal = DECIMAL.fullmatch(node.value) is not None
+        if node.tag in NUMBERS and not decimal and not NOT_FINITE.fullmatch(node.value):
+            return node.value
+        plain = node.tag == TEXT and not getattr(node, "style", None)
+        return float(node.value) if plain and decimal else value
 
 
 def _place(node: yaml.Node) -> Place:
@@ -124,4 +151,4 @@ def parse(text: str) -> Tree:
     node = yaml.compose(text, Loader=loader)
     reader = _Reader()
     data = reader.read(node, ()) if node is not None else None
-    return Tree(data, reader.places, tuple(reader.problems))
+    return Tree(data, reader.places, tuple(reader.problems), reader.words)

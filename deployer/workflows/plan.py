@@ -23,7 +23,8 @@ in, and `--offline` leaves it out. So are the measurements that were kept. Only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,18 @@ def make_plans(
     return tuple(_beside(plan, setting) for plan in made)
 
 
+@contextmanager
+def placed(file: Path, setting: Setting) -> Iterator[None]:
+    """Say of every error about a value of a spec that was planned where that value stands in its file."""
+    try:
+        yield
+    except DeployerError as error:
+        if error.key is not None:
+            with suppress(DeployerError):  # a pipe is read once
+                error.where = load(file, setting.home / "cache" / "specs").place(error.key)
+        raise
+
+
 def _beside(made: Plan, setting: Setting) -> Plan:
     """The plan with what it would change of what the last `up` has made."""
     try:
@@ -106,7 +119,16 @@ def planned(loaded: Loaded, setting: Setting) -> tuple[Plan, ...]:
 
 
 def facts(loaded: Loaded, setting: Setting) -> ModelInfo:
-    """Gather what is known of the spec's model."""
+    """Gather what is known of the spec's model.
+
+    Raises:
+        UsageError: its files are missing or damaged; where the spec names them is said too.
+    """
+    with loaded.placed():
+        return _facts(loaded, setting)
+
+
+def _facts(loaded: Loaded, setting: Setting) -> ModelInfo:
     asked = loaded.spec.serve.engine
     given = {k: v for k, v in asdict(loaded.spec.model.facts).items() if v is not None}
     return model_facts.describe(
@@ -136,14 +158,15 @@ def _hub(setting: Setting) -> model_facts.Lookup:
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
-    question = Question(loaded.spec, target, info, prices, host.look(), kept)
+    question = Question(loaded.spec, target, info, prices, host.look(), kept, loaded.place)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(where, inputs, setting.home / "cache" / "programs")
 
     write = cached(setting.home / "cache" / "files")
     known = _deployed(f"{loaded.name}-{target}", info, setting)
-    return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+    with loaded.placed():
+        return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
 
 
 def _deployed(name: str, info: ModelInfo, setting: Setting) -> Mapping[str, str]:

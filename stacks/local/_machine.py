@@ -109,7 +109,7 @@ def _gpu(name: str, prices: Prices) -> Gpu:
         raise UsageError(
             f"the catalog has no GPU {quoted(name)}",
             hint=f"the nearest are: {', '.join(near)}" if near else None,
-            where="targets.local.hardware.gpu",
+            key="targets.local.hardware.gpu",
         )
     return found
 
@@ -169,7 +169,7 @@ def _check_power(watts: Any, idle: Any) -> None:
         raise UsageError(
             f"the machine would draw more power when idle ({idle} W) than under load ({watts} W)",
             hint="set watts and idle_watts to the power draw of the whole machine",
-            where="targets.local.hardware.idle_watts",
+            key="targets.local.hardware.idle_watts",
         )
 
 

@@ -77,14 +77,32 @@ def test_init_asks_for_what_no_flag_says_and_offers_a_default(sit_down, tmp_path
     assert spec.policy.privacy == "region:eu"
 
 
-def test_a_person_who_types_nonsense_gets_no_file(sit_down, tmp_path):
-    person = sit_down("init", "--model", "hf:a/b", "--name", "b", "--privacy", "nowhere")
-    person.reads("Requests a day")
-    person.types("many")
-    person.reads("not a valid integer")
-    person.types("5")
-    person.reads("Concurrent requests")
-    person.types("1")
-    person.reads("local-only")
+NONSENSE = [  # the end of a question, a wrong answer, what is said of it, a right answer
+    ("./file.gguf): ", "Qwen3", "does not have the form hf:<repo>", "hf.co/Qwen/Qwen3-8B"),
+    ("Name [qwen3-8b]: ", "My Bot", "lower-case letters", "bot"),
+    ("Requests a day [1000]: ", "many", "not a valid integer", "5"),
+    ("Concurrent requests [8]: ", "0", "greater than or equal to 1", "1"),
+    ("cloud-ok) [cloud-ok]: ", "nowhere", "region:eu", "local-only"),
+]
+
+
+def test_a_person_who_types_nonsense_is_told_so_and_asked_again(sit_down, tmp_path):
+    person = sit_down("init")
+    for question, wrong, said, right in NONSENSE:
+        person.reads(question)
+        person.types(wrong)
+        assert said in person.reads(question)
+        person.types(right)
+    person.reads("Next: deployer plan")
+    assert person.leaves() == 0
+    spec = load(tmp_path / "deployer.yaml").spec
+    assert (spec.name, spec.model.source) == ("bot", "hf:Qwen/Qwen3-8B")
+    assert (spec.traffic.requests_per_day, spec.serve.concurrency) == (5, 1)
+    assert spec.policy.privacy == "local-only"
+
+
+def test_a_wrong_flag_is_refused_before_anything_is_asked(sit_down, tmp_path):
+    person = sit_down("init", "--privacy", "nowhere")
+    person.reads("deployer init --privacy")
     assert person.leaves() == 2
     assert not (tmp_path / "deployer.yaml").exists()

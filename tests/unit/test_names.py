@@ -34,6 +34,7 @@ ALLOWED = {
     "running/native/hub_cache.py": HUB,
     "sources/model_hub.py": HUB,
     "workflows/doctor.py": HUB,
+    "core/model_source.py": HUB,
     "core/domain.py": "the maker of a chip, as of the others",
     "planning/catalog/gpus.py": "the maker of a chip, as of the others",
     "engines/fastapi/__init__.py": "the maker of a chip, as of the others",

@@ -62,11 +62,13 @@ def _model(job: Job) -> Path:
         raise PrerequisiteError(
             "provider native does not load adapters with llama.cpp in this version",
             hint="merge the adapter into the model and set model.source to the merged GGUF file",
+            key="model.adapter",
         )
     if wanted["model"] is None:
         raise PrerequisiteError(
             f"llama.cpp serves files on this machine, and {wanted['source']} is not one",
             hint="download its GGUF file and set model.source to that file",
+            key="model.source",
         )
     return gguf_file(Path(wanted["model"]))
 
@@ -92,7 +94,9 @@ def gguf_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise UsageError(
-            f"model file {path} does not exist", hint="correct model.source in the spec"
+            f"model file {path} does not exist",
+            hint="correct model.source in the spec",
+            key="model.source",
         )
     files = sorted(path.glob("*.gguf"))
     parts = [f for f in files if "-00001-of-" in f.name]
@@ -102,5 +106,6 @@ def gguf_file(path: Path) -> Path:
         raise UsageError(
             f"expected one GGUF file in {path}, found: {have}",
             hint="set model.source to the file itself",
+            key="model.source",
         )
     return choice[0]

@@ -113,6 +113,7 @@ def _config(job: Job) -> dict[str, str | int | None]:
         raise PrerequisiteError(
             "provider native does not load adapters with mlx in this version",
             hint="merge it (mlx_lm.fuse) and set model.source to the merged folder",
+            key="model.adapter",
         )
     repo, _, revision = ("", "", "")
     if wanted["model"] is None:

@@ -42,12 +42,15 @@ def _described(path: Path, said: str) -> ModelInfo:
     if kind == "folder":
         return _folder(path, said)
     if kind is None:
-        raise UsageError(f"{path} does not exist", hint=_hint(path), where=str(path))
+        raise UsageError(
+            f"{path} does not exist", hint=_hint(path), where=str(path), key="model.source"
+        )
     if path.suffix.lower() != ".gguf" or kind != "file":
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
             hint="model.source: hf:<repo>, ./folder, ./file.gguf or <scheme>://bucket/prefix",
             where=str(path),
+            key="model.source" if kind == "file" else None,
         )
     return _gguf(path, said)
 
@@ -63,6 +66,7 @@ def handler(folder: Path) -> ModelInfo:
             f"{folder} has no {HANDLER}",
             hint="write one with load() and predict(model, request), as in examples/handler",
             where=str(folder),
+            key="model.source",
         )
     note = f"{HANDLER} loads what it needs: its size and speed are unknown"
     return ModelInfo(folder.name, file_format="handler", native_dtype="none", notes=(note,))

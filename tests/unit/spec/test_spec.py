@@ -72,7 +72,7 @@ WRONG = [
     (TWO_LINES + "serve: {replicas: {mn: 1}}\n", (3, 20), "unknown key 'mn'", "min"),
     (TWO_LINES + "targets: {local: {hardware: {gpus: x}}}\n", (3, 30), "unknown key 'gpus'", "gpu"),
     (TWO_LINES + "policy: {budget: 400 EUR}\n", (3, 10), "400 USD/month", None),
-    (TWO_LINES + "policy: {budget: 400}\n", (3, 10), "quotes", None),
+    (TWO_LINES + "policy: {budget: 400}\n", (3, 10), "no unit", "400 USD/month"),
     (TWO_LINES + "policy: {idle: {after: 30 minutes}}\n", (3, 17), "30m", None),
     (TWO_LINES + "serve: {concurrency: 0}\n", (3, 9), "greater than or equal to 1", None),
     (TWO_LINES + "serve: {concurrency: true}\n", (3, 9), "not a number", None),
@@ -108,7 +108,7 @@ WRONG = [
     (TWO_LINES + "serve: {engine: !!timestamp x}\n", (3, 17), "as timestamp", None),
     (TWO_LINES + "serve: {engine: !!bool x}\n", (3, 17), "as bool", None),
     (TWO_LINES + "serve: {[a, b]: 1}\n", (3, 9), "a key must be text", None),
-    (TWO_LINES + "serve: {<<: {engine: vllm}}\n", (3, 9), "unknown key '<<'", None),
+    (TWO_LINES + "serve: {<<: {engine: vllm}}\n", (3, 9), "merge keys", "alias"),
     (TWO_LINES + 'serve: {"a\\nb": 1}\n', (3, 9), r"unknown key 'a\nb'", None),
     (TWO_LINES + "serve: {engine: ü\x07}\n", (3, 18), "control character", None),
     (TWO_LINES + "serve: {engine: " + "x" * 10_000 + "}\n", (3, 9), "vllm", None),
@@ -155,7 +155,7 @@ def test_several_mistakes_are_named_at_once_in_the_order_of_the_file(tmp_path):
 
 def test_a_message_shows_a_long_value_in_short(tmp_path):
     for text in ("name: " + "x" * 10_000, TWO_LINES + "x" * 10_000 + ": 1"):
-        assert len(refusal(tmp_path, text + "\n").message) < 550
+        assert len(refusal(tmp_path, text + "\n").message) < 500
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "- " * 200_000, "{a: " * 200_000, "? " * 200_000])
