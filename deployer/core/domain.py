@@ -51,6 +51,7 @@ class ModelInfo:
     `kv_bytes_per_token` is what each further token adds at 16 bits a value (sliding-window layers
     past their window add nothing); `state_bytes_per_seq` is the fixed state of hybrid models.
     `weights_bytes` is the size of the tensors in the format `native_dtype`.
+    `kv_share` is the size of the growing KV cache beside 16 bits that the checkpoint asks the engine for.
     `embedding_params` counts the embedding and the head, which AWQ and GPTQ leave at 16 bits.
     `origins` names, for each field that is known, where the figure was read.
     """
@@ -74,8 +75,9 @@ class ModelInfo:
     kv_bytes_per_token: int | None = None
     kv_window_bytes: int | None = None  # one sequence's full sliding window at 16 bits
     state_bytes_per_seq: int | None = None
+    kv_share: float | None = None
     native_dtype: str | None = (
-        None  # a name of `deployer.core.quantization`: bf16, fp8, awq, q4_k_m
+        None  # a name of `deployer.core.quantization`: bf16, fp8, awq, q4_k_m; or another method's own
     )
     weights_bytes: int | None = None
     embedding_params: int | None = None

@@ -112,7 +112,9 @@ class Engine:
     `split` says how it uses several GPUs: each layer over all of them, or whole layers one after the other.
     `offloads` says whether layers that do not fit on the GPU can stay on the CPU.
     `most_sequences` bounds the batch; None: as many as are asked for.
-    `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default.
+    `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default; `kv_as_published` says whether
+    it keeps it in 8 bits where the checkpoint asks for that.
+    `halves_fp32` says whether it serves weights of 32 bits in 16.
     `managed`: a provider runs it on hardware of its own choice, which is neither named nor rented by itself.
     `read_start` reads what it says of itself in its log when it starts.
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
@@ -137,6 +139,8 @@ class Engine:
     offloads: bool = False
     most_sequences: int | None = None
     kv_8bit: tuple[str, ...] = ()
+    kv_as_published: bool = False
+    halves_fp32: bool = False
     managed: bool = False
     ignores_eos: bool = False
     read_start: ReadStart | None = None
@@ -153,6 +157,14 @@ class Engine:
         """Whether its model is a single file, and never a folder."""
         return self.families == ("gguf",)
 
-    def kv_share(self, format_name: str) -> float:
-        """Return the size of the KV cache beside one of 16 bits."""
+    def kv_share(self, info: ModelInfo, format_name: str) -> float:
+        """Return the size of the growing KV cache beside one of 16 bits."""
+        if self.kv_as_published and info.kv_share is not None and format_name == info.native_dtype:
+            return info.kv_share
         return 0.5 if format_name in self.kv_8bit else 1.0
+
+    def served_as(self, native: str, gpu: Gpu | None) -> str:
+        """Return the format in which it serves one that is published, where nobody asks for another."""
+        if native != "fp32" or not self.halves_fp32:
+            return native
+        return "fp16" if self.refuses(gpu, "bf16") else "bf16"

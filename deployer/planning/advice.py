@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Usage, Verdict
+from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Sizing, Usage, Verdict
 from deployer.core.errors import quoted
-from deployer.core.quantization import FORMATS
+from deployer.core.quantization import FORMATS, UNKNOWN
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
 from deployer.engines import choices, engine
@@ -64,6 +64,11 @@ def _unfit(choice: Choice) -> Iterator[str]:
     if best.sizing.fit == "unknown":
         yield f"whether it fits is unknown: {best.sizing.limit}"
         yield "set the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
+        return
+    ends, context = choice.question.info.max_context, choice.question.load.context
+    if ends is not None and context > ends:
+        yield f"the model's context ends at {ends} tokens, and model.context is {context}"
+        yield f"set model.context to at most {ends}"
         return
     largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
     limit = largest.sizing.limit
@@ -159,9 +164,8 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
     sizing = best.sizing
     if sizing.fit != "fits":
         yield f"fit is {sizing.fit}: {sizing.limit}"
-    native = question.info.native_dtype
-    if native and sizing.quantization != native:
-        yield from _reformatted(question, sizing.quantization, native)
+    yield from _format(question, sizing)
+    yield from _too_long(question)
     if question.spec.model.adapter and sizing.adapter_gib is None:
         yield "the adapter's size is unknown and not counted; adapters are usually small compared with the model"
     if question.target == "local" and question.spec.serve.replicas.max > 1:
@@ -202,14 +206,46 @@ def _loss(question: Question, name: str) -> str:
 
 def _smaller_than(native: str | None) -> tuple[str, ...]:
     """The formats to try beside the one the model is published in, clearly smaller ones only."""
-    known = FORMATS.get(native or "bf16", FORMATS["bf16"])
-    if known.family != "safetensors":
+    known = FORMATS.get(native or "bf16")
+    if known is None or known.family != "safetensors":
         return ()
     return tuple(name for name in SMALLER if FORMATS[name].bits < 0.9 * known.bits)
 
 
+def _format(question: Question, sizing: Sizing) -> Iterator[str]:
+    """Say what is served in another format than it is published in, and which format nothing is known of."""
+    native = question.info.native_dtype
+    if native == "fp32" and sizing.quantization in ("bf16", "fp16"):
+        yield (
+            f"published in 32 bits; {sizing.engine} serves it in 16 ({sizing.quantization}),"
+            " which takes half the memory of its files"
+        )
+    elif native and sizing.quantization != native:
+        yield from _reformatted(question, sizing.quantization, native)
+    elif sizing.quantization not in (*FORMATS, "none"):
+        named = "cannot be named" if native == UNKNOWN else f"is {native}"
+        yield (
+            f"the format of its weights {named}: it is sized by its files, and whether"
+            f" {sizing.engine} serves it on this hardware, and how fast, is unknown"
+        )
+
+
+def _too_long(question: Question) -> Iterator[str]:
+    """Say that the requests which speed and cost are counted for do not fit in the context."""
+    load = question.load
+    total = load.input_tokens + load.output_tokens
+    if total <= load.context or question.info.file_format == "handler":
+        return
+    asked = f"{load.input_tokens} input and {load.output_tokens} output tokens"
+    what = "is refused" if load.input_tokens >= load.context else "is cut short"
+    yield (
+        f"a typical request ({asked}) does not fit in the context of {load.context} tokens and {what}:"
+        f" set model.context to at least {total}, or lower traffic.input_tokens or traffic.output_tokens"
+    )
+
+
 def _reformatted(question: Question, name: str, native: str) -> Iterator[str]:
-    if FORMATS[name].loss_rank > FORMATS[native].loss_rank:
+    if native not in FORMATS or FORMATS[name].loss_rank > FORMATS[native].loss_rank:
         loss = _loss(question, name)
         yield f"served as {name}, not as published ({native}); accuracy: {loss}"
     if checkpoint := _checkpoint(name):

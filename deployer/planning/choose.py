@@ -253,22 +253,23 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
         elif vendor not in served.vendors:
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:
-            for form in dict.fromkeys(_wanted(question, served)):
+            for form in dict.fromkeys(_wanted(question, served, gpu)):
                 if reason := served.refuses(gpu, form):
                     yield reason
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
 
 
-def _wanted(question: Question, served: Engine) -> Iterator[str]:
+def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
     """The formats that were asked for, or those that can be had without another checkpoint."""
-    native = question.info.native_dtype or "bf16"
+    native = served.served_as(question.info.native_dtype or "bf16", gpu)
     asked = question.spec.model.quantization
     if asked not in ("auto", "none"):
         yield asked
         return
     yield native
-    if asked == "auto" and served.online and FORMATS[native].bits >= 16:
+    known = FORMATS.get(native)
+    if asked == "auto" and served.online and known and known.bits >= 16:
         yield from served.online
 
 

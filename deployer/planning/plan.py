@@ -29,6 +29,7 @@ from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
 from deployer.planning.place import options_in, place_of, with_region
+from deployer.planning.sizing import files_gib
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
 from deployer.spec import Handler
@@ -200,7 +201,7 @@ def order_of(asked: Asked, best: Candidate) -> Order:
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
     digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
-    the engine serves one, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    the engine serves one, with the sha256 of its code), gpus, weights_gib (of the files), offer (plain, with gpu_watts,
     gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
     this model already).
     """
@@ -229,7 +230,7 @@ def order_of(asked: Asked, best: Candidate) -> Order:
         "replicas": {"min": spec.serve.replicas.min, "max": spec.serve.replicas.max},
         "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
-        "weights_gib": best.sizing.weights_gib,
+        "weights_gib": files_gib(question.info, best.sizing),
         "offer": offer,
         "options": to_plain(question.options),
         "traffic": to_plain(spec.traffic),

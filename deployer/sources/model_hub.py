@@ -23,11 +23,13 @@ from deployer.core.domain import ModelInfo
 from deployer.core.errors import UsageError
 from deployer.planning.model_facts import strict_json
 from deployer.planning.model_facts.hf_config import from_config
+from deployer.planning.model_facts.local import QUANT_CONFIG
 from deployer.planning.model_facts.provenance import with_origin
 from deployer.planning.model_facts.tensor_totals import BITS, Sums, Tensor, add_up, with_sums
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub.utils._safetensors import TensorInfo
 
 FIRST_TIMEOUT = 3.0
 """Seconds for the first answer: on a plane, a plan must not hang."""
@@ -105,42 +107,57 @@ def _ask(repo: str, revision: str | None, endpoint: str | None, timeout: float) 
     api = HfApi(endpoint=endpoint)
     model = api.model_info(repo, revision=revision, timeout=timeout)
     files = [s.rfilename for s in model.siblings or ()]
-    config = _config(api, repo, model.sha or revision)
-    shown = from_config(repo, config, f"config.json of {repo}")
+    config = _config(api, repo, model.sha or revision, "config.json")
+    quant = None
+    if QUANT_CONFIG in files:
+        quant = _config(api, repo, model.sha or revision, QUANT_CONFIG)
+    shown = from_config(repo, config, f"config.json of {repo}", quant)
     names = [name for name in files if _WEIGHTS.fullmatch(name)]
-    sums = _sums(api, repo, model.sha or revision, names, shown.native_dtype)
-    return {"endpoint": api.endpoint, "config": config, "sums": asdict(sums) if sums else None}
+    sums = _sums(api, repo, model.sha or revision, names, shown)
+    return {
+        "endpoint": api.endpoint,
+        "config": config,
+        "quant_config": quant,
+        "sums": asdict(sums) if sums else None,
+    }
 
 
-def _config(api: HfApi, repo: str, revision: str | None) -> dict[str, Any]:
+def _config(api: HfApi, repo: str, revision: str | None, name: str) -> dict[str, Any]:
     from huggingface_hub.utils.tqdm import disable_progress_bars  # late, as above
 
     disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder:
         path = api.hf_hub_download(
-            repo, "config.json", revision=revision, local_dir=folder, etag_timeout=TIMEOUT
+            repo, name, revision=revision, local_dir=folder, etag_timeout=TIMEOUT
         )
-        return strict_json.read(Path(path))
+        return strict_json.config(Path(path))
 
 
 def _sums(
-    api: HfApi, repo: str, revision: str | None, names: list[str], dtype: str | None
+    api: HfApi, repo: str, revision: str | None, names: list[str], shown: ModelInfo
 ) -> Sums | None:
     """Add up the headers of all weight files, eight at a time."""
 
     def tensors(name: str) -> list[Tensor]:
         found = api.parse_safetensors_file_metadata(repo, name, revision=revision)
-        return [Tensor(k, t.dtype, t.parameter_count) for k, t in found.tensors.items()]
+        return [_tensor(name, tensor) for name, tensor in found.tensors.items()]
 
     with ThreadPoolExecutor(8) as pool:
         every = [t for listed in pool.map(tensors, names) for t in listed]
     if not every or any(t.dtype not in BITS for t in every):
         return None
-    return add_up(every, dtype)
+    return add_up(every, shown.native_dtype, shown.experts)
+
+
+def _tensor(name: str, said: TensorInfo) -> Tensor:
+    return Tensor(
+        name, said.dtype, said.parameter_count, said.shape[0] if len(said.shape) == 3 else 0
+    )
 
 
 def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
-    info = from_config(repo, document["config"], f"config.json of {repo}")
+    quant = document.get("quant_config")
+    info = from_config(repo, document["config"], f"config.json of {repo}", quant)
     if document["sums"] is not None:
         info = with_sums(info, Sums(**document["sums"]))
     host = re.sub(r"^https?://(?:[^@/]*@)?", "", document["endpoint"])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.documents.doctor import Check, DoctorDocument
 from deployer.core.domain import GIB, MIB, Plan
 from deployer.core.errors import DeployerError, PrerequisiteError
+from deployer.planning.sizing import files_gib
 from deployer.sources import host, host_gpus, installed
 
 if TYPE_CHECKING:
@@ -222,7 +223,8 @@ def _disk(plan: Plan, seen: Daemon) -> Check:
     root = Path(str(seen.info.get("DockerRootDir", "/")))
     folder = root if root.exists() else Path("/")
     free = shutil.disk_usage(folder).free / GIB
-    weights = plan.sizing.weights_gib if plan.sizing and wanted and _remote(wanted) else None
+    remote = plan.sizing if wanted and _remote(wanted) else None
+    weights = files_gib(plan.model, remote) if remote else None
     need = weights or 0.0
     step = (
         f"free {need - free:.0f} GiB: 'docker system df' shows what Docker uses"

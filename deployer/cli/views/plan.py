@@ -22,6 +22,7 @@ from deployer.core.domain import (
     Range,
     Sizing,
 )
+from deployer.core.quantization import UNKNOWN
 from deployer.core.units import usd
 
 WIDTH = 100
@@ -51,11 +52,15 @@ def _sections(plan: Plan) -> Iterator[str]:
     yield from _defaults(plan)
 
 
+_SERVED = {"none": "it is", UNKNOWN: "it is published"}
+"""How a format is written that has no name."""
+
+
 def _facts(plan: Plan) -> Iterator[list[str]]:
     sizing = plan.sizing
     yield ["model", _model(plan.model)]
     if sizing:
-        form = "it is" if sizing.quantization == "none" else sizing.quantization
+        form = _SERVED.get(sizing.quantization, sizing.quantization)
         yield ["served", f"as {form} by {sizing.engine}"]
     if plan.offer:
         yield ["hardware", _hardware(plan.offer)]
@@ -73,7 +78,9 @@ def _model(info: ModelInfo) -> str:
     parts = [info.name]
     if info.params_total:
         parts.append(f"{_count(info.params_total)} parameters")
-    if info.native_dtype not in (None, "none"):
+    if info.native_dtype == UNKNOWN:
+        parts.append("published in an unknown format")
+    elif info.native_dtype not in (None, "none"):
         parts.append(f"published as {info.native_dtype}")
     origins = list(dict.fromkeys(info.origins.values()))
     return f"{', '.join(parts)} ({_short(origins[0]) if origins else 'nothing is known about it'})"

@@ -28,6 +28,7 @@ __all__ = [
     "FORMATS",
     "GGML_TYPES",
     "GGUF_FILE_TYPES",
+    "UNKNOWN",
     "Format",
     "accuracy_loss",
     "expert_params",
@@ -35,6 +36,9 @@ __all__ = [
     "weights_bytes",
 ]
 
+
+UNKNOWN = "unknown"
+"""What a format is called that cannot be named. It is sized by the model's files, and never taken for another one."""
 
 FAMILIES = {"safetensors": "safetensors", "gguf": "GGUF", "mlx": "MLX"}
 """The families of formats, as they are written."""

@@ -26,6 +26,7 @@ ENGINE = replace(
     name="sglang",
     memory_fraction=0.9,
     most_sequences=2048,
+    kv_as_published=False,  # it follows ModelOpt's checkpoints and not all others: counted at 16 bits
     overhead_gib=overhead_gib,
     read_start=None,
     metrics=Metrics(

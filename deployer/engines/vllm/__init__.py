@@ -136,6 +136,9 @@ ENGINE = Engine(
     # lines); gpt-oss-20b: 12.8 and 13.7.
     load_factor={"mxfp4": (1.053, 1.087)},
     most_sequences=SEQUENCES,
+    # `--dtype auto` is 16 bits for a model of 32; `--kv-cache-dtype auto` follows the checkpoint's kv_cache_scheme
+    kv_as_published=True,
+    halves_fp32=True,
     speed={"nvidia": SPEED},
     ignores_eos=True,
     read_start=read_start,

@@ -13,7 +13,7 @@ from typing import Any
 
 from deployer.core.domain import GIB, ModelInfo
 from deployer.core.model_source import in_bucket
-from deployer.core.quantization import normal
+from deployer.core.quantization import UNKNOWN, normal
 from deployer.planning.model_facts.consistency import check
 from deployer.planning.model_facts.provenance import with_origin
 
@@ -87,7 +87,7 @@ def _unknown(name: str, note: str) -> ModelInfo:
 def _filled(info: ModelInfo, given: Mapping[str, Any]) -> ModelInfo:
     """Fill what is still unknown with the figures of the spec."""
     said = {GIVEN[k]: _value(k, v) for k, v in given.items() if v is not None}
-    new = {k: v for k, v in said.items() if getattr(info, k) is None}
+    new = {k: v for k, v in said.items() if getattr(info, k) in (None, UNKNOWN)}
     unused = [k for k in given if GIVEN[k] in said.keys() - new.keys()]
     notes = info.notes
     if unused:

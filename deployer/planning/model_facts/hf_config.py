@@ -11,55 +11,84 @@ from dataclasses import replace
 from typing import Any
 
 from deployer.core.domain import ModelInfo
-from deployer.core.quantization import FORMATS, normal
-from deployer.planning.model_facts import layers as kinds
-from deployer.planning.model_facts.layers import Cache, Layers
-from deployer.planning.model_facts.strict_json import MOST_LAYERS, Keys
+from deployer.planning.model_facts import kv_cache, layers
+from deployer.planning.model_facts.context_length import longest
+from deployer.planning.model_facts.hf_defaults import DEFAULTS, MULTI_HEAD, SHAPE
+from deployer.planning.model_facts.kv_cache import Cache
+from deployer.planning.model_facts.layers import Layers
+from deployer.planning.model_facts.published_format import published
+from deployer.planning.model_facts.recurrent import STATES
+from deployer.planning.model_facts.strict_json import Keys
 
-_MULTI_HEAD = (
-    "bloom", "cohere", "gpt2", "gpt_neo", "gpt_neox", "gptj", "llama", "mpt", "olmo", "olmo2", "opt",
-    "phi", "phi3", "stablelm",
-)  # fmt: skip # a missing num_key_value_heads means num_attention_heads here
+_INNER = ("thinker_config", "text_config", "language_config", "llm_config", "lm_config")
+"""Under which a config holds that of its language model, one in the other if need be."""
 
-_QUANT = {
-    "awq": "awq",
-    "fp8": "fp8",
-    "fbgemm_fp8": "fp8",
-    "mxfp4": "mxfp4",
-    "modelopt_fp4": "nvfp4",
+_ONE_KIND = {
+    "gemma3": "gemma3_text",
+    "gemma3n": "gemma3n_text",
+    "gemma4": "gemma4_text",
+    "llama4": "llama4_text",
 }
-_WEIGHTS = {("float", 8): "fp8", ("int", 8): "int8", ("int", 4): "gptq", ("float", 4): "nvfp4"}
+_HIDDEN = ("hidden_size", "n_embd", "d_model")
+_EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts")
+_PER_TOKEN = (
+    "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_k", "moe_topk", "moe_top_k",
+)  # fmt: skip
 
 
-def from_config(name: str, config: Mapping[str, Any], where: str = "config.json") -> ModelInfo:
+def from_config(
+    name: str,
+    config: Mapping[str, Any],
+    where: str = "config.json",
+    beside: Mapping[str, Any] | None = None,
+) -> ModelInfo:
     """Read a model's shape from its config.json. Parameters and weights are not there: they stay unknown.
+
+    `beside` is what hf_quant_config.json says, where there is one.
 
     Raises:
         UsageError: a figure is negative, absurd or not a number; it names `where` and the key.
     """
     top = Keys(config, where)
-    text = _text(top)
-    info = replace(_shape(name, text), architecture=_architecture(top))
-    info = _with_cache(info, text)
-    dtype, note = native_dtype(top, text)
-    notes = info.notes if note is None else (*info.notes, note)
-    return replace(info, native_dtype=dtype, embedding_params=_embedding(top, text), notes=notes)
+    text, taken = _text(top)
+    info = replace(_shape(name, text), architecture=_architecture(top), notes=taken)
+    info, cost = _with_cache(info, text)
+    quant = Keys(beside, "hf_quant_config.json") if beside is not None else None
+    form = published(top, text, quant)
+    share = kv_cache.eight_bit_share(text, cost) if form.kv_8bit else None
+    return replace(
+        info,
+        native_dtype=form.dtype,
+        kv_share=share,
+        embedding_params=_embedding(top, text),
+        notes=(*info.notes, *form.notes),
+    )
 
 
-def _text(top: Keys) -> Keys:
-    """Return the language model's part of the config, with the defaults of its model type."""
-    inner = top.inner("text_config") or top.inner("language_config") or top.inner("llm_config")
-    said = {**top.values, **(inner.values if inner else {})}
-    own = (inner and inner.text("model_type")) or top.text("model_type") or ""
-    own = {"gemma3": "gemma3_text", "llama4": "llama4_text"}.get(own, own)
-    defaults = kinds.DEFAULTS.get(own, {})
-    return Keys({**defaults, **_no_nulls(said, defaults), "model_type": own}, top.where)
+def _text(top: Keys) -> tuple[Keys, tuple[str, ...]]:
+    """Return the language model's part of the config, with the defaults of its model type, and what to say of them."""
+    said, own = dict(top.values), top.text("model_type") or ""
+    inner = _inner(top)
+    while inner is not None:
+        said |= inner.values
+        own = inner.text("model_type") or own
+        inner = _inner(inner)
+    own = _ONE_KIND.get(own, own)
+    defaults = DEFAULTS.get(own, {})
+    taken = [key for key in SHAPE if key in defaults and said.get(key) is None]
+    notes = (f"config.json leaves out {', '.join(taken)}: the defaults of {own} are taken",)
+    keys = Keys({**defaults, **_no_nulls(said, defaults), "model_type": own}, top.where)
+    return keys, notes if taken else ()
+
+
+def _inner(keys: Keys) -> Keys | None:
+    return next((found for key in _INNER if (found := keys.inner(key))), None)
 
 
 def _no_nulls(said: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out a null pattern or head_dim that a default stands for; a null window means: no window."""
-    windows = ("sliding_window", "attention_chunk_size")
-    return {k: v for k, v in said.items() if v is not None or k not in defaults or k in windows}
+    """Leave out a null that a default stands for; a null window means: no window, null KV heads: all of them."""
+    kept = ("sliding_window", "attention_chunk_size", "num_key_value_heads")
+    return {k: v for k, v in said.items() if v is not None or k not in defaults or k in kept}
 
 
 def _architecture(top: Keys) -> str | None:
@@ -69,131 +98,96 @@ def _architecture(top: Keys) -> str | None:
 
 
 def _shape(name: str, keys: Keys) -> ModelInfo:
-    heads = keys.whole("num_attention_heads", "n_head", "n_heads", most=100_000)
-    hidden = keys.whole("hidden_size", "n_embd", "d_model", most=10**7)
-    experts = keys.whole(
-        "num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts", most=10**6
+    heads = keys.largest(
+        "num_attention_heads", "n_head", "n_heads", "num_query_heads", most=100_000
     )
-    each = keys.whole(
-        "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_k", most=10**6
-    )
+    hidden = keys.whole(*_HIDDEN, most=10**7)
+    experts, each = _experts(keys)
     return ModelInfo(
         name,
         file_format="safetensors",
-        layers=keys.whole(
-            "num_hidden_layers", "n_layer", "n_layers", "num_layers", most=MOST_LAYERS
-        )
-        or None,
+        layers=layers.number(keys),
         hidden=hidden or None,
         attn_heads=heads or None,
-        kv_heads=_kv_heads(keys, heads),
-        head_dim=_head_dim(keys, hidden, heads),
-        max_context=keys.whole("max_position_embeddings", "n_positions", "max_seq_len") or None,
+        kv_heads=_most(_kv_heads(keys, heads)),
+        head_dim=kv_cache.head_dim(keys, hidden, heads),
+        max_context=longest(keys),
         experts=experts or None,
         experts_per_token=(each or None) if experts else None,
     )
 
 
-def _kv_heads(keys: Keys, heads: int | None) -> int | None:
-    said = keys.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", most=100_000)
-    if said:
-        return said
-    if keys.flag("multi_query"):
-        return 1
-    return heads or None if keys.text("model_type") in _MULTI_HEAD else None
+def _experts(keys: Keys) -> tuple[int | None, int | None]:
+    """Return how many routed experts there are, and how many of them a token is sent to.
+
+    Some of LongCat's experts do nothing and have no weights: a token is sent to its share of the others.
+    """
+    experts = keys.largest(*_EXPERTS, most=10**6)
+    each = keys.largest(*_PER_TOKEN, most=10**6)
+    if not experts and (inner := keys.inner("ffn_config")):  # DBRX
+        experts, each = inner.whole("moe_num_experts"), inner.whole("moe_top_k")
+    idle = keys.whole("zero_expert_num", most=10**6)
+    if experts and each and idle:
+        each = max(1, round(each * experts / (experts + idle)))
+    return experts, each
 
 
-def _head_dim(keys: Keys, hidden: int | None, heads: int | None) -> int | None:
-    said = keys.whole("head_dim", "attention_head_dim", most=100_000)
-    if said:
-        return said
-    return hidden // heads if hidden and heads and hidden % heads == 0 else None
+def _kv_heads(keys: Keys, heads: int | None) -> Any:
+    return kv_cache.kv_heads(keys, heads, keys.text("model_type") in MULTI_HEAD)
 
 
-def _with_cache(info: ModelInfo, keys: Keys) -> ModelInfo:
+def _most(heads: Any) -> int | None:
+    return (max(heads, default=0) if isinstance(heads, list) else heads) or None
+
+
+def _with_cache(info: ModelInfo, keys: Keys) -> tuple[ModelInfo, Cache]:
     if info.layers is None:
-        return info
-    found = kinds.count(keys, info.layers)
-    if found is None:
-        note = "its attention is not of a known kind: KV cache unknown"
-        return replace(info, attention="other", notes=(*info.notes, note))
-    cost = kinds.cache(keys, found, info.kv_heads, info.head_dim)
+        note = "config.json does not say how many layers it has: KV cache unknown"
+        return replace(info, notes=(*info.notes, note)), Cache()
+    found = layers.sort(keys, info.layers, info.max_context)
+    if isinstance(found, str):
+        note = f"its attention is not of a known kind ({found}): KV cache unknown"
+        return replace(info, attention="other", notes=(*info.notes, note)), Cache()
+    cost = kv_cache.cache(keys, found, _kv_heads(keys, info.attn_heads), info.head_dim)
     info = replace(
         info,
         attention=_attention(keys, found),
+        kv_heads=1 if kv_cache.is_latent(keys) and _recurs(found) else info.kv_heads,
         full_attn_layers=found.full,
         window=found.window,
         kv_bytes_per_token=cost.per_token,
         kv_window_bytes=cost.window_bytes,
         state_bytes_per_seq=cost.state,
     )
-    return replace(info, notes=(*info.notes, *_unknowns(found, cost)))
+    return replace(info, notes=(*info.notes, *_unknowns(found, cost))), cost
 
 
 def _unknowns(found: Layers, cost: Cache) -> tuple[str, ...]:
     missing = []
     if cost.per_token is None:
         missing.append("config.json does not say the KV heads or their size: KV cache unknown")
-    if found.linear and cost.state is None:
-        missing.append("the fixed state of its linear-attention layers is unknown and not counted")
+    if _recurs(found) and cost.state is None:
+        missing.append("the fixed state of its recurrent layers is unknown and not counted")
     return tuple(missing)
 
 
+def _recurs(found: Layers) -> bool:
+    return any(kind in STATES for kind in found.kinds)
+
+
 def _attention(keys: Keys, found: Layers) -> Any:
-    if found.linear:
+    """Name the kind of attention. Recurrent layers beside latents are hybrid, with one latent head for all."""
+    if _recurs(found):
         return "hybrid"
-    if keys.whole("kv_lora_rank"):
+    if kv_cache.is_latent(keys):
         return "mla"
-    return "sliding" if found.sliding else "full"
-
-
-def native_dtype(top: Keys, text: Keys) -> tuple[str | None, str | None]:
-    """Return the format that the weights are published in, and a note where it is not a known one."""
-    quant = top.inner("quantization_config") or text.inner("quantization_config")
-    if quant is None and isinstance(top.values.get("quantization"), Mapping):
-        quant = top.inner("quantization")  # where older versions of MLX write it
-    if quant is not None:
-        name = _quantized(quant)
-        return name, None if name else "its quantization_config is not of a known kind"
-    said = normal(text.text("dtype", "torch_dtype") or "")
-    return (said if said in FORMATS else None), None
-
-
-def _quantized(quant: Keys) -> str | None:
-    method = (quant.text("quant_method") or "").lower()
-    algorithm = (quant.text("quant_algo") or "").lower()
-    if algorithm in FORMATS:
-        return algorithm
-    if method == "gptq":
-        return {4: "gptq", 8: "int8"}.get(quant.whole("bits", most=64) or 4)
-    if method == "compressed-tensors":
-        return _compressed(quant)
-    return _QUANT.get(method) if method else _mlx(quant)
-
-
-def _mlx(quant: Keys) -> str | None:
-    """Return the format of `mlx_lm.convert`, which names no method: bits of a group of weights."""
-    bits = quant.whole("bits", most=64) if quant.whole("group_size", most=4096) else None
-    name = f"mlx_{bits}bit"
-    return name if name in FORMATS else None
-
-
-def _compressed(quant: Keys) -> str | None:
-    groups = quant.inner("config_groups")
-    names = sorted(groups.values) if groups else []
-    first = groups.inner(names[0]) if groups and names else None
-    weights = first.inner("weights") if first else None
-    if weights is None:
-        return None
-    if "mxfp4" in (quant.text("format") or ""):
-        return "mxfp4"
-    return _WEIGHTS.get((weights.text("type") or "int", weights.whole("num_bits", most=64) or 0))
+    return "sliding" if "sliding" in found.kinds else "full"
 
 
 def _embedding(top: Keys, text: Keys) -> int | None:
     """Return the parameters of the embedding and the head, where it is said whether they are one."""
     vocab = text.whole("vocab_size", "padded_vocab_size", most=10**8)
-    hidden = text.whole("hidden_size", "n_embd", "d_model", most=10**7)
+    hidden = text.whole(*_HIDDEN, most=10**7)
     tied = top.flag("tie_word_embeddings")
     tied = text.flag("tie_word_embeddings") if tied is None else tied
     if not vocab or not hidden or tied is None:

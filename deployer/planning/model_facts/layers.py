@@ -1,166 +1,256 @@
-"""What each layer of a Hugging Face model keeps per token, from its config.json. Pure.
+"""Which layers of a Hugging Face model keep what, from its config.json. Pure.
 
-Formulas (fact sheet, "Sizing, in formulas"): a full-attention layer keeps 2 x kv_heads x head_dim values a
-token; a sliding-window layer keeps as many, for the last `window` tokens only; an MLA layer keeps
-kv_lora_rank + qk_rope_head_dim; a gated-delta-net layer keeps a fixed state per sequence.
+Every family writes it in its own way: a list for each layer, a period, a pattern. All of them become one list of
+kinds here; what each kind costs is in `kv_cache`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.planning.model_facts.strict_json import Keys, bad
-
-BYTES = 2
-"""KV values are counted at 16 bits."""
+from deployer.planning.model_facts.strict_json import MOST_LAYERS, Keys, bad
 
 ODD = (
-    "attention_k_eq_v", "attn_layer_period", "attn_type_list", "block_types", "compress_ratios",
-    "conv_L_cache", "cross_attention_layers", "encoder_layers", "global_head_dim",
-    "hybrid_override_pattern", "index_topk", "is_encoder_decoder", "layers_block_type",
-    "linear_attn_config", "mamba_d_state", "mamba_state_dim", "num_global_key_value_heads",
-    "num_kv_shared_layers", "ssm_cfg", "ssm_state_size", "state_size",
+    "block_types", "compress_ratios", "cross_attention_layers", "encoder_layers", "hybrid_layer_ids",
+    "is_encoder_decoder", "layer_group_size", "mamba_step", "mb_per_layer", "ssm_cfg",
 )  # fmt: skip
-"""Keys of models whose cache these formulas do not describe: theirs is unknown, not guessed."""
+"""Keys of models whose cache no formula here describes: theirs is unknown, not guessed."""
 
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "gemma": {"head_dim": 256, "tie_word_embeddings": True},
-    "gemma2": {
-        "head_dim": 256,
-        "sliding_window": 4096,
-        "sliding_window_pattern": 2,
-        "tie_word_embeddings": True,
-    },
-    "gemma3_text": {
-        "head_dim": 256,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "sliding_window": 4096,
-        "sliding_window_pattern": 6,
-        "tie_word_embeddings": True,
-    },
-    "gpt_oss": {"head_dim": 64, "sliding_window_pattern": 2},
-    "cohere2": {"sliding_window_pattern": 4},
-    "mistral": {"num_key_value_heads": 8},
-    "mixtral": {"num_key_value_heads": 8},
-    "qwen2": {"use_sliding_window": False},
-    "qwen2_moe": {"use_sliding_window": False},
-    "qwen3": {"head_dim": 128, "use_sliding_window": False},
-    "qwen3_moe": {"use_sliding_window": False},
-    "qwen3_next": {"head_dim": 256, "full_attention_interval": 4},
-    "llama4_text": {"attention_chunk_size": 8192, "no_rope_layer_interval": 4},
-}
-"""What a config.json may leave out, by model_type: the defaults of transformers' own config classes."""
+RECURRENT = (
+    "conv_L_cache", "linear_attn_config", "linear_num_key_heads", "mamba_d_state", "mamba_state_dim",
+    "ssm_state_size", "state_size",
+)  # fmt: skip
+"""Keys of models with recurrent layers: where nothing says which ones these are, the cache is unknown."""
+
+NOTHING = "none"
+"""A layer that keeps nothing: no attention, or the cache of another layer."""
 
 _KINDS = {
-    "full_attention": "full",
-    "attention": "full",
-    "sliding_attention": "sliding",
-    "chunked_attention": "sliding",
+    **dict.fromkeys(("full_attention", "attention", "global_attention", "global", "*"), "full"),
+    **dict.fromkeys(("sliding_attention", "chunked_attention", "local_attention", "local"), "sliding"),
+    **dict.fromkeys(("mamba", "mamba1", "mamba2", "M"), "mamba"),
+    **dict.fromkeys(("mlp", "moe", "ffn", "-", "E"), NOTHING),
     "linear_attention": "linear",
-}
+    "conv": "conv",
+}  # fmt: skip
+"""What files call a layer, and what it is here."""
 
-_DELTA = (
-    "linear_num_key_heads",
-    "linear_num_value_heads",
-    "linear_key_head_dim",
-    "linear_value_head_dim",
-    "linear_conv_kernel_dim",
-)
+_LISTS: Mapping[str, Mapping[Any, str]] = {
+    "layer_types": _KINDS,
+    "layers_block_type": _KINDS,
+    "hybrid_override_pattern": _KINDS,
+    "attn_type_list": {0: "lightning", 1: "full"},
+    "hybrid_layer_pattern": {0: "full", 1: "sliding"},
+}
+"""Keys under which each layer has an entry, and what the entries mean."""
+
+_ALL_MAMBA = ("mamba", "mamba2", "falcon_mamba")
 
 
 @dataclass(frozen=True)
 class Layers:
-    """How many layers of each kind a model has, and the window of the sliding ones in tokens."""
+    """What keeps something in each layer, and the windows of those that slide, in tokens.
 
-    full: int
-    sliding: int = 0
-    linear: int = 0
-    window: int | None = None
+    `kinds` has a full, sliding, none, or a kind of `recurrent.STATES`; a layer with two of them stands there twice.
+    """
+
+    kinds: Sequence[str]
+    windows: Sequence[int] = ()  # of each layer; 0: none
+
+    @property
+    def full(self) -> int:
+        """How many see everything."""
+        return self.kinds.count("full")
+
+    @property
+    def window(self) -> int | None:
+        """The longest window."""
+        return max(self.windows, default=0) or None
 
 
-def count(keys: Keys, total: int) -> Layers | None:
-    """Sort a model's layers by kind, or return None where the formulas do not describe them.
+def number(keys: Keys) -> int | None:
+    """Return how many layers a model has, from its own count or from a list of them."""
+    said = keys.whole("num_hidden_layers", "n_layer", "n_layers", "num_layers", most=MOST_LAYERS)
+    if said:
+        return said
+    lists = (keys.values.get(name) for name in (*_LISTS, "block_configs"))
+    found = next((len(one) for one in lists if isinstance(one, list | str) and one), 0)
+    if found > MOST_LAYERS:
+        raise bad(keys.where, f"lists {found:,} layers, above {MOST_LAYERS:,}")
+    return found or None
+
+
+def sort(keys: Keys, total: int, context: int | None) -> Layers | str:
+    """Sort a model's layers by kind, or return the key that no formula here describes.
+
+    A window as long as the model's `context`, or longer, is none.
 
     Raises:
-        UsageError: `layer_types` is shorter than the number of layers.
+        UsageError: a list is shorter than the number of layers.
     """
-    if any(keys.values.get(name) for name in ODD):
-        return None
-    if (listed := keys.items("layer_types")) is not None:
-        return _listed(listed, keys, total)
-    if every := keys.whole("full_attention_interval", most=10_000):
-        return Layers(total // every, linear=total - total // every)
+    odd = next((name for name in ODD if _set(keys.values.get(name))), None)
+    if odd is None and keys.whole("index_topk") and not keys.whole("kv_lora_rank"):
+        odd = "index_topk"
+    if odd:
+        return odd
+    found = next((kinds for way in _WAYS if (kinds := way(keys, total)) is not None), None)
+    if isinstance(found, str):
+        return found
+    if found is None:
+        recurrent = next((name for name in RECURRENT if keys.values.get(name)), None)
+        return recurrent or _plain(keys, total, context)
+    return _with_windows(keys, found, context)
+
+
+def _set(value: object) -> bool:
+    """Whether a key says something: a layer group of one layer does not."""
+    return value is True or bool(value and value != 1)
+
+
+def _with_windows(keys: Keys, kinds: Sequence[str], context: int | None) -> Layers | str:
+    if "sliding" not in kinds:
+        return Layers(kinds)
     window = _window(keys)
     if not window:
-        return Layers(total)
-    full = _full_among_sliding(keys, total)
-    return None if full is None else Layers(full, total - full, window=window)
+        return "layers that slide without a window"
+    if context and window >= context:
+        return Layers(["full" if kind == "sliding" else kind for kind in kinds])
+    return Layers(kinds, [window if kind == "sliding" else 0 for kind in kinds])
 
 
-def _listed(listed: Sequence[Any], keys: Keys, total: int) -> Layers | None:
-    if len(listed) < total:
-        raise bad(keys.where, f"has {len(listed)} layer_types for {total} layers")
-    kinds = [_KINDS.get(name) if isinstance(name, str) else None for name in listed[:total]]
-    window = _window(keys)
-    if None in kinds or ("sliding" in kinds and not window):
-        return None
-    sliding = kinds.count("sliding")
-    return Layers(kinds.count("full"), sliding, kinds.count("linear"), window if sliding else None)
+def _plain(keys: Keys, total: int, context: int | None) -> Layers | str:
+    """Sort the layers of a model that is all attention, some of which may slide."""
+    if windows := _each_window(keys, total):
+        kinds = ["sliding" if n and not (context and n >= context) else "full" for n in windows]
+        return Layers(
+            kinds, [n if k == "sliding" else 0 for n, k in zip(windows, kinds, strict=True)]
+        )
+    if not _window(keys):
+        return Layers(["full"] * total)
+    return _with_windows(keys, _pattern(keys, total), context)
+
+
+def _each_window(keys: Keys, total: int) -> list[int]:
+    """Return the window of each layer where they are listed; the list repeats itself."""
+    for name in ("interleaved_sliding_window", "sliding_window"):
+        said = keys.values.get(name)
+        if isinstance(said, list) and said:
+            one = [Keys({name: n}, keys.where).whole(name, least=-1) or 0 for n in said]
+            return [max(one[i % len(one)], 0) for i in range(total)]
+    return []
 
 
 def _window(keys: Keys) -> int | None:
+    """Return the window in tokens; 0, -1 and null switch it off."""
     if keys.flag("use_sliding_window") is False:
         return None
-    return keys.whole("sliding_window", "attention_chunk_size")
+    for name in ("sliding_window", "sliding_window_size", "attention_chunk_size"):
+        said = keys.whole(name, least=-1) if not isinstance(keys.values.get(name), list) else None
+        if said is not None:
+            return max(said, 0) or None
+    return None
 
 
-def _full_among_sliding(keys: Keys, total: int) -> int | None:
-    """Return how many layers see everything although the model has a window."""
+def _pattern(keys: Keys, total: int) -> list[str]:
+    """Say which layers see everything although the model has a window."""
     if keys.flag("use_sliding_window"):  # Qwen: the layers from max_window_layers on slide
-        return min(total, keys.whole("max_window_layers", most=10_000) or total)
+        full = min(total, keys.whole("max_window_layers", most=10_000) or total)
+        return ["full"] * full + ["sliding"] * (total - full)
     if listed := keys.items("no_rope_layers"):  # Llama 4: 1 slides, 0 sees everything
-        return listed[:total].count(0)
-    names = ("sliding_window_pattern", "_sliding_window_pattern", "no_rope_layer_interval")
-    if isinstance(keys.values.get(names[0]), str):  # "LLLG": newer files list layer_types too
+        return ["full" if n == 0 else "sliding" for n in listed[:total]]
+    names = ("sliding_window_pattern", "_sliding_window_pattern", "layer_switch")
+    letters = keys.values.get(names[0])
+    if isinstance(letters, str) and letters:  # "LLLG": local and global
+        return ["full" if letters[i % len(letters)] in "gG" else "sliding" for i in range(total)]
+    every = keys.whole(*names, "no_rope_layer_interval", most=10_000)
+    return _every(total, every, "sliding") if every else ["sliding"] * total
+
+
+def _every(total: int, every: int, other: str) -> list[str]:
+    return ["full" if (i + 1) % every == 0 else other for i in range(total)]
+
+
+def _listed(keys: Keys, total: int) -> list[str] | str | None:
+    for name, meaning in _LISTS.items():
+        said = keys.values.get(name)
+        if said is None:
+            continue
+        if not (isinstance(said, str) and name == "hybrid_override_pattern"):
+            said = keys.items(name) or ()
+        if len(said) < total:
+            raise bad(keys.where, f"has {len(said)} {name} for {total} layers")
+        kinds = [meaning.get(one) if isinstance(one, str | int) else None for one in said[:total]]
+        known = [kind for kind in kinds if kind is not None]
+        return known if len(known) == len(kinds) else name
+    return None
+
+
+def _blocks(keys: Keys, total: int) -> list[str] | str | None:
+    """Nemotron-NAS: what is left of the attention of each layer."""
+    blocks = keys.items("block_configs")
+    if blocks is None:
         return None
-    every = keys.whole(*names, most=10_000)
-    return total // every if every else 0
+    if len(blocks) < total:
+        raise bad(keys.where, f"has {len(blocks)} block_configs for {total} layers")
+    said = [attention_of(keys, block) for block in blocks[:total]]
+    if any(one is None or one.whole("window_length") for one in said):
+        return "block_configs"
+    return [NOTHING if _gone(one) else "full" for one in said if one is not None]
 
 
-@dataclass(frozen=True)
-class Cache:
-    """What one sequence costs: bytes each token adds, bytes of a full window, bytes of fixed state."""
-
-    per_token: int | None = None
-    window_bytes: int | None = None
-    state: int | None = None
+def attention_of(keys: Keys, block: object) -> Keys | None:
+    """Return what an entry of block_configs says of its attention."""
+    return Keys(block, keys.where).inner("attention") if isinstance(block, Mapping) else None
 
 
-def cache(keys: Keys, layers: Layers, kv_heads: int | None, head_dim: int | None) -> Cache:
-    """Return the cache of a model whose layers are known, at 16 bits a value."""
-    state = _state(keys, layers.linear)
-    if (rank := keys.whole("kv_lora_rank")) and layers.full:
-        latent = rank + (keys.whole("qk_rope_head_dim") or 0)
-        return Cache(layers.full * latent * BYTES, state=state)
-    if kv_heads is None or head_dim is None:
-        return Cache(state=state)
-    one = 2 * kv_heads * head_dim * BYTES
-    window = layers.window * layers.sliding * one if layers.window else None
-    return Cache(layers.full * one, window, state)
+def _gone(attention: Keys) -> bool:
+    return bool(attention.flag("no_op") or attention.flag("replace_with_linear"))
 
 
-def _state(keys: Keys, layers: int) -> int | None:
-    """Return the state of gated-delta-net layers: a matrix per value head in fp32, and a short convolution.
+def _indices(keys: Keys, total: int) -> list[str] | None:
+    """Bamba and LFM2 name the layers that are attention."""
+    for name, other in (("attn_layer_indices", "mamba"), ("full_attn_idxs", "conv")):
+        if (said := keys.items(name)) is not None:
+            return ["full" if i in said else other for i in range(total)]
+    return None
 
-    A vLLM boot log of Qwen3.6-27B shows these 3.2 MB a layer and sequence.
-    """
-    found = [keys.whole(name, most=10**6) for name in _DELTA]
-    if not layers or not all(found):
+
+def _kimi(keys: Keys, total: int) -> list[str] | None:
+    said = keys.inner("linear_attn_config")
+    full = said.items("full_attn_layers") if said else None
+    if full is None:
         return None
-    key_heads, value_heads, key_dim, value_dim, kernel = (n or 0 for n in found)
-    matrix = value_heads * key_dim * value_dim * 4
-    channels = 2 * key_heads * key_dim + value_heads * value_dim
-    return layers * (matrix + channels * (kernel - 1) * BYTES)
+    return ["full" if i + 1 in full else "kimi" for i in range(total)]  # counted from 1
+
+
+def _period(keys: Keys, total: int) -> list[str] | None:
+    if every := keys.whole("full_attention_interval", most=10_000):
+        return _every(total, every, "linear")
+    if every := keys.whole("attn_layer_period", most=10_000):
+        offset = keys.whole("attn_layer_offset", most=10_000) or 0
+        return ["full" if i % every == offset else "mamba" for i in range(total)]
+    return None
+
+
+def _whole_model(keys: Keys, total: int) -> list[str] | None:
+    kind = keys.text("model_type")
+    if kind in _ALL_MAMBA:
+        return ["mamba"] * total
+    if kind == "falcon_h1":  # both in every layer
+        return ["full", "mamba"] * total
+    if (kind or "").startswith("longcat"):  # two attentions in each layer
+        return ["full"] * (2 * total)
+    return None
+
+
+_WAYS: Sequence[Callable[[Keys, int], list[str] | str | None]] = (
+    _whole_model,
+    _blocks,
+    _kimi,
+    _listed,
+    _indices,
+    _period,
+)
+"""In this order: the first that a config uses decides."""

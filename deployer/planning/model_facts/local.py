@@ -23,6 +23,7 @@ from deployer.planning.model_facts.hf_config import from_config
 from deployer.planning.model_facts.provenance import with_origin
 
 HANDLER = "handler.py"
+QUANT_CONFIG = "hf_quant_config.json"
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
 
@@ -142,17 +143,29 @@ def _folder(folder: Path, said: str) -> ModelInfo:
         return handler(folder)
     if look(config) is None:
         return _only_gguf(folder, said)
-    info = from_config(folder.name, strict_json.read(config), str(config))
-    info = with_origin(info, f"config.json in {said}")
+    info = _configured(folder, said)
     files = safetensors_header.files_in(folder)
     if files:
         tensors = safetensors_header.tensors_in(files)
-        summed = tensor_totals.with_sums(info, tensor_totals.add_up(tensors, info.native_dtype))
+        sums = tensor_totals.add_up(tensors, info.native_dtype, info.experts)
+        summed = tensor_totals.with_sums(info, sums)
         return with_origin(summed, f"safetensors headers in {said}", since=info)
     if listed(folder, ".bin"):
         note = "its weights are pickled .bin files, whose size cannot be read: convert them to safetensors"
         return replace(info, notes=(*info.notes, note))
     raise _lacks(folder, "no weights (*.safetensors)")
+
+
+def _configured(folder: Path, said: str) -> ModelInfo:
+    """Describe a model by its config.json, and by hf_quant_config.json where it lies beside it."""
+    config, quant = folder / "config.json", folder / QUANT_CONFIG
+    read = strict_json.config(config)
+    info = with_origin(from_config(folder.name, read, str(config)), f"config.json in {said}")
+    if look(quant) is None:
+        return info
+    both = from_config(folder.name, read, str(config), strict_json.config(quant))
+    both = replace(both, origins=info.origins)
+    return with_origin(both, f"{QUANT_CONFIG} in {said}", since=info)
 
 
 def _only_gguf(folder: Path, said: str) -> ModelInfo:

@@ -98,7 +98,7 @@ def _tensor(name: str, entry: object, where: str) -> tuple[Tensor, int]:
     elements = prod(shape)
     if end - begin != elements * BITS[dtype] // 8:
         raise wrong
-    return Tensor(name, dtype, elements), end
+    return Tensor(name, dtype, elements, shape[0] if len(shape) == 3 else 0), end
 
 
 def _naturals(value: object) -> list[int] | None:

@@ -24,8 +24,8 @@ MOST_LAYERS = 10_000
 _MOST_VALUES = 1_000_000  # a key and its value cost Python up to 260 bytes while they are read
 
 
-def parse(raw: bytes, where: str) -> dict[str, Any]:
-    """Read one JSON object.
+def parse(raw: bytes, where: str, infinite: bool = False) -> dict[str, Any]:
+    """Read one JSON object. `infinite`: NaN and Infinity may stand in it, as Python writes them.
 
     Raises:
         UsageError: it is not JSON, not an object, has NaN or a key twice, nests too deeply, or is long
@@ -36,7 +36,8 @@ def parse(raw: bytes, where: str) -> dict[str, Any]:
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _MOST_VALUES:
         raise bad(where, f"holds more than {_MOST_VALUES:,} values")
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        constant = float if infinite else _no_constant
+        value = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=constant)
     except RecursionError:
         raise bad(where, "is nested too deeply") from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError and our own
@@ -46,8 +47,8 @@ def parse(raw: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def read(path: Path, cap: int = CONFIG_CAP) -> dict[str, Any]:
-    """Read a JSON file of at most `cap` bytes.
+def read(path: Path, cap: int = CONFIG_CAP, infinite: bool = False) -> dict[str, Any]:
+    """Read a JSON file of at most `cap` bytes. `infinite`: as in `parse`.
 
     Raises:
         UsageError: as `parse`, or it is no file, cannot be read, or is longer.
@@ -56,7 +57,16 @@ def read(path: Path, cap: int = CONFIG_CAP) -> dict[str, Any]:
         raw = file.read(cap + 1)
     if len(raw) > cap:
         raise bad(str(path), f"is longer than {cap:,} bytes")
-    return parse(raw, str(path))
+    return parse(raw, str(path), infinite)
+
+
+def config(path: Path) -> dict[str, Any]:
+    """Read a config.json, in which Python and the engines take a bare Infinity.
+
+    Raises:
+        UsageError: as `read`.
+    """
+    return read(path, infinite=True)
 
 
 def bad(where: str, what: str) -> UsageError:
@@ -81,6 +91,10 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
 
 
+def _whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 @dataclass(frozen=True)
 class Keys:
     """A JSON object whose values are taken out by key and checked. A missing or null key is None."""
@@ -88,8 +102,8 @@ class Keys:
     values: Mapping[str, Any]
     where: str
 
-    def whole(self, *names: str, most: int = 10**9) -> int | None:
-        """Return the first of the keys that is there as a whole number from 0 to `most`.
+    def whole(self, *names: str, most: int = 10**9, least: int = 0) -> int | None:
+        """Return the first of the keys that is there as a whole number from `least` to `most`.
 
         Raises:
             UsageError: it is something else.
@@ -98,16 +112,53 @@ class Keys:
             value = self.values.get(name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-                raise self._wrong(name, value, f"a whole number from 0 to {most:,}")
-            return value
+            if not _whole(value, least, most):
+                raise self.wrong(name, value, f"a whole number from {least} to {most:,}")
+            return int(value)
         return None
+
+    def each(self, *names: str, most: int = 10**9) -> int | list[int] | None:
+        """Return the first of the keys that is there as a whole number, or as a list of them, one for each layer.
+
+        Raises:
+            UsageError: it is something else, or an empty list.
+        """
+        for name in names:
+            value = self.values.get(name)
+            if isinstance(value, list) and value and all(_whole(n, 0, most) for n in value):
+                return value
+            if value is not None:
+                return self.whole(name, most=most)
+        return None
+
+    def largest(self, *names: str, most: int = 10**9) -> int | None:
+        """Return the first of the keys that is there as a whole number, or as the largest of a list of them.
+
+        Raises:
+            UsageError: as `each`.
+        """
+        found = self.each(*names, most=most)
+        return max(found) if isinstance(found, list) else found
+
+    def number(self, name: str) -> float | None:
+        """Return a key as a finite number above 0.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        value = self.values.get(name)
+        if value is None:
+            return None
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not real or not 0 < value < 10**9:
+            raise self.wrong(name, value, "a number above 0")
+        return float(value)
 
     def flag(self, name: str) -> bool | None:
         """Return a key as true or false."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
-            raise self._wrong(name, value, "true or false")
+            raise self.wrong(name, value, "true or false")
         return value
 
     def text(self, *names: str) -> str | None:
@@ -115,7 +166,7 @@ class Keys:
         for name in names:
             value = self.values.get(name)
             if value is not None and not isinstance(value, str):
-                raise self._wrong(name, value, "text")
+                raise self.wrong(name, value, "text")
             if value:
                 return str(value)
         return None
@@ -124,15 +175,16 @@ class Keys:
         """Return a key as a list."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, list):
-            raise self._wrong(name, value, "a list")
+            raise self.wrong(name, value, "a list")
         return value
 
     def inner(self, name: str) -> Keys | None:
         """Return the object under a key."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, Mapping):
-            raise self._wrong(name, value, "an object")
+            raise self.wrong(name, value, "an object")
         return None if value is None else Keys(value, f"{self.where}: {name}")
 
-    def _wrong(self, name: str, value: object, want: str) -> UsageError:
+    def wrong(self, name: str, value: object, want: str) -> UsageError:
+        """Return the error of a key that holds something else than is wanted."""
         return bad(self.where, f"has {name} = {quoted(value)}, where {want} is expected")

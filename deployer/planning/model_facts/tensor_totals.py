@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from deployer.core.domain import ModelInfo
+from deployer.core.quantization import FORMATS, UNKNOWN
 
 BITS: Mapping[str, int] = {
     "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64,
@@ -27,21 +28,36 @@ _DTYPES = {
 _PACKED = {
     **dict.fromkeys(("awq", "gptq", "nvfp4", "mxfp4"), 4),
     "int8": 8,
+    "bnb_4bit": 4,
+    "torchao_int4": 4,
+    **{f"{name}_{bits}bit": bits for name in ("gptq", "awq") for bits in (2, 3, 5, 6)},
     **{f"mlx_{bits}bit": bits for bits in (2, 3, 4, 5, 6, 8)},
 }
 """Bits of a weight in an integer."""
-_AUXILIARY = re.compile(r"(scales?|biases|scale_inv|scale_2|zeros|zero_point|g_idx|weight_shape)$")
+_AUXILIARY = re.compile(
+    r"(scales?|biases|scale_inv|scale_2|zeros|zero_point|g_idx|weight_shape|absmax|quant_map|SCB)$|\.quant_state\."
+)
 _EMBEDDING = re.compile(r"(embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.weight$")
-_EXPERT = re.compile(r"\.(experts|switch_mlp)\.")
+_EXPERT = re.compile(r"\.(experts|switch_mlp)\.|\.moe\.(gate_up|gate|up|down)_proj|\.moe\.w[123]\b")
+_PLAIN = ("BF16", "F16", "F32", "F64")
+_SCALES = ("BOOL", "I64", "U64", "F8_E8M0")  # positions and scales, never weights
+
+
+WIDE = 16
+"""Bits of a weight that is not quantized."""
+
+TRACES = 0.01
+"""Share of the bytes below which quantized tensors are not the weights."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a header: `elements` of `dtype`."""
+    """One tensor of a header: `elements` of `dtype`. `stack` is the first of three dimensions, else 0."""
 
     name: str
     dtype: str
     elements: int
+    stack: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -64,19 +80,27 @@ class Sums:
     by_dtype: Mapping[str, int]  # bytes
 
 
-def add_up(tensors: Iterable[Tensor], native_dtype: str | None) -> Sums:
-    """Add up a model's tensors. `native_dtype` says how integers are packed: 4 bits for AWQ and GPTQ."""
+def add_up(tensors: Iterable[Tensor], native_dtype: str | None, experts: int | None = None) -> Sums:
+    """Add up a model's tensors. `native_dtype` says how integers are packed: 4 bits for AWQ and GPTQ.
+
+    Routed experts are known by their names, or by standing in one tensor, as many as there are `experts`.
+    """
     packed = _PACKED.get(native_dtype) if native_dtype else None
     nbytes: Counter[str] = Counter()
     params: int | None = 0
-    experts = embedding = 0
+    routed = embedding = 0
     for tensor in tensors:
         nbytes[tensor.dtype] += tensor.nbytes
         count = _params(tensor, packed)
         params = None if params is None or count is None else params + count
-        experts += (count or 0) if _EXPERT.search(tensor.name) else 0
+        routed += (count or 0) if _is_routed(tensor, experts) else 0
         embedding += (count or 0) if _EMBEDDING.search(tensor.name) else 0
-    return Sums(nbytes.total(), params, experts, embedding, dict(nbytes))
+    return Sums(nbytes.total(), params, routed, embedding, dict(nbytes))
+
+
+def _is_routed(tensor: Tensor, experts: int | None) -> bool:
+    stacked = (experts or 0) > 1 and tensor.stack == experts and "shared" not in tensor.name
+    return stacked or _EXPERT.search(tensor.name) is not None
 
 
 def _params(tensor: Tensor, packed: int | None) -> int | None:
@@ -89,21 +113,54 @@ def _params(tensor: Tensor, packed: int | None) -> int | None:
 
 
 def with_sums(info: ModelInfo, sums: Sums) -> ModelInfo:
-    """Add to what the config says what the tensors say. They are the model, so they win."""
-    most = max(sums.by_dtype, key=lambda name: sums.by_dtype[name], default="")
+    """Add to what the config says what the tensors say. They are the model, so they win, and that is said."""
+    native = _format(info.native_dtype, sums)
+    notes = info.notes
+    if info.native_dtype and native != info.native_dtype:
+        said = f"config.json says that the weights are {info.native_dtype}, and their headers say {native}"
+        notes = (*notes, f"{said}: the headers are taken")
     return replace(
         info,
         params_total=sums.params or None,
         params_active=_active(info, sums),
         weights_bytes=sums.nbytes or None,
-        native_dtype=info.native_dtype or _DTYPES.get(most),
+        native_dtype=native,
         embedding_params=sums.embedding_params or info.embedding_params,
+        notes=notes,
     )
 
 
+def _format(said: str | None, sums: Sums) -> str | None:
+    """Return the format of the weights: what the config says, as far as the tensors can be that.
+
+    A quantized model has quantized tensors, and one in 16 bits has none that are most of it.
+    """
+    weights = {name: size for name, size in sums.by_dtype.items() if name not in _SCALES}
+    total = sum(weights.values())
+    if not total:
+        return said
+    plain = {name: size for name, size in weights.items() if name in _PLAIN}
+    packed = {name: size for name, size in weights.items() if name not in _PLAIN}
+    share = sum(packed.values()) / total
+    known = FORMATS.get(said) if said else None
+    wide = known is not None and known.bits >= WIDE
+    if share < TRACES and plain:
+        return _DTYPES.get(_most(plain), said)
+    if share > 1 / 2 and (said is None or wide):
+        return _DTYPES.get(_most(packed), UNKNOWN)
+    return said or _DTYPES.get(_most(weights), UNKNOWN)
+
+
+def _most(sizes: Mapping[str, int]) -> str:
+    return max(sizes, key=lambda name: sizes[name])
+
+
 def _active(info: ModelInfo, sums: Sums) -> int | None:
-    """Return the parameters one token uses: all but the experts that are not asked."""
-    if not sums.params or not info.experts or not info.experts_per_token:
+    """Return the parameters one token uses: all but the experts that are not asked.
+
+    Unknown where there are experts and no tensor is known to be one of them.
+    """
+    if not (sums.params and sums.expert_params and info.experts and info.experts_per_token):
         return None
     idle = 1 - info.experts_per_token / info.experts
     return round(sums.params - sums.expert_params * idle)

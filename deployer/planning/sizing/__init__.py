@@ -17,6 +17,7 @@ from deployer.engines import Engine
 from deployer.planning.sizing.host import HOST_SHARE, on_host
 from deployer.planning.sizing.memory import (
     adapter_bytes,
+    files_gib,
     kv_copies,
     loaded_gib,
     sequence_bytes,
@@ -28,6 +29,7 @@ __all__ = [
     "Load",
     "adapter_bytes",
     "context_for",
+    "files_gib",
     "kv_copies",
     "loaded_gib",
     "sequence_bytes",
@@ -114,7 +116,8 @@ def size(
     """
     gpus = gpus_used(info, engine, hardware)
     weights = weights_bytes(info, format_name)
-    sequence = _sequence(info, engine, format_name, load.context)
+    share = engine.kv_share(info, format_name)
+    sequence = sequence_bytes(info, load.context, share)
     per_token = info.kv_bytes_per_token
     adapter = load.adapter_bytes
     known = Sizing(
@@ -124,7 +127,7 @@ def size(
         gpus=gpus,
         basis="unknown",
         weights_gib=weights / GIB if weights is not None else None,
-        kv_bytes_per_token=round(per_token * engine.kv_share(format_name)) if per_token else None,
+        kv_bytes_per_token=None if per_token is None else round(per_token * share),
         kv_gib=sequence * load.concurrency / GIB if sequence is not None else None,
         vram_gib=hardware.memory_gib * gpus if hardware.memory_gib and gpus else None,
         adapter_gib=(adapter[0] / GIB, adapter[1] / GIB) if adapter else None,
@@ -160,11 +163,6 @@ def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
         return replace(known, limit="the size of the weights is unknown")
     note = "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
     return replace(known, fit="fits", basis="estimated", notes=(note,))
-
-
-def _sequence(info: ModelInfo, engine: Engine, format_name: str, tokens: int) -> float | None:
-    found = sequence_bytes(info, tokens)
-    return None if found is None else found * engine.kv_share(format_name)
 
 
 def _budget(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.core.domain import GIB, ModelInfo, Range
+from deployer.core.domain import GIB, ModelInfo, Range, Sizing
 from deployer.core.quantization import weights_bytes
 from deployer.engines import Engine
 
@@ -28,14 +28,18 @@ def tensor_parallel(info: ModelInfo, gpus: int) -> int:
     return next(fits, 1)
 
 
-def sequence_bytes(info: ModelInfo, tokens: float) -> int | None:
-    """Return the KV cache and state of one sequence of `tokens` tokens at 16 bits, in bytes."""
+def sequence_bytes(info: ModelInfo, tokens: float, share: float = 1.0) -> int | None:
+    """Return the KV cache and state of one sequence of `tokens` tokens, in bytes.
+
+    `share` is the size of the cache beside 16 bits; a state of fixed size stays as it is.
+    """
     if info.kv_bytes_per_token is None:
         return None
     window = 0.0
     if info.window and info.kv_window_bytes:
         window = info.kv_window_bytes * min(1.0, tokens / info.window)
-    return round(tokens * info.kv_bytes_per_token + window + (info.state_bytes_per_seq or 0))
+    growing = (tokens * info.kv_bytes_per_token + window) * share
+    return round(growing + (info.state_bytes_per_seq or 0))
 
 
 def kv_copies(info: ModelInfo, engine: Engine, gpus: int) -> float:
@@ -61,6 +65,12 @@ def adapter_bytes(info: ModelInfo, rank: int | None = None) -> Range | None:
     value = info.hidden + (info.kv_heads or info.attn_heads) * info.head_dim
     wide = info.params_total / (info.layers * info.hidden) + 7 * info.hidden
     return 2 * info.layers * low_rank * (query + value), 2 * info.layers * high_rank * wide
+
+
+def files_gib(info: ModelInfo, sizing: Sizing) -> float | None:
+    """Return the GiB of weights that are fetched: an engine may load larger files in a smaller format."""
+    sizes = (info.weights_bytes / GIB if info.weights_bytes else None, sizing.weights_gib)
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def loaded_gib(info: ModelInfo, engine: Engine, format_name: str, gpus: int) -> Range | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.core.domain import GIB, ModelInfo, Range, Sizing
-from deployer.core.quantization import expert_params
+from deployer.core.quantization import FORMATS, expert_params
 from deployer.engines import Engine, Speed
 from deployer.planning.sizing import Hardware, Load, sequence_bytes
 from deployer.planning.throughput.roofline import Roofline
@@ -34,6 +34,8 @@ def roofline(
     if gpu is None or speed is None or not (gpu.bf16_tflops and gpu.bandwidth_gb_s):
         return None
     known = info.params_total and info.layers and sequence_bytes(info, 1) is not None
+    if sizing.quantization not in FORMATS:
+        return None
     if sizing.weights_gib is None or not known or (info.experts and expert_params(info) is None):
         return None
     return Roofline(

@@ -68,7 +68,8 @@ class Roofline:
 
     def sequence(self, tokens: float) -> float:
         """Return the KV cache of one sequence in bytes, as the engine keeps it."""
-        return (sequence_bytes(self.info, tokens) or 0) * self.engine.kv_share(self.form)
+        share = self.engine.kv_share(self.info, self.form)
+        return sequence_bytes(self.info, tokens, share) or 0
 
     def weights_read(self, batch: float) -> float:
         """Return the bytes of weights that a step reads on all GPUs together."""

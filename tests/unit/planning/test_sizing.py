@@ -16,6 +16,7 @@ from deployer.planning.sizing import (
     Load,
     adapter_bytes,
     context_for,
+    files_gib,
     loaded_gib,
     sequence_bytes,
     size,
@@ -26,6 +27,7 @@ L4 = Gpu("L4", 24, 300, 121, 242, 72, None, "nvidia", "test", 22888)
 H100 = Gpu("H100-80GB SXM5", 80, 3350, 989.4, 1978.9, 700, None, "nvidia", "test", 81920)
 
 RTX_4090 = Gpu("RTX 4090", 24, 1008, 165.2, 330.3, 450, None, "nvidia", "test")
+T4 = Gpu("T4", 16, 320, 65.1, None, 70, None, "nvidia", "test")
 MAC = Gpu("Apple M4 Max", 128, 546, 18.4, None, 100, None, "apple", "test")
 
 
@@ -38,6 +40,36 @@ def known(name: str) -> ModelInfo:
 QWEN = known("Qwen/Qwen3-8B")
 OSS = known("openai/gpt-oss-120b")
 LOAD = Load(context=8192, concurrency=8, input_tokens=800, output_tokens=300)
+
+
+def test_the_cache_is_as_small_as_the_checkpoint_asks_and_a_state_stays_as_it_is():
+    asked = replace(QWEN, native_dtype="fp8", kv_share=0.5, state_bytes_per_seq=GIB)
+    sizes = [size(asked, engine("vllm"), form, on(H100), LOAD) for form in ("fp8", "bf16")]
+    assert [sized.kv_bytes_per_token for sized in sizes] == [73_728, 147_456]
+    assert [sized.kv_gib for sized in sizes] == pytest.approx([4.5 + 8, 9.0 + 8])
+
+
+def test_what_is_fetched_are_the_files_even_where_less_is_loaded():
+    wide = replace(QWEN, native_dtype="fp32", weights_bytes=32 * GIB)
+    halved = size(wide, engine("vllm"), "bf16", on(H100), LOAD)
+    assert halved.weights_gib == pytest.approx(15.256, abs=0.001)
+    assert files_gib(wide, halved) == 32
+    assert files_gib(replace(wide, weights_bytes=None), halved) == halved.weights_gib
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "native", "served"),
+    [
+        ("vllm", H100, "fp32", "bf16"),
+        ("sglang", H100, "fp32", "bf16"),
+        ("vllm", T4, "fp32", "fp16"),
+        ("vllm", H100, "fp16", "fp16"),
+        ("mlx", MAC, "fp32", "fp32"),
+        ("llama.cpp", L4, "fp32", "fp32"),
+    ],
+)
+def test_servers_for_many_users_halve_weights_of_32_bits(name, card, native, served):
+    assert engine(name).served_as(native, card) == served
 
 
 def on(gpu: Gpu, count: int = 1) -> Hardware:

@@ -97,6 +97,18 @@ def test_a_model_is_described_by_its_config_and_its_headers(hub, tmp_path):
     assert found.info.origins["weights_bytes"] == f"{host}, fetched {NOW}"
 
 
+def test_the_file_that_says_the_quantization_is_fetched_too(hub, tmp_path):
+    quant = {"quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"}}
+    hub.files["hf_quant_config.json"] = json.dumps(quant).encode()
+    hub.files["config.json"] = json.dumps(CONFIG | {"limit": float("inf")}).encode()
+    raw = json.dumps({"w": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}})
+    hub.files["model.safetensors"] = struct.pack("<Q", len(raw)) + raw.encode() + bytes(8)
+    for found in (fetch("a/b", None, tmp_path, NOW, hub.url) for _ in range(2)):  # and as kept
+        assert found.info is not None
+        assert (found.info.native_dtype, found.info.kv_share) == ("nvfp4", 0.5)
+        assert found.info.params_total == 16
+
+
 def test_every_shard_counts_and_other_files_do_not(hub, tmp_path):
     hub.files.pop("model.safetensors")
     hub.files |= {f"model-0000{n}-of-000002.safetensors": shard(f"w{n}", 8) for n in (1, 2)}

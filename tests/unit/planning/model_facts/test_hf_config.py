@@ -135,10 +135,13 @@ def test_a_model_whose_every_layer_slides_adds_nothing_past_its_window():
 @pytest.mark.parametrize(
     "odd",
     [
-        {"hybrid_override_pattern": "M-M*"},
+        {"compress_ratios": [0, 4, 128]},
         {"index_topk": 2048},
+        {"is_encoder_decoder": True},
+        {"mamba_d_state": 16},
+        {"layer_group_size": 8},
         {"layer_types": ["full_attention", "no_such_attention"] * 16},
-        {"attention_k_eq_v": True},
+        {"layer_types": ["sliding_attention", "full_attention"] * 16},
     ],
 )
 def test_an_attention_that_no_formula_describes_is_unknown_and_said_to_be(odd):
@@ -172,11 +175,12 @@ def test_kv_heads_that_are_not_said_are_not_guessed():
             }},
             "fp8",
         ),
-        ({"quantization_config": {"quant_method": "bitsandbytes"}}, None),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "bnb_4bit"),
         ({"quantization_config": {"group_size": 64, "bits": 4}}, "mlx_4bit"),
         ({"quantization": {"group_size": 32, "bits": 8, "mode": "affine"}}, "mlx_8bit"),
-        ({"quantization_config": {"group_size": 64, "bits": 7}}, None),
-        ({"quantization_config": {"bits": 4}}, None),
+        ({"quantization_config": {"group_size": 64, "bits": 7}}, "unknown"),
+        ({"quantization_config": {"bits": 4}}, "unknown"),
+        ({"quantization_config": {}, "torch_dtype": "bfloat16"}, "unknown"),
         ({"quantization": "odd", "torch_dtype": "float16"}, "fp16"),
         ({}, None),
     ],
