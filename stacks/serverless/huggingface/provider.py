@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.engines import engine
 from deployer.providers.api import Inputs, Manager, Pricing, Program, Provider, Say, Sleep
 from deployer.providers.regions import Regions
 from deployer.running import endpoints
@@ -86,6 +87,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "accelerator": "gpu",
         "gpu_count": offer["gpu_count"],
         "engine": order["engine"],
+        "environment": dict(engine(order["engine"]).silent),
         "quantization": order["quantization"],
         "context": order["context"],
         "min_replica": replicas["min"] if replicas["min"] > 1 else 0,

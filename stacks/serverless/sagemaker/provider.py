@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.engines import engine
 from deployer.providers.api import (
     Inputs,
     Manager,
@@ -88,6 +89,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
 def _environment(order: Mapping[str, Any]) -> dict[str, str]:
     """What the image is told: each SM_VLLM_X is vLLM's own argument --x."""
     told = {
+        **engine(order["engine"]).silent,
         "SM_VLLM_SERVED_MODEL_NAME": order["spec_name"],
         "SM_VLLM_MAX_MODEL_LEN": str(order["context"]),
         "SM_VLLM_TENSOR_PARALLEL_SIZE": str(order["gpus"]),
