@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import Exit
+from deployer.core.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from deployer.core.documents.doctor import Check
@@ -26,9 +26,32 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show what each provider can, and what it means that it cannot the rest.",
 )
+@click.option(
+    "--privacy",
+    "deployment",
+    metavar="NAME",
+    help="Show what a running deployment proves: who reaches it, what it reaches, what it logs.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --privacy: write it as one HTML page, for a data protection officer.",
+)
 @options.json_option
-def command(spec_file: Path | None, offline: bool, of_providers: bool, as_json: bool) -> None:
+def command(
+    spec_file: Path | None,
+    offline: bool,
+    of_providers: bool,
+    deployment: str | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
     """Examine this machine for the spec, or for itself where there is none; exit 6 if something is missing."""
+    if deployment is not None:
+        _privacy(deployment, html, as_json=as_json)
+        return
+    if html is not None:
+        raise UsageError("--html goes with --privacy", hint="pass --privacy NAME")
     if of_providers:
         _providers(as_json=as_json)
         return
@@ -41,6 +64,26 @@ def command(spec_file: Path | None, offline: bool, of_providers: bool, as_json: 
         _show(document.checks)
     if not document.ok:
         raise click.exceptions.Exit(Exit.PREREQUISITE)
+
+
+def _privacy(deployment: str, html: Path | None, *, as_json: bool) -> None:
+    """Show what a deployment proves of itself; exit 4 where that breaks the policy that it was made under."""
+    from deployer.cli.views import privacy as view
+    from deployer.core.clock import now
+    from deployer.core.files import write_output
+    from deployer.core.home import home
+    from deployer.workflows import privacy
+
+    document = privacy.examine(home(), deployment, now())
+    if html is not None:
+        write_output(html, view.page(document))
+        terminal.say(f"Wrote {html}")
+    if as_json:
+        terminal.emit(document)
+    else:
+        view.show(document)
+    if document.local_only and document.ok is False:
+        raise click.exceptions.Exit(Exit.REFUSED)
 
 
 def _providers(*, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 GIB = 2**30
@@ -24,6 +25,8 @@ Basis = Literal["exact", "measured", "estimated", "unknown"]
 Fit = Literal["fits", "tight", "no", "unknown"]
 State = Literal["starting", "healthy", "unhealthy", "stopped", "failed"]
 """How a deployment is."""
+Vendor = Literal["nvidia", "amd", "apple", "aws", "other"]
+"""Who made a GPU."""
 Range = tuple[float, float]
 """Lowest and highest likely value."""
 
@@ -40,6 +43,8 @@ Date = Annotated[str, Keyword("pattern", r"^\d{4}-\d{2}(-\d{2})?$")]
 """ISO 8601; some sources say the month only."""
 Price = Annotated[Decimal, Keyword("exclusiveMinimum", 0), Keyword("minimum", None)]
 """What is rented has a price above 0."""
+VOWEL_SOUNDS = "AEFHILMNORSX"
+"""Letters whose names begin with a vowel: an L4, an H100, a T4."""
 Signed = Annotated[float, Keyword("minimum", None)]
 """All other figures are sizes, counts and money: none is negative."""
 
@@ -87,16 +92,16 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU or unified-memory chip. Dense (never sparse) TFLOPS; bandwidth in GB/s (10**9)."""
+    """One GPU or unified-memory chip. Dense (never sparse) TFLOPS; bandwidth in GB/s (10**9). None: unknown."""
 
     name: str
     vram_gb: float
-    bandwidth_gb_s: float
+    bandwidth_gb_s: float | None
     bf16_tflops: float | None
     fp8_tflops: float | None
     watts: float | None
     list_price_usd: Decimal | None
-    vendor: Literal["nvidia", "amd", "apple", "aws", "other"]
+    vendor: Vendor
     source: str
     vram_mib_reported: int | None = None  # what a cloud or the driver reports, below the nominal
 
@@ -117,6 +122,19 @@ class Offer:
     as_of: Date | None  # of the price
     vcpus: int | None = None
     memory_gib: float | None = None
+    gpu_fraction: float | None = None  # the share of one GPU, where it is not a whole one
+    gpu_ids: tuple[str, ...] = ()  # which of the machine's GPUs, where it has others too
+    gpu_vendor: Vendor | None = None  # `Gpu.vendor`, of one that the catalog may not have
+
+    @property
+    def gpu_words(self) -> str | None:
+        """The GPUs in words: `2x L4`, or `1/8 of an L4` of a slice; None without one."""
+        if not self.gpu:
+            return None
+        if self.gpu_fraction is None:
+            return f"{self.gpu_count}x {self.gpu}"
+        share = Fraction(self.gpu_fraction).limit_denominator(100)
+        return f"{share} of {'an' if self.gpu[:1] in VOWEL_SOUNDS else 'a'} {self.gpu}"
 
 
 @dataclass(frozen=True)

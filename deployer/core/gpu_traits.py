@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
-from deployer.core.domain import Gpu
+from deployer.core.domain import Gpu, Vendor
 
 Generation = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell", "other"]
 Memory = Literal["gddr", "hbm", "unified"]
@@ -49,6 +50,39 @@ def _generation(name: str) -> Generation:
 def generation(gpu: Gpu) -> Generation:
     """Return an NVIDIA GPU's generation; `other` for other makers and unknown names."""
     return _generation(gpu.name) if gpu.vendor == "nvidia" else "other"
+
+
+def unlisted(name: str, vendor: Vendor, memory_mib: int) -> Gpu:
+    """Describe a GPU that the catalog does not have by what its driver tells: its speed is unknown."""
+    return Gpu(
+        name=name,
+        vram_gb=memory_mib / 1024,
+        bandwidth_gb_s=None,
+        bf16_tflops=None,
+        fp8_tflops=None,
+        watts=None,
+        list_price_usd=None,
+        vendor=vendor,
+        source="this machine's driver",
+        vram_mib_reported=memory_mib,
+    )
+
+
+def sliced(gpu: Gpu, fraction: float) -> Gpu:
+    """Return a share of a GPU: that part of its speed and power. Its memory is what the offer says."""
+    return replace(
+        gpu,
+        bandwidth_gb_s=gpu.bandwidth_gb_s and gpu.bandwidth_gb_s * fraction,
+        bf16_tflops=gpu.bf16_tflops and gpu.bf16_tflops * fraction,
+        fp8_tflops=gpu.fp8_tflops and gpu.fp8_tflops * fraction,
+        watts=gpu.watts and gpu.watts * fraction,
+        list_price_usd=None,
+    )
+
+
+def has_fp8(gpu: Gpu) -> bool:
+    """Whether a GPU computes in fp8: by its figures, or by its generation where they are unknown."""
+    return gpu.fp8_tflops is not None or generation(gpu) in ("ada", "hopper", "blackwell")
 
 
 def before_ampere(gpu: Gpu) -> bool:

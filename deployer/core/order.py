@@ -36,9 +36,19 @@ class OfferOrder(TypedDict):
     as_of: str | None
     vcpus: int | None
     memory_gib: float | None
+    gpu_ids: NotRequired[list[str] | None]
+    gpu_fraction: NotRequired[float | None]
+    gpu_vendor: str | None
     gpu_watts: int | None
     gpu_list_price_usd: str | None
     gpu_source: str | None
+
+
+class DockerOrder(TypedDict):
+    """A Docker daemon of another machine: how it is asked, and the host that it is on."""
+
+    url: str
+    host: str
 
 
 class ReplicasOrder(TypedDict):
@@ -86,7 +96,7 @@ class PolicyOrder(TypedDict):
 class Order(TypedDict):
     """What was chosen (`deployer.planning.plan.order_of`).
 
-    `replicas` None: one, for who serves one machine at a time. `handler` is there where the engine serves one;
+    `replicas` None: one, for who serves one machine at a time. `docker` None: the daemon of this machine. `handler` is there where the engine serves one;
     `options` are the spec's `targets.<target>` with every default; `files` the texts that a rented machine starts
     from; `deployed` what a stack exports that serves this model already.
     """
@@ -105,6 +115,7 @@ class Order(TypedDict):
     weights_gib: float | None
     offer: OfferOrder
     options: Mapping[str, Any]
+    docker: NotRequired[DockerOrder | None]
     traffic: TrafficOrder
     policy: PolicyOrder
     deployed: Mapping[str, Any]

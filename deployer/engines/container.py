@@ -7,6 +7,7 @@ label: no shell sees it as code.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 from deployer import engines
@@ -14,7 +15,13 @@ from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
 from deployer.core.model_source import in_bucket
 from deployer.core.order import Order
-from deployer.engines.recipe import MODEL, Recipe, repo
+from deployer.engines.recipe import MODEL, Recipe, local_only, repo
+
+AMD_DEVICES = ("/dev/kfd", "/dev/dri")
+"""What ROCm computes with (rocm.docs.amd.com, "Running ROCm Docker containers")."""
+ISOLATED = "isolated"
+"""The network of a container that can be reached from its machine and reaches nothing outside it."""
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - of a machine that is named by the user
 
 
 def recipe(name: str) -> Recipe | None:
@@ -55,18 +62,22 @@ def container(order: Order) -> dict[str, Any]:
         "image": _image(order, found),
         "entrypoint": ["/bin/sh", "-c", found.script, "serve"] if found.script else None,
         "command": found.arguments(order, _model(order)),
-        "environment": dict(found.environment),
+        "environment": _environment(order, found),
         "labels": {
             "deployer.deployment": order["deployment"],
             "deployer.spec-digest": order["digest"],
             "deployer.engine": order["engine"],
             "deployer.model": order["model"]["source"],
         },
-        "host": options.get("expose") or "127.0.0.1",
+        "host": _host(order),
         "port": options.get("port", "auto"),
         "container_port": found.port,
         "health": list(found.health) if found.health else None,
-        "gpus": _gpus(order),
+        "gpus": None if on_amd(order) else _gpus(order),
+        "devices": list(AMD_DEVICES) if on_amd(order) else [],
+        "network": ISOLATED if local_only(order) else None,
+        "fetch": _fetch(order, found),
+        "docker": _docker(order),
         "shm_bytes": found.shm_gib * GIB,
         "mounts": _mounts(order, found),
         "secrets": _secrets(order, found),
@@ -78,7 +89,52 @@ def _image(order: Order, recipe: Recipe) -> str:
     if recipe.build is not None:
         return str(recipe.build(order)["image"])
     own = recipe.cuda_image if _gpus(order) and recipe.cuda_image else recipe.image
+    if on_amd(order):
+        own = recipe.rocm_image(str(order["offer"]["gpu"])) or own
     return str(order["options"].get("image") or own)
+
+
+def _fetch(order: Order, recipe: Recipe) -> dict[str, Any] | None:
+    """How the model gets here before the container is cut off; None where its files are here, or it is not cut off."""
+    model = order["model"]
+    if not local_only(order) or model["path"] is not None:
+        return None
+    adapter = model.get("adapter")
+    sources = [model["source"], *([adapter] if adapter else [])]
+    online = [one for one in recipe.arguments(order, _model(order)) if one != "--offline"]
+    return {
+        "sources": [one.removeprefix("hf:") for one in sources],
+        "script": recipe.fetch,
+        "arguments": online if recipe.fetch else [],
+    }
+
+
+def on_amd(order: Order) -> bool:
+    """Whether it is served on AMD GPUs: these are devices of the kernel, and no toolkit is asked for them."""
+    return bool(order["gpus"]) and order["offer"].get("gpu_vendor") == "amd"
+
+
+def _environment(order: Order, recipe: Recipe) -> dict[str, str]:
+    """What the engine is told: not to report its use, and under local-only not to ask the model hub again."""
+    served = engines.engine(order["engine"])
+    told = {**served.silent, **recipe.environment}
+    if local_only(order):
+        told |= served.offline
+    if on_amd(order) and (chosen := _gpus(order)) != "all":
+        ids = chosen if isinstance(chosen, list) else map(str, range(int(chosen)))
+        told["ROCR_VISIBLE_DEVICES"] = ",".join(ids)
+    return told
+
+
+def _host(order: Order) -> str:
+    """The address that it listens on: on the machine of another daemon one that can be reached from here."""
+    asked, docker = order["options"].get("expose") or LOOPBACK, order.get("docker")
+    if docker is None or asked != LOOPBACK:
+        return str(asked)
+    try:
+        return str(ip_address(docker["host"]))
+    except ValueError:  # a name: which address of its machine it stands for is not known here
+        return EVERYWHERE
 
 
 def _servable(order: Order, recipe: Recipe) -> None:
@@ -103,11 +159,19 @@ def _servable(order: Order, recipe: Recipe) -> None:
         )
 
 
+def _docker(order: Order) -> str | None:
+    daemon = order.get("docker")
+    return None if daemon is None else daemon["url"]
+
+
 def _gpus(order: Order) -> Any:
     """What is asked of the daemon: None, "all", a count, or a list of ids."""
     if not order["gpus"]:
         return None
     asked = order["options"].get("gpus", "all")
+    chosen = order["offer"].get("gpu_ids")
+    if chosen:  # the machine has others besides
+        return list(chosen)
     if isinstance(asked, list | tuple):
         return list(dict.fromkeys(map(str, asked)))  # Compose refuses the same one twice
     return asked

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,7 +83,21 @@ def launch(job: Job, machine: Machine) -> Launch:
             hint="set serve.replicas: 1 and raise serve.concurrency instead",
             key="serve.replicas",
         )
-    return cast(Launch, native.launch(job, machine))
+    made = cast(Launch, native.launch(job, machine))
+    return replace(made, environment={**_private(job), **made.environment})
+
+
+def _private(job: Job) -> dict[str, str]:
+    """What every engine is told: not to report its use; under local-only to stay offline; which GPUs are its own."""
+    wanted, served = job.wanted, engines.engine(str(job.wanted["engine"]))
+    told = {**served.silent, **(served.offline if wanted.get("offline") else {})}
+    if ids := wanted.get("gpu_ids"):
+        shown = ",".join(ids)
+        told |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": shown}
+        if wanted.get("gpu_vendor") == "amd":
+            told = {**told, "ROCR_VISIBLE_DEVICES": shown}
+            del told["CUDA_VISIBLE_DEVICES"], told["CUDA_DEVICE_ORDER"]
+    return told
 
 
 def installed(name: str, machine: Machine) -> str:

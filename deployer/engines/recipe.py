@@ -24,7 +24,8 @@ BUILT = "localhost/deployer/"
 class Recipe:
     """How one engine is run in a container.
 
-    `image` is pulled; `cuda_image` takes its place with a GPU where it differs. With `build`, which describes an image
+    `image` is pulled; `cuda_image` takes its place with a GPU where it differs, and with one of AMD's what
+    `rocm_image` returns for its name (None: there is none that serves on it). With `build`, which describes an image
     in plain data (its name at the key `image`), that one is built here for each order and `image` is what it is
     built on. `arguments` are those of an order and of the model as it is known inside: a path or a repository of the
     model hub.
@@ -33,6 +34,9 @@ class Recipe:
     `read_only` says whether the engine works on a root file system that cannot be written to.
     `adapters` says whether `arguments` serves an adapter (`order["model"]["adapter"]`) of the model hub.
     `shm_gib` is a limit on shared memory, not a reservation: tensor parallel workers talk through it.
+    `fetch` is the script that /bin/sh runs with the same arguments to bring a model of the hub into `cache`, as a
+    step of its own before the container is cut off from the network: with LOOK set, it only says by its exit code
+    whether all is there. None: deployer.agents.fetch_weights does it, with the image's own Python.
     `health` is the command that says inside whether it is healthy; None: curl asks its /health.
     """
 
@@ -42,13 +46,20 @@ class Recipe:
     arguments: Callable[[Order, str], list[str]]
     build: Callable[[Order], dict[str, Any]] | None = None
     cuda_image: str | None = None
+    rocm_image: Callable[[str], str | None] = lambda _gpu: None
     script: str | None = None
     read_only: bool = False
     adapters: bool = False
     shm_gib: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     health: tuple[str, ...] | None = None
+    fetch: str | None = None
     volume: str = CACHE_VOLUME
+
+
+def local_only(order: Order) -> bool:
+    """Whether nothing may leave the machine once the weights are there (`policy.privacy: local-only`)."""
+    return bool((order.get("policy") or {}).get("privacy") == "local-only")
 
 
 def repo(source: str) -> str:

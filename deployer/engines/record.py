@@ -94,6 +94,14 @@ class Refusal(Protocol):
         ...
 
 
+SILENT: Mapping[str, str] = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""For every engine: the common request not to track, the Hugging Face libraries', and Ray's, which engines start."""
+OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+"""The Hugging Face libraries then read their cache and open no connection."""
 ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
 """Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
 
@@ -110,6 +118,7 @@ class Engine:
     `online` are the formats it makes itself from 16-bit weights as it loads them.
     `load_factor` says how much larger a format is in memory than in its files.
     `split` says how it uses several GPUs: each layer over all of them, or whole layers one after the other.
+    `reserves` says whether it takes its share of the memory when it starts, whatever the model needs.
     `offloads` says whether layers that do not fit on the GPU can stay on the CPU.
     `most_sequences` bounds the batch; None: as many as are asked for.
     `kv_8bit` are the formats with which it keeps the KV cache in 8 bits by default; `kv_as_published` says whether
@@ -120,6 +129,8 @@ class Engine:
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
     `metrics` says what it calls its figures; None: it has none, so nobody sees whether it is used.
     `elsewhere` is what to do where a provider does not run it.
+    `silent` are the variables that keep it, and the libraries that it is made of, from reporting their use; `offline`
+    those with which it takes what it needs from the disk alone.
     """
 
     name: str
@@ -136,6 +147,7 @@ class Engine:
     load_factor: Mapping[str, Range] = field(default_factory=dict)
     health_path: str = "/health"
     split: Literal["tensor", "layer"] = "tensor"
+    reserves: bool = False
     offloads: bool = False
     most_sequences: int | None = None
     kv_8bit: tuple[str, ...] = ()
@@ -146,6 +158,8 @@ class Engine:
     read_start: ReadStart | None = None
     metrics: Metrics | None = None
     elsewhere: str | None = None
+    silent: Mapping[str, str] = field(default_factory=lambda: SILENT)
+    offline: Mapping[str, str] = field(default_factory=lambda: OFFLINE)
 
     @property
     def runs_handlers(self) -> bool:

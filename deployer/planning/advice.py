@@ -10,6 +10,7 @@ from deployer.core.quantization import FORMATS, UNKNOWN
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
 from deployer.engines import choices, engine
+from deployer.planning import local_notes
 from deployer.planning.auto_provider import others, refusals
 from deployer.planning.choose import Candidate, Choice, Question
 from deployer.providers.registry import engines_of
@@ -39,7 +40,7 @@ def _unserved(choice: Choice) -> Iterator[str]:
         yield from nowhere
         return
     yield from refusals(choice)
-    if not choice.declined:
+    if not choice.declined and not any(offer.gpu for at in choice.places for offer in at.offers):
         yield _no_offer(choice)
     yield from choice.refused[:MOST_REFUSALS]
 
@@ -154,8 +155,9 @@ def _checkpoint(name: str) -> str:
 
 def _hardware(candidate: Candidate) -> str:
     offer = candidate.offer
-    count = f"{offer.gpu_count}x " if offer.gpu_count > 1 else ""
-    return f"{offer.instance_type} ({count}{offer.gpu})" if offer.gpu else offer.instance_type
+    alone = offer.gpu_count == 1 and offer.gpu_fraction is None
+    gpus = offer.gpu if alone else offer.gpu_words
+    return f"{offer.instance_type} ({gpus})" if offer.gpu else offer.instance_type
 
 
 def warnings(choice: Choice, used: Usage) -> Iterator[str]:
@@ -170,6 +172,7 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
         yield "the adapter's size is unknown and not counted; adapters are usually small compared with the model"
     if question.target == "local" and question.spec.serve.replicas.max > 1:
         yield "planned and priced as one copy: this version does not support more replicas on this target"
+    yield from local_notes.about(question, best)
     yield from others(choice)
     yield from _saving(choice)
     yield from _too_slow(best, used)

@@ -14,9 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+from deployer.core.gpu_traits import sliced, unlisted
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
-from deployer.engines import Engine, engine
+from deployer.engines import Engine, container, engine
+from deployer.planning.policy import LOCAL_ONLY
 from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.planning.throughput import estimate
 from deployer.planning.traffic.profile import usage
@@ -154,7 +156,7 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
         own = number if place.provider.engine else None  # one that it brings itself
         ways: dict[Gpu | None, tuple[tuple[str, str] | str, ...]] = {}
         for offer in place.offers:
-            gpu = question.catalog.gpu(offer.gpu) if offer.gpu else None
+            gpu = _gpu_of(question, offer)
             if gpu not in ways:
                 ways[gpu] = tuple(_ways(question, place.provider, gpu))
             hardware = _hardware(offer, gpu)
@@ -236,6 +238,7 @@ def want_of(question: Question, where: Provider) -> Want:
         source=model.source,
         adapter=model.adapter,
         model=question.info,
+        local_only=question.spec.policy.privacy == LOCAL_ONLY,
     )
 
 
@@ -250,14 +253,28 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
             yield f"{name} serves {families} files, not {kind}: set model.source to one of those"
         elif name not in runs:
             yield f"{where.name} does not run {name} in this version"
-        elif vendor not in served.vendors:
-            yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
+        elif unable := _unable(question, where, served, gpu):
+            yield unable
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
                 if reason := served.refuses(gpu, form):
                     yield reason
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
+
+
+def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None) -> str | None:
+    """Why an engine does not run on a GPU at all, or in no image that there is for AMD's; None where it does."""
+    if (gpu.vendor if gpu else "cpu") not in served.vendors:
+        return f"{served.name} does not run on {gpu.name if gpu else 'a CPU'}"
+    if gpu is None or gpu.vendor != "amd" or where.runs not in ("container", "pulled"):
+        return None
+    recipe = container.recipe(served.name)
+    if recipe is None or recipe.build is not None or getattr(question.options, "image", None):
+        return None
+    if recipe.rocm_image(gpu.name) is not None:
+        return None
+    return f"there is no ROCm image of {served.name} for {gpu.name}: set targets.local.image to one"
 
 
 def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:
@@ -284,6 +301,16 @@ def with_speed(question: Question, best: Candidate) -> Candidate:
         what = Served.by(question.info, sizing, best.offer)
         sizing = with_measured_speed(sizing, what, question.load, question.measured)
     return replace(best, sizing=sizing)
+
+
+def _gpu_of(question: Question, offer: Offer) -> Gpu | None:
+    """The catalog's GPU, a slice of it, or what the driver tells of one that the catalog does not have."""
+    if not offer.gpu:
+        return None
+    found = question.catalog.gpu(offer.gpu)
+    if found is None and offer.gpu_vendor and offer.vram_mib:
+        return unlisted(offer.gpu, offer.gpu_vendor, offer.vram_mib)
+    return sliced(found, offer.gpu_fraction) if found and offer.gpu_fraction else found
 
 
 def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:

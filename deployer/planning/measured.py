@@ -43,7 +43,7 @@ class Served:
             model=info.name,
             quantization=sizing.quantization,
             engine=sizing.engine,
-            gpu=offer.gpu,
+            gpu=offer.gpu if offer.gpu_fraction is None else offer.gpu_words,
             gpu_count=sizing.gpus if offer.gpu else 0,
             instance_type=offer.instance_type,
             vcpus=offer.vcpus,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployer.planning.choose import Candidate, Question
+from deployer.planning.policy import LOCAL_ONLY, Reach
 from deployer.providers.regions import Region
 from deployer.providers.registry import provider
 from deployer.spec.serialize import to_plain
@@ -20,6 +21,23 @@ def place_of(question: Question, best: Candidate | None) -> Region | None:
     if name != "auto":
         return provider(question.target, name).region(wanted)
     return Region(wanted) if wanted else None
+
+
+def reach_of(question: Question, best: Candidate | None) -> Reach:
+    """Return where the data of the `local` target goes; `best` None: as far as the spec alone tells.
+
+    Under local-only an address that others can reach counts even where the provider would not open it.
+    """
+    if question.target != "local":
+        return Reach()
+    options = question.options
+    named = options.provider if best is None else best.provider.name
+    where = None if named == "auto" else provider(question.target, named)
+    contained = where is not None and where.runs == "container"
+    open_on = contained or question.spec.policy.privacy == LOCAL_ONLY
+    return Reach(
+        question.host.other_docker if contained else None, options.expose if open_on else None
+    )
 
 
 def with_region(

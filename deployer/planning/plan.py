@@ -23,12 +23,12 @@ from deployer.core.domain import (
     Verdict,
 )
 from deployer.core.model_source import on_this_machine
-from deployer.core.order import HandlerOrder, Order
+from deployer.core.order import DockerOrder, HandlerOrder, Order
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
-from deployer.planning.place import options_in, place_of, with_region
+from deployer.planning.place import options_in, place_of, reach_of, with_region
 from deployer.planning.sizing import files_gib
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
@@ -71,7 +71,8 @@ def make(
     question = asked.question
     choice = _with_speed(choose(question))
     best = choice.ranked[0] if choice.ranked else None
-    barred = policy.privacy(question.spec.policy, question.target, place_of(question, best))
+    reach = reach_of(question, best)
+    barred = policy.privacy(question.spec.policy, question.target, place_of(question, best), reach)
     if (
         best is None
         or best.sizing.fit == "no"
@@ -163,7 +164,8 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         pricing=best.provider.pricing,
     )
     place = place_of(question, best)
-    verdicts = policy.judge(question.spec.policy, question.target, place, bill)
+    reach = reach_of(question, best)
+    verdicts = policy.judge(question.spec.policy, question.target, place, bill, reach)
     feasible = all(v.ok for v in verdicts)
     return replace(
         _empty(asked),
@@ -201,14 +203,15 @@ def order_of(asked: Asked, best: Candidate) -> Order:
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
     digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
-    the engine serves one, with the sha256 of its code), gpus, weights_gib (of the files), offer (plain, with gpu_watts,
-    gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
-    this model already).
+    the engine serves one, with the sha256 of its code), gpus, weights_gib (of the files), offer (plain,
+    with gpu_watts, gpu_list_price_usd and gpu_source), options, docker {url, host} (a daemon of another machine,
+    or None), traffic, policy, deployed (what a stack exports that serves this model already).
     """
     question, gpu = asked.question, best.gpu
     served = engine_by(best.provider, best.sizing.engine)
     spec = question.spec
     offer = to_plain(best.offer) | {
+        "gpu_vendor": gpu.vendor if gpu else None,
         "gpu_watts": gpu.watts if gpu else None,
         "gpu_list_price_usd": to_plain(gpu.list_price_usd) if gpu else None,
         "gpu_source": gpu.source if gpu else None,
@@ -233,10 +236,17 @@ def order_of(asked: Asked, best: Candidate) -> Order:
         "weights_gib": files_gib(question.info, best.sizing),
         "offer": offer,
         "options": to_plain(question.options),
+        "docker": _docker(question),
         "traffic": to_plain(spec.traffic),
         "policy": to_plain(spec.policy),
         "deployed": dict(asked.deployed),
     }
+
+
+def _docker(question: Question) -> DockerOrder | None:
+    """The Docker daemon of another machine, if that is the one in use."""
+    other = question.host.other_docker if question.target == "local" else None
+    return None if other is None else {"url": other.url, "host": other.host}
 
 
 def _path(asked: Asked) -> str | None:

@@ -7,15 +7,17 @@ nothing from `deployer`, so that it can be written out as a standalone Pulumi pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from deployer.core.domain import Gpu, ModelInfo, Offer, Rate
+from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, Vendor
 from deployer.core.errors import DeployerError
 from deployer.core.order import Order
 from deployer.providers.boot import BootDialect
+from deployer.providers.other_docker import OtherDocker
 from deployer.providers.regions import Region, Regions
 from deployer.providers.tags import TagCodec
 
@@ -24,27 +26,48 @@ if TYPE_CHECKING:
     from deployer.providers.cloud import Cloud
     from deployer.providers.managers import Manager, Runner, Say
 
+MAKERS: tuple[tuple[Vendor, re.Pattern[str]], ...] = (
+    ("apple", re.compile(r"Apple\b")),
+    ("amd", re.compile(r"(AMD|Radeon|Instinct)\b", re.IGNORECASE)),
+)
+"""How the names begin that drivers give to the GPUs of makers; all others are NVIDIA's."""
+
 
 @dataclass(frozen=True)
 class HostGpu:
-    """One GPU of this machine (or its unified-memory chip) as its driver reports it, in MiB."""
+    """One GPU of this machine (or its unified-memory chip) as its driver reports it, in MiB.
+
+    `memory_mib` None: it has no memory of its own and shares the machine's. `slice` is the profile of a part of a GPU
+    (`3g.40gb`), `fraction` the share of the whole that its compute units are. `uuid` is what it is asked for by.
+    """
 
     name: str
-    memory_mib: int
+    memory_mib: int | None
     free_mib: int | None = None
+    uuid: str | None = None
+    slice: str | None = None
+    fraction: float | None = None
+
+    @property
+    def vendor(self) -> Vendor:
+        """Who made it, by its name."""
+        known = next((vendor for vendor, pattern in MAKERS if pattern.match(self.name)), None)
+        return known or "nvidia"
 
 
 @dataclass(frozen=True)
 class Host:
     """The machine that `deployer` runs on, as far as it was looked at.
 
-    `docker` says whether Docker is installed, not whether its daemon answers.
+    `docker` says whether Docker is installed, not whether its daemon answers. `other_docker` is that daemon where it
+    is not known to be on this machine.
     """
 
     cpus: int
     memory_bytes: int
     gpus: tuple[HostGpu, ...] = ()
     docker: bool = False
+    other_docker: OtherDocker | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,7 @@ class Want:
     source: str = ""  # the spec's `model.source`
     adapter: str | None = None
     model: ModelInfo | None = None  # what is known of the model
+    local_only: bool = False  # the spec's `policy.privacy` lets nothing leave this machine
 
     def offer(self, **given: Any) -> Offer:
         """Make an offer without hardware of its own: what a provider's own units are sold as."""

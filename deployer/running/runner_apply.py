@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import DeployerError
+from deployer.core.errors import DeployerError, RemoteError
 from deployer.planning.record import new_record, planned
+from deployer.providers.evidence import ShowsPrivacy
 from deployer.providers.managers import Runner, Say, SupportsRollback
 from deployer.running import health
 from deployer.running.readiness import Waiting
@@ -90,6 +91,7 @@ class RunnerWork:
         waiting = Waiting(self.plan, self.store, self.runner, self.say, self.limit_s)
         waiting.until_healthy(record)
         health.smoke_test(record, self.store, self.say)
+        self._keeps_in()
         if isinstance(self.runner, SupportsRollback):
             self.runner.settle(self.name)
         found = tuple(self.runner.found(self.name))
@@ -97,6 +99,20 @@ class RunnerWork:
         self.store.save(record)
         self._learn(record)
         return record
+
+    def _keeps_in(self) -> None:
+        """See that nothing gets out of what was to be cut off from the network.
+
+        Raises:
+            RemoteError: something was reached from inside.
+        """
+        if not isinstance(self.runner, ShowsPrivacy):
+            return
+        if way := self.runner.way_out(self.name):
+            raise RemoteError(
+                f"local-only is not kept: {way} from inside its container",
+                hint="Docker did not cut it off: 'deployer doctor --privacy' shows how; report it with 'docker version'",
+            )
 
     def _learn(self, record: Deployment) -> None:
         """Keep what the engine said of its memory, for the next plan."""

@@ -1,29 +1,46 @@
-"""What this machine has: NVIDIA GPUs by NVML (or nvidia-smi), an Apple chip by sysctl. An edge.
+"""What this machine has: NVIDIA GPUs by NVML (or nvidia-smi), AMD's (`amd_gpus`), an Apple chip by sysctl. An edge.
 
-Without an NVIDIA driver nothing is loaded or started: a missing /dev/nvidiactl says it all.
+Without a driver nothing is loaded or started: a missing /dev/nvidiactl or /dev/kfd says it all.
+A GPU in MIG mode serves by its instances alone: each of them counts, and not the GPU.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from deployer.core.domain import MIB
 from deployer.providers.api import HostGpu
+from deployer.sources import amd_gpus
+from deployer.sources.amd_gpus import said
 
 NVIDIA = Path("/dev/nvidiactl")
 WSL = Path("/usr/lib/wsl/lib/libnvidia-ml.so.1")
 QUERY = "--query-gpu=name,memory.total,memory.free"
-LIMIT_S = 10
+MIG_QUERY = f"{QUERY},mig.mode.current"
+FORMAT = "--format=csv,noheader,nounits"
+UNKNOWN = ("[N/A]", "[Not Supported]", "N/A")
+"""What stands for the memory of a chip that has none of its own: that of a GB10 is the machine's."""
+MIG_LINE = re.compile(
+    r"\s+MIG (?P<profile>(?P<of_7>\d)g\.(?P<gb>\d+)gb\S*)\s+Device.*UUID: (?P<uuid>MIG-\S+)\)"
+)
+GPU_LINE = re.compile(r"GPU \d+: (?P<name>.+) \(UUID: .+\)")
+MIG_MIB_PER_GB = 972
+"""What an instance of so many GB holds at least: a 1g.5gb has 4,864 MiB, a 3g.40gb 40,192 (NVIDIA's MIG user guide)."""
+MIG_UNITS = 7
+"""Compute units of a whole GPU."""
 
 
 def gpus() -> tuple[HostGpu, ...]:
     """Return this machine's GPUs, or its unified-memory chip; none where there is none to be found."""
     if sys.platform == "darwin":
         return _apple()
-    return nvidia() if has_nvidia() else ()
+    return (*(nvidia() if has_nvidia() else ()), *amd_gpus.find())
 
 
 def has_nvidia() -> bool:
@@ -36,7 +53,15 @@ def nvidia() -> tuple[HostGpu, ...]:
     try:
         return tuple(_nvml())
     except Exception:  # noqa: BLE001 - not installed, or a driver that does not answer: the tool may
-        return tuple(parsed(_said("nvidia-smi", QUERY, "--format=csv,noheader,nounits")))
+        return _by_tool()
+
+
+def _by_tool() -> tuple[HostGpu, ...]:
+    text = said("nvidia-smi", MIG_QUERY, FORMAT) or said("nvidia-smi", QUERY, FORMAT)
+    if not any(_cells(line)[3:] == ["Enabled"] for line in text.splitlines()):
+        return tuple(parsed(text))
+    whole = (line for line in text.splitlines() if _cells(line)[3:] != ["Enabled"])
+    return (*parsed("\n".join(whole)), *slices(said("nvidia-smi", "-L")))
 
 
 def _nvml() -> Iterator[HostGpu]:
@@ -45,42 +70,79 @@ def _nvml() -> Iterator[HostGpu]:
     try:
         for index in range(nvml.nvmlDeviceGetCount()):
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-            name = nvml.nvmlDeviceGetName(handle)
-            yield HostGpu(str(name), memory.total // MIB, memory.free // MIB)
+            name = str(nvml.nvmlDeviceGetName(handle))
+            uuid = str(nvml.nvmlDeviceGetUUID(handle))
+            instances = list(_nvml_slices(nvml, handle))
+            if instances:
+                yield from (replace(one, name=f"{name} MIG {one.slice}") for one in instances)
+                continue
+            try:
+                memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+            except nvml.NVMLError_NotSupported:  # it shares the machine's
+                yield HostGpu(name, None, uuid=uuid)
+                continue
+            yield HostGpu(name, memory.total // MIB, memory.free // MIB, uuid=uuid)
     finally:
         nvml.nvmlShutdown()
+
+
+def _nvml_slices(nvml: Any, handle: Any) -> Iterator[HostGpu]:
+    """The MIG instances of a GPU; none where that mode is off, or unknown to the GPU."""
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(handle)
+        most = nvml.nvmlDeviceGetMaxMigDeviceCount(handle) if current else 0
+    except nvml.NVMLError:
+        return
+    for index in range(most):
+        try:
+            one = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
+        except nvml.NVMLError:  # so many there can be, fewer there are
+            continue
+        memory = nvml.nvmlDeviceGetMemoryInfo(one)
+        profile = str(nvml.nvmlDeviceGetName(one)).rpartition("MIG ")[2]
+        units = int(profile[:1]) if profile[:1].isdigit() else None
+        yield HostGpu(
+            profile,
+            memory.total // MIB,
+            memory.free // MIB,
+            uuid=str(nvml.nvmlDeviceGetUUID(one)),
+            slice=profile,
+            fraction=units and units / MIG_UNITS,
+        )
 
 
 def parsed(text: str) -> Iterator[HostGpu]:
     """Read nvidia-smi's lines: `NVIDIA L4, 23034, 22563`, in MiB. What is no such line is left out."""
     for line in text.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == 3 and cells[1].isdigit():
-            free = int(cells[2]) if cells[2].isdigit() else None
-            yield HostGpu(cells[0], int(cells[1]), free)
+        cells = _cells(line)
+        if len(cells) in (3, 4) and (cells[1].isdigit() or cells[1] in UNKNOWN):
+            total, free = (int(cell) if cell.isdigit() else None for cell in cells[1:3])
+            yield HostGpu(cells[0], total, free)
+
+
+def slices(text: str) -> Iterator[HostGpu]:
+    """Read the MIG instances of `nvidia-smi -L`, each below its GPU; their memory is what the profile's name says."""
+    name = ""
+    for line in text.splitlines():
+        if whole := GPU_LINE.match(line):
+            name = whole["name"]
+        elif part := MIG_LINE.match(line):
+            yield HostGpu(
+                f"{name} MIG {part['profile']}",
+                int(part["gb"]) * MIG_MIB_PER_GB,
+                uuid=part["uuid"],
+                slice=part["profile"],
+                fraction=int(part["of_7"]) / MIG_UNITS,
+            )
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split(",")]
 
 
 def _apple() -> tuple[HostGpu, ...]:
-    chip = _said("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string").strip()
-    memory = _said("/usr/sbin/sysctl", "-n", "hw.memsize").strip()
+    chip = said("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string").strip()
+    memory = said("/usr/sbin/sysctl", "-n", "hw.memsize").strip()
     if not chip.startswith("Apple") or not memory.isdigit():
         return ()
     return (HostGpu(chip, int(memory) // MIB),)
-
-
-def _said(tool: str, *arguments: str) -> str:
-    """What a tool prints; nothing when it is not there or fails."""
-    import shutil  # late, both: a machine without a GPU starts no tool
-    import subprocess
-
-    path = shutil.which(tool)
-    if path is None:
-        return ""
-    try:
-        done = subprocess.run(
-            [path, *arguments], capture_output=True, text=True, check=False, timeout=LIMIT_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -16,7 +16,7 @@ from deployer.core.documents.doctor import Check, DoctorDocument
 from deployer.core.domain import GIB, MIB, Plan
 from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.planning.sizing import files_gib
-from deployer.sources import host, host_gpus, installed
+from deployer.sources import docker_address, host, host_gpus, installed
 
 if TYPE_CHECKING:
     from deployer.engines import Engine
@@ -127,7 +127,11 @@ def _docker(seen: Daemon, *, needed: bool) -> Check:
             else "install Docker: https://docs.docker.com/engine/install"
         )
         return Check(name, False, needed, seen.error.message, step)
-    return Check(name, True, needed, f"version {seen.info.get('ServerVersion', 'unknown')}")
+    said = f"version {seen.info.get('ServerVersion', 'unknown')}"
+    address = docker_address.find()
+    if address is not None and address.elsewhere:
+        said += f", at {address}: it is reached over a network, and not known to be on this machine"
+    return Check(name, True, needed, said)
 
 
 def _driver(*, driver: bool, needed: bool) -> Check:
@@ -142,6 +146,8 @@ def _driver(*, driver: bool, needed: bool) -> Check:
 
 
 def _gpu(one: HostGpu) -> str:
+    if one.memory_mib is None:
+        return f"{one.name} (it shares the machine's memory)"
     free = "" if one.free_mib is None else f", {one.free_mib * MIB / GIB:.1f} GiB free"
     return f"{one.name} ({one.memory_mib * MIB / GIB:.1f} GiB{free})"
 
@@ -208,7 +214,7 @@ def _engines(vendors: Collection[str]) -> Iterator[tuple[Engine, Check]]:
 
 def _vendors(gpus: tuple[HostGpu, ...]) -> Collection[str]:
     """Who made what this machine computes with, as `Engine.vendors` names them."""
-    return {"cpu", *("apple" if gpu.name.startswith("Apple") else "nvidia" for gpu in gpus)}
+    return {"cpu", *(gpu.vendor for gpu in gpus)}
 
 
 def _remote(wanted: Mapping[str, Any]) -> str | None:

@@ -158,7 +158,8 @@ def _hub(setting: Setting) -> model_facts.Lookup:
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
-    question = Question(loaded.spec, target, info, prices, host.look(), kept, loaded.place)
+    here = host.look(_asker(target, setting))
+    question = Question(loaded.spec, target, info, prices, here, kept, loaded.place)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(where, inputs, setting.home / "cache" / "programs")
@@ -167,6 +168,15 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
     known = _deployed(f"{loaded.name}-{target}", info, setting)
     with loaded.placed():
         return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+
+
+def _asker(target: str, setting: Setting) -> host.Ask | None:
+    """What asks a Docker daemon of another machine what it has; None where that is of no interest, or offline."""
+    if target != "local" or setting.offline:
+        return None
+    from deployer.running.containers import other_machine
+
+    return other_machine.ask
 
 
 def _deployed(name: str, info: ModelInfo, setting: Setting) -> Mapping[str, str]:

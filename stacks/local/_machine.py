@@ -4,28 +4,39 @@ Every provider of `local` offers the same machine, and under `provider: auto` on
 
     docker   with an NVIDIA or AMD GPU and Docker here (or on the other machine that the spec names)
     native   everywhere else: on a Mac, without a GPU, without Docker
+
+With a Docker daemon that is reached over a network, docker offers that daemon's machine and native this one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import GIB, Gpu, Offer
 from deployer.core.errors import UsageError, quoted
+from deployer.core.gpu_traits import unlisted
 from deployer.core.order import Order
 from deployer.providers.api import HostGpu, Prices, Want
+from deployer.providers.other_docker import OtherDocker
 
 AMORTIZE_MONTHS = 36
 """How long a machine is written off: three years, the usual life of computers in the books."""
-BRANDS = re.compile(r"^(NVIDIA|Apple|AMD)\s+|\bGeForce\s+", re.IGNORECASE)
+BRANDS = re.compile(
+    r"^(NVIDIA|Apple|AMD)\s+|\b(GeForce|Instinct)\s+|\s+OAM\b|\((TM|R)\)", re.IGNORECASE
+)
+DOCKER = "docker"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is there to serve on. `here` says whether it is the machine that is looked at."""
+    """What is there to serve on. `here` says whether it is the machine that is looked at.
+
+    `ids` name the GPUs that serve where others are there too.
+    """
 
     name: str
     here: bool
@@ -34,6 +45,8 @@ class Machine:
     vram_mib: int | None
     memory_gib: float | None
     cpus: int | None
+    ids: tuple[str, ...] = ()
+    fraction: float | None = None
 
 
 def offers(want: Want, prices: Prices, provider: str) -> list[Offer]:
@@ -42,7 +55,7 @@ def offers(want: Want, prices: Prices, provider: str) -> list[Offer]:
     Raises:
         UsageError: the catalog does not know the GPU that the spec names.
     """
-    machine = of(want, prices)
+    machine = of(want, prices, provider)
     asked = want.options.get("provider", "auto")
     if asked == "auto" and preferred(want, machine) != provider:
         return []
@@ -50,24 +63,46 @@ def offers(want: Want, prices: Prices, provider: str) -> list[Offer]:
 
 
 def preferred(want: Want, machine: Machine) -> str:
-    """Say which provider `auto` takes for a machine."""
+    """Say which provider `auto` takes for a machine. Under local-only a daemon elsewhere is none."""
+    if want.host.other_docker is not None:
+        return DOCKER if _on_other(want, want.host.other_docker) else "native"
     docker = want.host.docker or not machine.here
     wants_docker = machine.gpu is not None and machine.gpu.vendor in ("nvidia", "amd")
-    return "docker" if wants_docker and docker else "native"
+    return DOCKER if wants_docker and docker else "native"
 
 
-def of(want: Want, prices: Prices) -> Machine:
-    """Return the machine that the spec's `targets.local.hardware` names, or else the one at hand."""
+def _on_other(want: Want, other: OtherDocker) -> bool:
+    """Whether the daemon's machine is the one to serve on: it has a GPU, or the spec says which one it has."""
+    named = (want.options.get("hardware") or {}).get("gpu") is not None
+    return not want.local_only and bool(other.gpus or named)
+
+
+def of(want: Want, prices: Prices, provider: str = "native") -> Machine:
+    """Return the machine that the spec's `targets.local.hardware` names, or else the one that the provider reaches."""
     hardware = want.options.get("hardware") or {}
     memory = hardware.get("memory_gib")
     given = None if memory is None else float(memory)
+    other = want.host.other_docker if provider == DOCKER else None
     if hardware.get("gpu") is None:
-        return _here(want, prices, given)
+        return _elsewhere(other, given) if other else _here(want, prices, given)
     gpu = _gpu(hardware["gpu"], prices)
     count = _count(int(hardware["count"]), want.options.get("gpus", "all"))
-    here = any(_known(one, prices) == gpu for one in want.host.gpus)
     mib = _vram_mib(gpu, given)
-    return Machine("your own machine", here, gpu, count, mib, given, None)
+    if other is not None:
+        return Machine(_name(other), False, gpu, count, mib, given, other.cpus)
+    alike = [one for one in want.host.gpus if _known(one, prices) == gpu]
+    return Machine("your own machine", bool(alike), gpu, count, mib, given, None)
+
+
+def _name(other: OtherDocker) -> str:
+    return f"the machine of the Docker daemon at {other.url}"
+
+
+def _elsewhere(other: OtherDocker, memory_gib: float | None) -> Machine:
+    """What the daemon says of its machine: it does not name its GPUs."""
+    memory = memory_gib or (other.memory_bytes / GIB if other.memory_bytes else None)
+    said = " (its GPUs are not named: set targets.local.hardware)" if other.gpus else ""
+    return Machine(f"{_name(other)}{said}", False, None, 0, None, memory, other.cpus)
 
 
 def _here(want: Want, prices: Prices, memory_gib: float | None) -> Machine:
@@ -75,19 +110,59 @@ def _here(want: Want, prices: Prices, memory_gib: float | None) -> Machine:
     memory = memory_gib or host.memory_bytes / GIB
     if not host.gpus:
         return Machine("this machine", True, None, 0, None, memory, host.cpus)
-    first = host.gpus[0]
-    gpu = _known(first, prices)
-    if gpu is None:
-        name = f"this machine, without its {first.name}, which is not in the catalog"
-        return Machine(name, True, None, 0, None, memory, host.cpus)
-    alike = sum(one.name == first.name for one in host.gpus)
-    count = _count(alike, want.options.get("gpus", "all"))
-    return Machine("this machine", True, gpu, count, first.memory_mib, memory, host.cpus)
+    asked = want.options.get("gpus", "all")
+    serving = _serving(host.gpus, asked)
+    first, gpu = host.gpus[serving[0]], _described(host.gpus[serving[0]], prices, memory)
+    count = 1 if first.slice else _count(len(serving), asked)
+    chosen = [host.gpus[index] for index in serving[:count]]
+    ids = [one.uuid or str(index) for one, index in zip(chosen, serving, strict=False)]
+    return Machine(
+        f"this machine{_left_out(host.gpus, serving[:count])}",
+        True,
+        gpu,
+        count,
+        first.memory_mib or (round(memory * 1024) if gpu else None),
+        memory,
+        host.cpus,
+        ids=tuple(ids) if count < len(host.gpus) or first.slice else (),
+        fraction=first.fraction,
+    )
+
+
+def _serving(gpus: Sequence[HostGpu], asked: Any) -> list[int]:
+    """Number the GPUs that serve together: those that are asked for, else the alike ones with the most memory."""
+    named = [str(one) for one in asked] if isinstance(asked, list | tuple) else []
+    picked = [i for i, one in enumerate(gpus) if {str(i), one.uuid} & set(named)]
+    pool = picked or list(range(len(gpus)))
+    kinds: dict[tuple[str, int | None], list[int]] = {}
+    for index in pool:
+        kinds.setdefault((gpus[index].name, gpus[index].memory_mib), []).append(index)
+
+    def room(members: list[int]) -> int:
+        return (gpus[members[0]].memory_mib or 0) * (1 if gpus[members[0]].slice else len(members))
+
+    return max(kinds.values(), key=room)
+
+
+def _left_out(gpus: Sequence[HostGpu], serving: Sequence[int]) -> str:
+    """Name the GPUs of another kind that do not serve: an engine splits a model over alike ones."""
+    kind = gpus[serving[0]].name
+    others = [one.name for i, one in enumerate(gpus) if i not in serving and one.name != kind]
+    return f", without its {', '.join(dict.fromkeys(others))}" if others else ""
+
+
+def _described(one: HostGpu, prices: Prices, memory_gib: float) -> Gpu:
+    """The catalog's GPU, or what its driver tells of one that is not there: then its speed is unknown."""
+    known = _known(one, prices)
+    if known is not None and not one.slice:
+        return known
+    mib = one.memory_mib or round(memory_gib * 1024)
+    return unlisted(BRANDS.sub("", one.name) if known is None else one.name, one.vendor, mib)
 
 
 def _known(one: HostGpu, prices: Prices) -> Gpu | None:
     """The catalog's GPU of a driver's name such as "NVIDIA GeForce RTX 4090" or "Apple M3 Ultra"."""
-    return prices.gpu(one.name) or prices.gpu(BRANDS.sub("", one.name))
+    return prices.gpu(one.name) or prices.gpu(BRANDS.sub("", one.name).strip())
 
 
 def _count(owned: int, asked: Any) -> int:
@@ -135,6 +210,9 @@ def _offer(machine: Machine, provider: str) -> Offer:
         as_of=None,
         vcpus=machine.cpus,
         memory_gib=machine.memory_gib,
+        gpu_ids=machine.ids,
+        gpu_fraction=machine.fraction,
+        gpu_vendor=machine.gpu.vendor if machine.gpu else None,
     )
 
 

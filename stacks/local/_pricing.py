@@ -53,5 +53,6 @@ RULES: Mapping[str, Rule] = {"local:index:Hardware": _hardware}
 FREE: Mapping[str, str] = {
     "local:index:Process": "it runs on the machine, which is priced",
     "local:index:Container": "it runs on the machine, which is priced",
+    "local:index:Network": "it runs on the machine, which is priced",
     "local:index:Image": "it is built on the machine, which is priced",
 }

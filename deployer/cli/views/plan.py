@@ -108,7 +108,7 @@ def _without_gpu(offer: Offer) -> str:
 
 
 def _hardware(offer: Offer) -> str:
-    gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else _without_gpu(offer)
+    gpu = offer.gpu_words or _without_gpu(offer)
     memory = f", {offer.vram_mib * offer.gpu_count / 1024:.1f} GiB VRAM" if offer.vram_mib else ""
     if not offer.gpu and offer.memory_gib:
         memory = f", {offer.memory_gib:.1f} GiB memory"
@@ -241,7 +241,7 @@ def _alternatives(plan: Plan) -> Iterator[str]:
 
 def _alternative(other: Alternative) -> list[str]:
     offer = other.offer
-    hardware = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else _without_gpu(offer)
+    hardware = offer.gpu_words or _without_gpu(offer)
     month = f"{usd(other.monthly_usd)} USD/month"
     return ["", offer.instance_type, hardware, other.sizing.quantization, other.sizing.fit, month]
 

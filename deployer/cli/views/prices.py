@@ -173,7 +173,7 @@ def _row(offer: Offer) -> list[str]:
         offer.provider,
         offer.region or "any",
         offer.instance_type,
-        f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "none",
+        offer.gpu_words or "none",
         f"{offer.vram_mib / 1024:.1f}" if offer.vram_mib else "",
         "unpriced" if price is None else f"{price:f}",
         offer.billing,

@@ -16,6 +16,7 @@ from deployer.core.documents import (
     logs,
     plan,
     prices,
+    privacy,
     render,
     status,
 )
@@ -37,7 +38,7 @@ DOCUMENTS: Mapping[str, tuple[type[Document], ...]] = {
     ),
     "prices": (prices.OffersDocument, prices.RefreshedDocument),
     "bench": (bench.BenchDocument,),
-    "doctor": (doctor.DoctorDocument, doctor.ProvidersDocument),
+    "doctor": (doctor.DoctorDocument, doctor.ProvidersDocument, privacy.PrivacyDocument),
     "env": (env.EnvDocument,),
     "chat": (chat.ChatDocument,),
     "logs": (logs.LogsDocument,),

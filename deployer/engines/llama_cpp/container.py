@@ -6,7 +6,7 @@ It reads its API key from a file, and works on a root file system that cannot be
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import KEY_FILE, Recipe
+from deployer.engines.recipe import KEY_FILE, Recipe, local_only
 
 
 def arguments(order: Order, model: str) -> list[str]:
@@ -20,15 +20,25 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--parallel", str(order["concurrency"]), "--api-key-file", KEY_FILE),
         *("--metrics", "--no-slots"),
         *(("--n-gpu-layers", "999") if order["gpus"] else ()),
+        *(("--offline",) if local_only(order) and not local else ()),
     ]
 
+
+FETCH = (
+    'mark="/models/.fetched-$(echo "$@" | cksum | tr " " -)"; [ -e "$mark" ] && exit 0; [ -z "$LOOK" ] || exit 3; '
+    '/app/llama-server "$@" & server=$!; until curl -fs -o /dev/null http://127.0.0.1:8080/health; do '
+    'kill -0 $server || exit 1; sleep 1; done; kill $server; wait $server; : > "$mark"'
+)
+"""It has no command that only downloads: it serves until it is healthy. Its image has curl, and no Python."""
 
 RECIPE = Recipe(
     image="ghcr.io/ggml-org/llama.cpp:server-b11206",
     cuda_image="ghcr.io/ggml-org/llama.cpp:server-cuda-b11243",
+    rocm_image=lambda _gpu: "ghcr.io/ggml-org/llama.cpp:server-rocm-b11243",
     port=8080,
     cache="/models",
     arguments=arguments,
     read_only=True,
+    fetch=FETCH,
     environment={"LLAMA_CACHE": "/models"},
 )

@@ -30,8 +30,19 @@ def arguments(order: Order, model: str) -> list[str]:
     ]
 
 
+ROCM = (("MI30", "mi30x"), ("MI32", "mi30x"), ("MI35", "mi35x"))
+"""What the name of an AMD GPU begins with, and the image that is made for it; there are none for Radeon cards."""
+
+
+def rocm_image(gpu: str) -> str | None:
+    """Return SGLang's image for an AMD GPU; None where it has none."""
+    found = (kind for start, kind in ROCM if gpu.startswith(start))
+    return next((f"lmsysorg/sglang:v0.5.15.post1-rocm720-{kind}" for kind in found), None)
+
+
 RECIPE = Recipe(
     image="lmsysorg/sglang:v0.5.15",
+    rocm_image=rocm_image,
     port=30000,
     cache="/root/.cache/huggingface",
     arguments=arguments,

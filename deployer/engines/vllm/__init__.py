@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from deployer.core.domain import GIB, Gpu, ModelInfo, Range
-from deployer.core.gpu_traits import before_ampere, generation
+from deployer.core.gpu_traits import before_ampere, generation, has_fp8
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, Metrics, Speed
+from deployer.engines.record import SILENT
 
 LARGE_MOE = 60_000_000_000
 LARGE_GPU_GIB = 60
@@ -71,7 +72,7 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:
         return f"{format_name} is an MLX format, which mlx serves on a Mac"
     if gpu.vendor == "amd":
         return _amd(gpu, format_name)
-    if format_name == "fp8" and gpu.fp8_tflops is None:
+    if format_name == "fp8" and not has_fp8(gpu):
         return f"fp8 needs Ada, Hopper or Blackwell; {gpu.name} has no fp8 (int8, awq and gptq run there)"
     return _old(gpu, format_name) if before_ampere(gpu) else None
 
@@ -131,6 +132,7 @@ ENGINE = Engine(
     memory_fraction=0.92,
     overhead_gib=overhead_gib,
     refuses=refuses,
+    reserves=True,
     online=("fp8",),
     # gpt-oss-120b: 60.7 GiB of files, 64.4 to 66.0 GiB once vLLM has repacked and padded them (its start-up
     # lines); gpt-oss-20b: 12.8 and 13.7.
@@ -141,6 +143,7 @@ ENGINE = Engine(
     halves_fp32=True,
     speed={"nvidia": SPEED},
     ignores_eos=True,
+    silent={**SILENT, "VLLM_NO_USAGE_STATS": "1"},
     read_start=read_start,
     metrics=Metrics(
         running=("vllm:num_requests_running", "vllm:num_requests_waiting"),

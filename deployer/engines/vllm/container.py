@@ -1,4 +1,4 @@
-"""vLLM's own image, of Docker Hub, in public use in 2026.
+"""vLLM's own images, of Docker Hub, in public use in 2026: for CUDA, and for ROCm (tried on no AMD GPU here).
 
 It takes its API key by environment, so a script in the container hands it over. Its root file system can be written
 to: it compiles kernels when it starts and writes them to several folders of its home (torch inductor, Triton,
@@ -32,6 +32,7 @@ def arguments(order: Order, model: str) -> list[str]:
 
 RECIPE = Recipe(
     image="vllm/vllm-openai:v0.26.0",
+    rocm_image=lambda _gpu: "vllm/vllm-openai-rocm:v0.23.0",
     port=8000,
     cache="/root/.cache/huggingface",
     arguments=arguments,

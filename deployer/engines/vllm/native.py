@@ -15,9 +15,6 @@ from deployer.core.errors import PrerequisiteError
 from deployer.engines import engine
 from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
 
-PRIVATE = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-"""vLLM reports its use to its makers unless it is told not to."""
-
 
 def launch(job: Job, machine: Machine) -> Launch:
     """Say how vLLM serves the model.
@@ -28,7 +25,6 @@ def launch(job: Job, machine: Machine) -> Launch:
     return Launch(
         (installed(machine), *arguments(job)),
         f"vLLM with {job.wanted['source']}",
-        environment=PRIVATE,
         secrets={"VLLM_API_KEY": job.key_file},
     )
 

@@ -65,7 +65,14 @@ def offer(provider: str, row: Row, region: str | None, billing: str, price: Pric
         as_of=price.as_of,
         vcpus=row["vcpus"],
         memory_gib=row["memory_gib"],
+        gpu_fraction=_fraction(row),
     )
+
+
+def _fraction(row: Row) -> float | None:
+    """The share of one GPU that a slice is; None for whole ones."""
+    share = row.get("share")
+    return None if share in (None, 1) else float(share)
 
 
 def _file(provider: str) -> Path:

@@ -26,7 +26,7 @@ def hardware(way: Way) -> dict[str, Cell]:
     if offer is None or sizing is None:
         why = "no offer can hold the model"
         return {"hardware": _unknown(why), "fit": _unknown(why)}
-    gpu = f"{offer.gpu_count}x {offer.gpu}" if offer.gpu else "CPU"
+    gpu = offer.gpu_words or "CPU"
     form = "" if sizing.quantization == "none" else f", {sizing.quantization}"
     started = seen(sizing, "kv_capacity_tokens")
     fit = Cell(

@@ -119,7 +119,7 @@ class Roofline:
         )
 
     def _bandwidth(self) -> float:
-        return self.gpu.bandwidth_gb_s * 1e9 * self.tp
+        return (self.gpu.bandwidth_gb_s or 0) * 1e9 * self.tp
 
     def _memory_share(self) -> float:
         by_kind = {

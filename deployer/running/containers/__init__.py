@@ -2,6 +2,10 @@
 
     arguments.py      a planned container becomes what the Docker Engine API takes; pure
     daemon.py         reaches the daemon, and turns its refusals into errors with hints
+    ssh.py            reaches one by ssh
+    other_machine.py  what a daemon elsewhere has, and how files get there
+    network.py        the network of what may be asked and can ask nobody
+    fetching.py       the weights, before a container is cut off from the network
     pull.py           brings an image, and says how far it is
     build_context.py  what the image of a handler is built from; pure
     build.py          builds it

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ ULIMITS = (
     {"Name": "stack", "Soft": 64 * 2**20, "Hard": 64 * 2**20},
 )
 """With a GPU, NVIDIA's own advice for its containers: unlimited locked memory and 64 MiB of stack."""
+RESOLVER = "192.0.2.1"
+"""An address for documentation (RFC 5737): nobody answers there."""
 TMP = "rw,nosuid,nodev,size=1g"
 
 
@@ -61,6 +63,8 @@ def create(wanted: Mapping[str, Any], port: int, secrets: Path) -> dict[str, Any
 
 def _host(wanted: Mapping[str, Any], secrets: Path) -> dict[str, Any]:
     return {
+        **_network(wanted),
+        **_kernel_devices(wanted.get("devices") or ()),
         "Mounts": [*_mounts(wanted), *_secrets(wanted, secrets)],
         "RestartPolicy": {"Name": "unless-stopped"},
         "LogConfig": {"Type": "json-file", "Config": dict(LOG)},
@@ -73,6 +77,21 @@ def _host(wanted: Mapping[str, Any], secrets: Path) -> dict[str, Any]:
         "SecurityOpt": ["no-new-privileges:true"],
         "Init": True,
     }
+
+
+def _network(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Docker's own network, or the one that leads nowhere (`network.py`)."""
+    if not wanted.get("network"):
+        return {}
+    deployment = wanted["labels"][LABEL]
+    return {"NetworkMode": f"deployer-{deployment}", "Dns": [RESOLVER]}
+
+
+def _kernel_devices(paths: Sequence[str]) -> dict[str, Any]:
+    given = [
+        {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"} for path in paths
+    ]
+    return {"Devices": given} if given else {}
 
 
 def _devices(gpus: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer.core.domain import Resource
 from deployer.core.templates import render
-from deployer.running.containers import arguments
+from deployer.running.containers import arguments, network
 from deployer.running.containers.build_context import Source, context
 
 CONTAINER = "local:index:Container"
@@ -50,6 +50,7 @@ def _values(deployment: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "reached": "127.0.0.1" if wanted["host"] in EVERYWHERE else wanted["host"],
         "config": arguments.create(wanted, port, Path("secrets")),
         "environment": wanted["environment"],
+        "network": network.create(deployment) if wanted.get("network") else None,
         "host_ip": wanted["host"],
         "port": port,
         "container_port": wanted["container_port"],

@@ -6,10 +6,12 @@ import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
-from deployer.sources.host import docker_address
+from deployer.running.containers import ssh
+from deployer.sources import docker_address
+from deployer.sources.docker_address import DockerAddress
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -59,35 +61,64 @@ _CLIENTS: dict[str, APIClient] = {}
 """By address. One for the whole process: each new one asks the daemon for its version first."""
 
 
-def connect() -> APIClient:
+def connect(url: str | None = None, limit_s: float = LIMIT_S) -> APIClient:
     """Return the client of a daemon that answers. It may be closed; it connects again when it is used.
+
+    `url` is that of another machine where a deployment is known to be; None: the one that Docker's own commands use.
 
     Raises:
         PrerequisiteError: it does not answer.
     """
-    address = docker_address()
+    address = docker_address.find()
+    if url is not None and (address is None or address.url != url):
+        address = DockerAddress(url, "where it was deployed to")
     if address is None:
         raise unreachable("no socket was found")
-    if address not in _CLIENTS:
-        _CLIENTS[address] = _new(address)
-    return _CLIENTS[address]
+    if address.url not in _CLIENTS:
+        _CLIENTS[address.url] = _new(address, limit_s)
+    return _CLIENTS[address.url]
 
 
-def _new(address: str) -> APIClient:
+def _new(address: DockerAddress, limit_s: float) -> APIClient:
     import docker
     from docker.errors import DockerException
 
-    settings = docker.utils.kwargs_from_env() | {"base_url": address}
     try:
-        client = docker.APIClient(timeout=LIMIT_S, **settings)
+        client = docker.APIClient(timeout=limit_s, **_settings(address))
     except (DockerException, OSError) as error:
-        raise unreachable(str(error)) from None
+        raise unreachable(str(error), address) from None
+    client.timeout = LIMIT_S
     atexit.register(client.close)
     return client
 
 
-def unreachable(why: str) -> PrerequisiteError:
+def _settings(address: DockerAddress) -> dict[str, Any]:
+    """How the client reaches an address: with the certificates of the environment or of its context, or by ssh."""
+    import docker
+
+    if address.scheme == "ssh":
+        return {"base_url": ssh.socket_to(address)}
+    if address.certificates is not None:
+        keys = address.certificates
+        pair = (
+            (str(keys / "cert.pem"), str(keys / "key.pem")) if (keys / "key.pem").exists() else None
+        )
+        authority = str(keys / "ca.pem") if (keys / "ca.pem").exists() else None
+        tls = docker.tls.TLSConfig(
+            client_cert=pair, ca_cert=authority, verify=authority is not None
+        )
+        return {"base_url": address.url, "tls": tls}
+    return {**docker.utils.kwargs_from_env(), "base_url": address.url}
+
+
+def unreachable(why: str, address: DockerAddress | None = None) -> PrerequisiteError:
     """Return the error of a daemon that does not answer, by the reason it gave."""
+    if address is not None and address.elsewhere:
+        return PrerequisiteError(
+            f"the Docker daemon at {address} does not answer: {why[:200]}",
+            hint="start it there, or go back to this machine's: unset DOCKER_HOST; docker context use default",
+            where=address.url,
+        )
     if re.search(r"permission denied", why, re.IGNORECASE):
         return PrerequisiteError(
             "this user is not allowed to use Docker",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import PrerequisiteError
 from deployer.running.native.ports import free_port
+from deployer.sources.docker_address import DockerAddress
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -52,13 +54,31 @@ def lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> I
         yield rest.decode(errors="replace")
 
 
+def endpoint_there(client: APIClient, ident: str, wanted: Mapping[str, Any], url: str) -> str:
+    """Return the base URL of a container on another machine: its address, and the port that its daemon gave it."""
+    bound = client.inspect_container(ident)["NetworkSettings"]["Ports"]
+    given = bound.get(f"{wanted['container_port']}/tcp") or [{}]
+    listens = wanted["host"] if wanted["host"] not in EVERYWHERE else DockerAddress(url, "").host
+    return f"http://{reached_at(listens)}:{given[0].get('HostPort')}/v1"
+
+
+def forget_volume(client: APIClient, name: str) -> None:
+    """Remove a volume of ours, if it is there."""
+    from docker.errors import APIError
+
+    with suppress(APIError):
+        client.remove_volume(name)
+
+
 def port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
-    """The port that it had, if that will do; else the wanted one, or a free one."""
+    """The port that it had, if that will do; else the wanted one, or a free one; 0: the daemon of another machine chooses."""
     if before is not None:
         bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
         had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
         if had is not None and wanted["port"] in ("auto", had):
             return had
+    if wanted.get("docker"):
+        return 0 if wanted["port"] == "auto" else int(wanted["port"])
     return free_port(wanted["port"], set())
 
 

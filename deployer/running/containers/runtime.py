@@ -7,17 +7,28 @@ engines at once would want the memory of the same GPU, and the same port.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.documents.privacy import Finding
 from deployer.core.errors import DeployerError
 from deployer.core.files import write_private
 from deployer.engines.recipe import BUILT
 from deployer.providers.managers import Say
-from deployer.running.containers import arguments, build, daemon, inspection, pull
+from deployer.running.containers import (
+    arguments,
+    build,
+    daemon,
+    fetching,
+    inspection,
+    network,
+    other_machine,
+    pull,
+)
+from deployer.running.containers.evidence import Look
 from deployer.running.containers.inspection import Found
 from deployer.running.native import gpu
 from deployer.running.store import Store
@@ -46,17 +57,32 @@ class DockerRunner:
             RemoteError: the image of a handler cannot be built.
         """
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
-        inspection.readable(wanted)
-        client = daemon.connect()
+        url = wanted.get("docker")
+        if url is None:
+            inspection.readable(wanted)
+        client = daemon.connect(url)
+        if url is not None:
+            say(f"by the Docker daemon at {url}, which is not known to be on this machine")
         _have_image(client, resources, say)
+        folder = self._secrets(deployment, wanted)
+        fetching.ensure(client, deployment, wanted, folder, say)
         port = self._set_aside(client, deployment, wanted, say)
-        config = arguments.create(wanted, port, self._secrets(deployment, wanted))
+        if wanted.get("network"):
+            network.ensure(client, deployment)
+        config = arguments.create(wanted, port, folder)
+        if url is not None:
+            config = other_machine.without_binds(config, deployment)
         with daemon.mended():
             _prepare_to_ask()
             made = client.create_container_from_config(config, deployment)
-            say(f"starting container {deployment} on {wanted['host']}:{port}")
+            if url is not None:
+                values = {name: (folder / name).read_text() for name in wanted["secrets"]}
+                other_machine.send(client, made["Id"], values)
+            say(f"starting container {deployment} on {wanted['host']}:{port or 'a free port'}")
             client.start(made["Id"])
-        return f"http://{inspection.reached_at(wanted['host'])}:{port}/v1"
+        if url is None:
+            return f"http://{inspection.reached_at(wanted['host'])}:{port}/v1"
+        return inspection.endpoint_there(client, made["Id"], wanted, url)
 
     def alive(self, deployment: str) -> bool:
         """Whether its container runs; one that ended before it was ever healthy does not count."""
@@ -107,16 +133,46 @@ class DockerRunner:
                 return None
             return inspection.cached_bytes(client, current["Id"])
 
+    def evidence(self, deployment: str) -> Iterator[Finding]:
+        """Look at the container that runs, and say what that proves."""
+        with self._look(deployment) as look:
+            if look is not None:
+                yield from look.findings()
+
+    def way_out(self, deployment: str) -> str | None:
+        """Return what was reached from inside of a container that was to be cut off; None: nothing was."""
+        with self._look(deployment) as look:
+            if look is None or not look.wanted.get("network"):
+                return None
+            tried = look.egress(names=False)
+        return tried.detail if tried.holds is False else None
+
+    @contextmanager
+    def _look(self, deployment: str) -> Iterator[Look | None]:
+        """The container as its daemon shows it, and as it was planned; None where none runs."""
+        record = self.store.load(deployment)
+        made = record.planned if record else ()
+        wanted = next((r["inputs"] for r in made if r["type"] == CONTAINER), None)
+        with self._containers(deployment) as (client, found):
+            current = next((c for c in found if inspection.name(c) == deployment), None)
+            if client is None or current is None or wanted is None:
+                yield None
+                return
+            yield Look(client, client.inspect_container(current["Id"]), wanted)
+
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Remove its containers, their unnamed volumes and what was built for it; the model cache stays."""
         removed = []
         with self._containers(deployment) as (client, found):
             if client is None:
                 return ()
+            fetching.forget(client, deployment)
             for one in found:
                 self._remove(client, deployment, one)
                 removed.append({"type": CONTAINER, "id": one["Id"][:12]})
+            removed += [{"type": network.TYPE, "id": i} for i in network.forget(client, deployment)]
             removed += [{"type": IMAGE, "id": i} for i in build.forget(client, deployment)]
+            inspection.forget_volume(client, other_machine.volume(deployment))
         return removed
 
     def settle(self, deployment: str) -> None:
@@ -130,6 +186,7 @@ class DockerRunner:
             current = next((c["Image"] for c in found if inspection.name(c) == deployment), "")
             if current.startswith(BUILT):
                 build.forget(client, deployment, keep=current)
+            list(network.forget(client, deployment))  # the daemon keeps one that is in use
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new container and start the one it was to replace."""
@@ -150,7 +207,7 @@ class DockerRunner:
     def _containers(self, deployment: str) -> Iterator[tuple[APIClient | None, list[Found]]]:
         """The daemon and the deployment's containers; none where nothing is known and no daemon answers."""
         try:
-            client = daemon.connect()
+            client = daemon.connect(self._daemon_of(deployment))
         except DeployerError:
             if (self.store.folder(deployment) / "deployment.json").exists():
                 raise
@@ -160,6 +217,15 @@ class DockerRunner:
             label = f"{arguments.LABEL}={deployment}"
             found = client.containers(all=True, filters={"label": label})
             yield client, sorted(found, key=inspection.name)
+
+    def _daemon_of(self, deployment: str) -> str | None:
+        """The daemon of another machine that the deployment was made by; None: this machine's."""
+        with suppress(DeployerError):
+            record = self.store.load(deployment)
+            made = record.planned if record else ()
+            urls = (r["inputs"].get("docker") for r in made if r["type"] == CONTAINER)
+            return next(urls, None)
+        return None
 
     def _set_aside(
         self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say

@@ -79,6 +79,21 @@ def start(
         raise RemoteError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
 
 
+def run(program: str, arguments: Sequence[str], **environment: str) -> int:
+    """Run a program of this package to its end with what an engine keeps of the environment; return its exit code."""
+    argv = [sys.executable, "-P", program, *arguments]
+    kept = {**dict(_kept()), **_token(), **environment}
+    errors = 2  # what it says is for people, and a document may be on stdout
+    done = subprocess.run(argv, env=kept, stdin=subprocess.DEVNULL, stdout=errors, check=False)
+    return done.returncode
+
+
+def _token() -> dict[str, str]:
+    """The user's token of the model hub, where it stands in the environment."""
+    given = {name: os.environ.get(name) for name in ("HF_TOKEN", "HF_TOKEN_PATH")}
+    return {name: value for name, value in given.items() if value}
+
+
 def find(folder: Path) -> list[psutil.Process]:
     """Return the deployment's processes that are running now, the supervisor first."""
     ours = [p for p in psutil.process_iter() if _marked(p, str(folder))]

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deployer.agents import fetch_weights
+from deployer.core.documents.privacy import Finding
+from deployer.core.errors import RemoteError
 from deployer.core.files import write_private
 from deployer.engines.launch import Job, Machine, launch
 from deployer.providers.managers import Say
@@ -39,6 +42,7 @@ class NativeRunner:
         job = Job(wanted, port, folder)
         run = launch(job, self.machine)
         self.store.key(deployment)
+        self._fetch(wanted, say)
         write_private(job.config_file, json.dumps({**run.config, "port": port}))
         say(f"starting {run.what} on {HOST}:{port}")
         health: Mapping[str, str | int] = {"host": HOST, "port": port, "path": run.health_path}
@@ -78,11 +82,37 @@ class NativeRunner:
             return None
         return hub_cache.held(hub_cache.folder(), source.removeprefix("hf:"))
 
+    def evidence(self, deployment: str) -> Iterator[Finding]:
+        """Look at its processes, and say what that proves."""
+        from deployer.running.native import evidence
+
+        record = self.store.load(deployment)
+        made = record.planned if record else ()
+        wanted = next((r["inputs"] for r in made if r["type"] == PROCESS), None)
+        if wanted is not None:
+            yield from evidence.findings(process.find(self.store.folder(deployment)), wanted)
+
+    def way_out(self, deployment: str) -> str | None:  # noqa: ARG002 - it is not cut off
+        """Return None: a process without a container is not cut off, so that no way out breaks a promise."""
+        return None
+
     def stop(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Stop its processes; what is in the middle of an answer has a few seconds to end it."""
         before = {r["id"]: dict(r) for r in self.found(deployment)}
         pids = map(str, process.stop(self.store.folder(deployment)))
         return [before.get(pid, dict(_process("engine", int(pid)))) for pid in pids]
+
+    def _fetch(self, wanted: Mapping[str, Any], say: Say) -> None:
+        """Under local-only a model of the hub comes first: the engine that serves it is told to stay offline."""
+        named = [wanted["source"], wanted["adapter"]]
+        sources = [one.removeprefix("hf:") for one in named if one and one.startswith("hf:")]
+        if wanted["offline"] and sources and process.run(fetch_weights.__file__, sources, LOOK="1"):
+            say(f"fetching {', '.join(sources)}, before the engine starts offline")
+            if process.run(fetch_weights.__file__, sources):
+                raise RemoteError(
+                    f"{', '.join(sources)} was not fetched: what was said stands above",
+                    hint="'deployer up' goes on from what came",
+                )
 
     def _ports_of_others(self, deployment: str) -> set[int]:
         """The ports that other deployments were given, whether they listen yet or not."""

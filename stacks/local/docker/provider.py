@@ -58,6 +58,17 @@ def resources(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
             if built
             else []
         ),
+        *(
+            [
+                {
+                    "type": "local:index:Network",
+                    "name": f"{name}-network",
+                    "inputs": {"egress": "none"},
+                }
+            ]
+            if inputs["container"]["network"]
+            else []
+        ),
         {"type": "local:index:Container", "name": name, "inputs": inputs["container"]},
     ]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Offer
 from deployer.core.order import Order
+from deployer.engines.recipe import local_only
 from deployer.providers.api import Pricing, Provider
 from stacks.local import _machine, _pricing
 
@@ -46,11 +47,14 @@ def inputs(order: Order) -> dict[str, Any]:
             "context": order["context"],
             "concurrency": order["concurrency"],
             "gpus": order["gpus"],
+            "gpu_ids": order["offer"].get("gpu_ids") or [],
+            "gpu_vendor": order["offer"].get("gpu_vendor"),
             "handler": order.get("handler"),
             "replicas": (order.get("replicas") or {"min": 1})["min"],
             "host": "127.0.0.1",
             "port": options.get("port", "auto"),
             "key": "secret",
+            "offline": local_only(order),
         },
         "deployment": order["deployment"],
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
+from deployer.engines import engine
 from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
@@ -88,6 +89,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
         "accelerator": "gpu",
         "gpu_count": offer["gpu_count"],
         "engine": order["engine"],
+        "environment": dict(engine(order["engine"]).silent),
         "quantization": order["quantization"],
         "context": order["context"],
         "min_replica": replicas["min"] if replicas["min"] > 1 else 0,

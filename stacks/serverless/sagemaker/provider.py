@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
+from deployer.engines import engine
 from deployer.providers.api import Inputs, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
@@ -83,6 +84,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
 def _environment(order: Order) -> dict[str, str]:
     """What the image is told: each SM_VLLM_X is vLLM's own argument --x."""
     told = {
+        **engine(order["engine"]).silent,
         "SM_VLLM_SERVED_MODEL_NAME": order["spec_name"],
         "SM_VLLM_MAX_MODEL_LEN": str(order["context"]),
         "SM_VLLM_TENSOR_PARALLEL_SIZE": str(order["gpus"]),

@@ -99,12 +99,14 @@ def test_a_mac_is_planned_with_its_unified_memory(tmp_path, tiny_gguf):
     assert made.offer.vram_mib == MAC.memory_mib
 
 
-def test_a_gpu_that_the_catalog_does_not_know_is_named_and_left_out(tmp_path, tiny_gguf):
+def test_a_gpu_that_the_catalog_does_not_know_serves_at_an_unknown_speed(tmp_path, tiny_gguf):
     odd = HostGpu("NVIDIA Unheard Of 9", 1024)
     made = planned(tmp_path, Host(8, 64 * GIB, (odd,), docker=True), str(tiny_gguf))
     assert made.offer is not None
-    assert "NVIDIA Unheard Of 9" in made.offer.instance_type
-    assert made.offer.gpu_count == 0
+    assert made.sizing is not None
+    assert (made.offer.gpu, made.offer.gpu_count, made.offer.vram_mib) == ("Unheard Of 9", 1, 1024)
+    assert made.sizing.fit == "fits"
+    assert made.sizing.decode_tok_s is None
 
 
 def test_the_price_of_the_machine_is_spread_over_all_its_gpus():

@@ -19,7 +19,7 @@ from deployer.engines import container as images
 from deployer.engines.recipe import KEY_FILE
 from deployer.engines.sglang import container as sglang
 from deployer.engines.vllm import container as vllm
-from deployer.running.containers import arguments
+from deployer.running.containers import arguments, network
 from deployer.running.containers import compose as files
 from tests.kits.documents import printed
 
@@ -58,6 +58,8 @@ def order(engine: str = "llama.cpp", **given: Any) -> Any:
         "concurrency": 4,
         "gpus": given.get("gpus", 0),
         "options": {"image": IMAGE, **given.get("options", {})},
+        "offer": given.get("offer", {}),
+        "policy": {"privacy": given.get("privacy", "cloud-ok")},
     }
 
 
@@ -76,6 +78,10 @@ CASES = {
         source="hf:a/b",
         gpus=1,
         options={"gpus": ["GPU-1"], "expose": "::"},
+    ),
+    "cut off from the network": container(privacy="local-only"),
+    "AMD's GPUs": container(
+        "vllm", path="/models/folder", gpus=1, offer={"gpu": "MI300X", "gpu_vendor": "amd"}
     ),
     "a folder": container("vllm", path="/models/folder", gpus=1),
 }
@@ -138,9 +144,30 @@ def as_asked(compose: Any, folder: Path) -> dict[str, Any]:
             "PortBindings": {inside: [{"HostIp": port["host_ip"], "HostPort": port["published"]}]},
         },
     }
+    if "networks" in service:
+        asked["HostConfig"] |= {"NetworkMode": network_of(compose), "Dns": service["dns"]}
+    else:
+        assert service["network_mode"] == "bridge"
+    if "devices" in service:
+        names = ("PathOnHost", "PathInContainer", "CgroupPermissions")
+        given = [dict(zip(names, one.split(":"), strict=True)) for one in service["devices"]]
+        asked["HostConfig"]["Devices"] = given
     if "entrypoint" in service:
         asked["Entrypoint"] = service["entrypoint"]
     return asked
+
+
+def network_of(compose: Any) -> str:
+    """The name of the only network, which is the one that `up` would make."""
+    (made,) = (compose["networks"][name] for name in compose["services"]["model"]["networks"])
+    (config,) = made["ipam"]["config"]
+    wanted = network.create("bot-local")
+    (asked,) = wanted["IPAM"]["Config"]
+    assert (config["subnet"], config["gateway"]) == (asked["Subnet"], asked["Gateway"])
+    assert config["aux_addresses"] == asked["AuxiliaryAddresses"]
+    assert (made["driver"], made["driver_opts"]) == (wanted["Driver"], wanted["Options"])
+    assert made["labels"] == wanted["Labels"]
+    return str(made["name"])
 
 
 def mounted(volume: Any) -> dict[str, Any]:

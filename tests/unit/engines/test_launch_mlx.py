@@ -10,6 +10,7 @@ import pytest
 from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import Machine
 from deployer.engines.mlx.native import interpreter
+from deployer.engines.record import SILENT
 from tests.unit.engines.test_launch import EVERYTHING, FOLDER, MLX, of
 
 SOURCE = {"engine": "mlx", "source": "hf:mlx-community/Qwen3-8B-4bit@main"}
@@ -38,7 +39,7 @@ def test_it_is_told_the_model_its_limits_and_the_file_with_the_key():
         "key_file": str(FOLDER / "key"),
     }
     assert not made.secrets
-    assert not made.environment
+    assert made.environment == SILENT
 
 
 def test_a_folder_is_served_as_it_is():

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from deployer.core.domain import TARGETS, Estimate
-from deployer.planning.policy import judge
+from deployer.planning.policy import Reach, judge
+from deployer.providers.other_docker import OtherDocker
 from deployer.providers.regions import Region
 from deployer.spec import Policy
 from stacks._aws.regions import REGIONS
@@ -83,3 +84,35 @@ def test_an_unpriced_bill_over_a_budget_names_what_is_unpriced():
 
 def test_no_budget_means_no_verdict_on_it():
     assert len(judge(Policy(), "cloud-gpu", place("us-east-1"), bill("9999"))) == 1
+
+
+OTHER = OtherDocker("tcp://10.0.0.5:2375", "DOCKER_HOST", "10.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("privacy", "ok"),
+    [("local-only", False), ("region:eu", False), ("region:uk", False), ("cloud-ok", True)],
+)
+def test_a_docker_daemon_elsewhere_is_named_and_only_cloud_ok_allows_it(privacy, ok):
+    (verdict,) = judge(Policy(privacy=privacy), "local", None, None, Reach(OTHER, "127.0.0.1"))
+    assert verdict.ok is ok
+    assert "tcp://10.0.0.5:2375 (DOCKER_HOST)" in verdict.detail
+    assert "stays on your machine" not in verdict.detail
+
+
+@pytest.mark.parametrize("expose", ["0.0.0.0", "::", "192.168.1.7", "fe80::1", "::ffff:10.0.0.1"])  # noqa: S104
+def test_local_only_refuses_every_address_that_others_reach(expose):
+    (verdict,) = judge(Policy(privacy="local-only"), "local", None, None, Reach(None, expose))
+    assert not verdict.ok
+    assert expose in verdict.detail
+    assert "127.0.0.1" in verdict.detail
+    (loud,) = judge(Policy(), "local", None, None, Reach(None, expose))
+    assert loud.ok
+    assert f"open to other machines on {expose}" in loud.detail
+
+
+@pytest.mark.parametrize("expose", [None, "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_a_loopback_address_stays_on_the_machine(expose):
+    (verdict,) = judge(Policy(privacy="local-only"), "local", None, None, Reach(None, expose))
+    assert verdict.ok
+    assert verdict.detail == "local-only: stays on your machine"

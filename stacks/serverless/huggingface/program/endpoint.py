@@ -210,6 +210,7 @@ def _changed(props: Mapping[str, Any]) -> dict[str, Any]:
         "scale_to_zero_timeout": props["scale_to_zero_minutes"],
         "custom_image": _image(props),
         "container_args": _arguments(props),
+        "env": dict(props.get("environment") or {}),
         "tags": [TAG, f"deployer:{props['deployment']}"],
     }
 
