@@ -252,10 +252,14 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
             yield f"{name} does not run on {gpu.name if gpu else 'a CPU'}"
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
-                if reason := served.refuses(gpu, form):
+                if reason := _reason(question, served, gpu, form):
                     yield reason
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
+
+
+def _reason(question: Question, served: Engine, gpu: Gpu | None, form: str) -> str | None:
+    return served.refuses(gpu, form) or served.refuses_cache(question.info, gpu, form)
 
 
 def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:

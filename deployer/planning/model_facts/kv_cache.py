@@ -160,7 +160,7 @@ def _indexed(keys: Keys) -> int:
 
 def _indexers(keys: Keys, layers: int) -> int:
     """Return how many layers have an indexer of their own: others take what an earlier one has chosen."""
-    said = keys.values.get("index_topk_pattern") or keys.items("indexer_types")
+    said = keys.text("index_topk_pattern") or keys.items("indexer_types")
     if said:
         return sum(one in ("F", "full") for one in said[:layers])
     every = keys.whole("index_topk_freq", most=MOST_HEADS) or 1
