@@ -12,7 +12,7 @@ from deployer.planning.model_facts.strict_json import Keys
 
 _LENGTHS = (
     "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_target_positions",
-    "max_sequence_length", "max_seq_length", "seq_len",
+    "max_sequence_length", "max_context_length", "max_seq_length", "seq_len",
 )  # fmt: skip
 _WITHIN = ("su", "longrope", "llama3", "default", "mrope", "proportional")
 """Kinds of scaling that max_position_embeddings includes."""

@@ -84,6 +84,7 @@ def _said_heads(keys: Keys) -> int | Sequence[int] | None:
         "num_attention_groups",
     )
     said = keys.each(*names, most=MOST_HEADS)
+    said = said or keys.largest("num_key_value_heads_per_layer", most=MOST_HEADS)  # as vLLM pads
     if not said and not _has_one_each(keys):  # ChatGLM
         said = keys.whole("multi_query_group_num", most=MOST_HEADS)
     inner = keys.inner("attn_config")  # MPT, DBRX
