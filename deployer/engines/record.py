@@ -177,6 +177,17 @@ class Engine:
             return info.kv_share
         return 0.5 if format_name in self.kv_8bit else 1.0
 
+    def refuses_cache(self, info: ModelInfo, gpu: Gpu | None, format_name: str) -> str | None:
+        """Say why a GPU cannot keep the KV cache that the checkpoint asks for, or None.
+
+        Without fp8 units vLLM ends with "type fp8e4nv not supported in this architecture" (its issue 26431).
+        """
+        if self.kv_share(info, format_name) == 1.0 or info.kv_share is None:
+            return None
+        if gpu is None or gpu.fp8_tflops is not None:
+            return None
+        return f"its checkpoint asks for a KV cache in fp8, and {gpu.name} has no fp8"
+
     def served_as(self, native: str, gpu: Gpu | None) -> str:
         """Return the format in which it serves one that is published, where nobody asks for another."""
         if native != "fp32" or not self.halves_fp32:

@@ -64,6 +64,7 @@ def _unfit(choice: Choice) -> Iterator[str]:
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
         yield f"whether it fits is unknown: {best.sizing.limit}"
+        yield from (note for note in choice.question.info.notes if "unknown" in note)
         yield "set the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
         return
     ends, context = choice.question.info.max_context, choice.question.load.context

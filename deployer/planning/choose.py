@@ -257,7 +257,7 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
             yield unable
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
-                if reason := served.refuses(gpu, form):
+                if reason := _reason(question, served, gpu, form):
                     yield reason
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
@@ -275,6 +275,10 @@ def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None
     if recipe.rocm_image(gpu.name) is not None:
         return None
     return f"there is no ROCm image of {served.name} for {gpu.name}: set targets.local.image to one"
+
+
+def _reason(question: Question, served: Engine, gpu: Gpu | None, form: str) -> str | None:
+    return served.refuses(gpu, form) or served.refuses_cache(question.info, gpu, form)
 
 
 def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.core.domain import ModelInfo, Range
+from deployer.core.domain import Gpu, ModelInfo, Range
+from deployer.core.gpu_traits import generation
 from deployer.engines import Metrics, vllm
 
 
@@ -21,6 +22,18 @@ def overhead_gib(info: ModelInfo, gpus: int = 1, memory_gib: float | None = None
     return low, high
 
 
+def refuses(gpu: Gpu | None, format_name: str) -> str | None:
+    """Say why a GPU cannot run a format, or None: as vLLM, but NVFP4 on Blackwell alone.
+
+    Source: `ModelOptFp4Config.get_min_capability` of SGLang is 100, and it refuses to start below.
+    """
+    if reason := vllm.refuses(gpu, format_name):
+        return reason
+    if format_name == "nvfp4" and gpu is not None and generation(gpu) != "blackwell":
+        return f"sglang serves nvfp4 on Blackwell only, not on {gpu.name}"
+    return None
+
+
 ENGINE = replace(
     vllm.ENGINE,
     name="sglang",
@@ -28,6 +41,7 @@ ENGINE = replace(
     most_sequences=2048,
     kv_as_published=False,  # it follows ModelOpt's checkpoints and not all others: counted at 16 bits
     overhead_gib=overhead_gib,
+    refuses=refuses,
     read_start=None,
     metrics=Metrics(
         running=("sglang:num_running_reqs", "sglang:num_queue_reqs"),

@@ -12,7 +12,7 @@ from deployer.planning.model_facts.strict_json import Keys
 
 _LENGTHS = (
     "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_target_positions",
-    "max_sequence_length", "max_seq_length", "seq_len",
+    "max_sequence_length", "max_context_length", "max_seq_length", "seq_len",
 )  # fmt: skip
 _WITHIN = ("su", "longrope", "llama3", "default", "mrope", "proportional")
 """Kinds of scaling that max_position_embeddings includes."""
@@ -27,7 +27,7 @@ def longest(keys: Keys) -> int | None:
         UsageError: a length or a factor is not a number, or absurd.
     """
     said = [n for name in _LENGTHS if (n := keys.whole(name))]
-    base = keys.whole("model_max_length") or min(said, default=None)
+    base = _own(keys) or min(said, default=None)
     if not base or (keys.text("model_type") or "").startswith("gemma3"):
         return base  # Gemma 3 says the length that it has with its scaling
     factor = 1.0
@@ -39,6 +39,12 @@ def longest(keys: Keys) -> int | None:
         if kind == "yarn":
             base = scaling.whole("original_max_position_embeddings") or base
     return min(int(base * factor), MOST)
+
+
+def _own(keys: Keys) -> int | None:
+    """Return what a model names as its length itself; tokenizers write 10**30 there for: no limit."""
+    said = keys.values.get("model_max_length")
+    return keys.whole("model_max_length") if isinstance(said, int) and said <= MOST else None
 
 
 def _scalings(keys: Keys) -> Iterator[Keys]:

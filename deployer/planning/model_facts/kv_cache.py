@@ -84,6 +84,7 @@ def _said_heads(keys: Keys) -> int | Sequence[int] | None:
         "num_attention_groups",
     )
     said = keys.each(*names, most=MOST_HEADS)
+    said = said or keys.largest("num_key_value_heads_per_layer", most=MOST_HEADS)  # as vLLM pads
     if not said and not _has_one_each(keys):  # ChatGLM
         said = keys.whole("multi_query_group_num", most=MOST_HEADS)
     inner = keys.inner("attn_config")  # MPT, DBRX
@@ -160,7 +161,7 @@ def _indexed(keys: Keys) -> int:
 
 def _indexers(keys: Keys, layers: int) -> int:
     """Return how many layers have an indexer of their own: others take what an earlier one has chosen."""
-    said = keys.values.get("index_topk_pattern") or keys.items("indexer_types")
+    said = keys.text("index_topk_pattern") or keys.items("indexer_types")
     if said:
         return sum(one in ("F", "full") for one in said[:layers])
     every = keys.whole("index_topk_freq", most=MOST_HEADS) or 1

@@ -72,7 +72,14 @@ class Layers:
 
 def number(keys: Keys) -> int | None:
     """Return how many layers a model has, from its own count or from a list of them."""
-    said = keys.whole("num_hidden_layers", "n_layer", "n_layers", "num_layers", most=MOST_LAYERS)
+    said = keys.whole(
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+        "num_transformer_layers",
+        most=MOST_LAYERS,
+    )
     if said:
         return said
     lists = (keys.values.get(name) for name in (*_LISTS, "block_configs"))

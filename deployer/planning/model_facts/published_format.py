@@ -51,7 +51,8 @@ def published(top: Keys, text: Keys, beside: Keys | None = None) -> Published:
     name = _named(quant) if quant else None
     if own and name in (None, UNKNOWN):
         name = _algorithm(own) or _smallest(own) or _own_name(own.text("quant_algo") or "", None)
-    eight, notes = _kv([keys for keys in (quant, own) if keys])
+    inner = quant.inner("quantization") if quant else None
+    eight, notes = _kv([keys for keys in (quant, inner, own) if keys])
     return Published(name or UNKNOWN, eight, notes)
 
 
@@ -68,7 +69,8 @@ def _quantization(top: Keys, text: Keys) -> Keys | None:
 def _named(quant: Keys) -> str:
     """Return the format's name, or `UNKNOWN` where no method is named that could be one."""
     method = (quant.text("quant_method") or "").lower().replace("_", "-")
-    if method.startswith("modelopt") or quant.text("quant_algo"):
+    nested = isinstance(quant.values.get("quantization"), Mapping)
+    if method.startswith("modelopt") or quant.text("quant_algo") or nested:
         return _modelopt(quant, method)
     if not method:
         return _mlx(quant)

@@ -98,6 +98,12 @@ def test_a_pair_that_works_is_not_refused(name, card, form):
     assert engine(name).refuses(gpu(card), form) is None
 
 
+@pytest.mark.parametrize("card", ["A100", "H100"])
+def test_nvfp4_before_blackwell_is_for_vllm_alone(card):
+    assert engine("vllm").refuses(gpu(card), "nvfp4") is None
+    assert "Blackwell only" in str(engine("sglang").refuses(gpu(card), "nvfp4"))
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_llama_cpp_serves_gguf_formats_and_only_those(form):
     said = engine("llama.cpp").refuses(None, form)

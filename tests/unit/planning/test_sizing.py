@@ -27,6 +27,7 @@ L4 = Gpu("L4", 24, 300, 121, 242, 72, None, "nvidia", "test", 22888)
 H100 = Gpu("H100-80GB SXM5", 80, 3350, 989.4, 1978.9, 700, None, "nvidia", "test", 81920)
 
 RTX_4090 = Gpu("RTX 4090", 24, 1008, 165.2, 330.3, 450, None, "nvidia", "test")
+A100 = Gpu("A100-80GB SXM4", 80, 2039, 312, None, 400, None, "nvidia", "test", 81920)
 T4 = Gpu("T4", 16, 320, 65.1, None, 70, None, "nvidia", "test")
 MAC = Gpu("Apple M4 Max", 128, 546, 18.4, None, 100, None, "apple", "test")
 
@@ -47,6 +48,22 @@ def test_the_cache_is_as_small_as_the_checkpoint_asks_and_a_state_stays_as_it_is
     sizes = [size(asked, engine("vllm"), form, on(H100), LOAD) for form in ("fp8", "bf16")]
     assert [sized.kv_bytes_per_token for sized in sizes] == [73_728, 147_456]
     assert [sized.kv_gib for sized in sizes] == pytest.approx([4.5 + 8, 9.0 + 8])
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "form", "refused"),
+    [
+        ("vllm", A100, "nvfp4", True),
+        ("vllm", H100, "nvfp4", False),
+        ("vllm", A100, "bf16", False),
+        ("sglang", A100, "nvfp4", False),
+    ],
+)
+def test_a_gpu_without_fp8_cannot_keep_a_cache_of_8_bits(name, card, form, refused):
+    asked = replace(QWEN, native_dtype="nvfp4", kv_share=0.5)
+    said = engine(name).refuses_cache(asked, card, form)
+    assert (said is not None) == refused
+    assert engine(name).refuses_cache(QWEN, card, form) is None
 
 
 def test_what_is_fetched_are_the_files_even_where_less_is_loaded():

@@ -34,6 +34,8 @@ YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768
         ({"rope_parameters": {"full_attention": YARN, "sliding_attention": {"rope_type": "default"}}}, 131072),
         ({"seq_length": 8192}, 8192),
         ({"model_max_length": 1048576}, 1048576),
+        ({"model_max_length": 10**30}, 32768),
+        ({"model_max_length": "long"}, 32768),
     ],
 )  # fmt: skip
 def test_scaling_that_the_config_does_not_include_is_added(said: dict[str, Any], tokens: int):

@@ -91,6 +91,14 @@ CONFIGS = {
     "Qwen/Qwen3-Next-80B-A3B-Instruct": full(
         48, 2048, 16, 2, 256, model_type="qwen3_next", full_attention_interval=4, **gdn(32)
     ),
+    "zai-org/GLM-5": full(
+        78, 6144, 64, 64, 64, model_type="glm_moe_dsa", index_topk=2048, index_head_dim=128, **MLA
+    ),
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": full(
+        52, 2688, 32, 2, 128, model_type="nemotron_h", mamba_num_heads=64, mamba_head_dim=64, n_groups=8,
+        ssm_state_size=128, conv_kernel=4, mamba_ssm_cache_dtype="float32",
+        hybrid_override_pattern="MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+    ),
     "Qwen/Qwen3.5-27B": {
         "text_config": full(64, 5120, 24, 4, 256, layer_types=GDN_LIST, **gdn(48)),
     },

@@ -49,6 +49,7 @@ def read(**said: Any):
         # KV heads: one for all, one list for all layers, in other words, of the groups that were left
         ({"num_key_value_heads": [2, 2, 1, 3]}, 4 * ONE, 4),
         ({"num_key_value_heads": None, "num_attention_groups": 4}, 2 * 4 * ONE, 4),
+        ({"num_key_value_heads": None, "num_key_value_heads_per_layer": [1, 2, 1, 1]}, 4 * ONE, 4),
         ({"num_key_value_heads": None, "multi_query": True}, 2 * ONE, 4),
         ({"num_key_value_heads": None, "attn_config": {"kv_n_heads": 1}}, 2 * ONE, 4),
         ({"num_key_value_heads": None, "model_type": "mistral"}, 4 * 4 * ONE, 4),

@@ -69,6 +69,12 @@ def test_the_quantization_may_stand_in_a_file_of_its_own(said, name, share):
     assert (info.native_dtype, info.kv_share) == (name, share)
 
 
+def test_older_checkpoints_of_modelopt_nest_their_quantization():
+    quant = {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}}
+    info = from_config("m", {**SHAPE, "quantization_config": quant})
+    assert (info.native_dtype, info.kv_share) == ("fp8", 0.5)
+
+
 @pytest.mark.parametrize(
     ("scheme", "share", "note"),
     [
