@@ -52,7 +52,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Launch:
-    """What is run: `config` is written for it first; `secrets` are variables and the files they come from."""
+    """What is run: `config` is written for it first; `secrets` are variables and the files they come from.
+
+    `requirements` is a file of Python packages that the command's Python must have, in an environment of their own.
+    """
 
     command: tuple[str, ...]
     what: str
@@ -60,6 +63,7 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Path] = field(default_factory=dict)
     health_path: str = "/health"
+    requirements: Path | None = None
 
 
 def launch(job: Job, machine: Machine) -> Launch:

@@ -180,11 +180,26 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *said),
+        warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *_unkept(asked), *said),
         inputs=inputs,
         usage=used,
         options=options_in(question, place),
     )
+
+
+def _unkept(asked: Asked) -> Iterator[str]:
+    """What the policy asks for that nothing does on one's own machine, where nobody pays by the hour."""
+    if asked.question.target != "local":
+        return
+    place, policy = asked.question.place, asked.question.spec.policy
+    until = "it runs until 'deployer down'"
+    if policy.expires is not None:
+        key = "policy.expires"
+        yield f"{key} has no effect on your own machine: {until} ({place(key)})"
+    keys = ("policy.idle.after", "policy.idle.action")
+    said = next((key for key in keys if key not in asked.loaded.defaults), None)
+    if said is not None and policy.idle.action != "none":
+        yield f"policy.idle has no effect on your own machine: {until} ({place(said)})"
 
 
 def _cautions(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
 from deployer.providers.managers import Manager, Say, SupportsLookup, SupportsPause
 from deployer.running.lookup import manager_for, manager_of, silent
+from deployer.running.native import environments
 from deployer.running.store import Store
 
 
@@ -51,6 +52,7 @@ def down(home: Path, name: str, say: Say = silent) -> DownDocument:
             raise next(iter(not_asked.values()))
         if not left:
             store.forget(name)
+            environments.sweep(store)
     return DownDocument(
         deployment=name,
         removed=tuple(removed),

@@ -97,8 +97,7 @@ def test_a_person_who_types_nonsense_is_told_so_and_asked_again(sit_down, tmp_pa
     assert person.leaves() == 0
     spec = load(tmp_path / "deployer.yaml").spec
     assert (spec.name, spec.model.source) == ("bot", "hf:Qwen/Qwen3-8B")
-    assert spec.traffic.requests_per_day == 5
-    assert spec.serve.concurrency == 1
+    assert (int(spec.traffic.requests_per_day), spec.serve.concurrency) == (5, 1)
     assert spec.policy.privacy == "local-only"
 
 

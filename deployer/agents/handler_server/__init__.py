@@ -4,6 +4,7 @@
     handler.py    loads the user's file and checks that it has what it must have
     schema.py     what a client may send, and what it gets
     refusal.py    errors, in OpenAI's form
+    fault.py      what the user's own code raises: type, file and line
     gate.py       how many at once, and for how long
     guard.py      the key and the size of a request, before anything is read
     metrics.py    what is counted, for Prometheus

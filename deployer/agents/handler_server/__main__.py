@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from .app import application
+from .fault import LOG, told
 from .handler import HandlerError, load
 from .settings import Settings
 
@@ -22,11 +23,18 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.read(Path(arguments[0]), behind_service=arguments[1:] == ["serve"])
+    except (ValueError, OSError) as error:
+        LOG.error("%s cannot be served: %s", arguments[0], error)
+        return 1
+    try:
         app = application(settings, load(settings.handler))
-    except (HandlerError, ValueError, OSError) as error:
-        logging.getLogger("deployer.agents.handler_server").error(  # noqa: TRY400 - the words are enough
-            "%s cannot be served: %s", arguments[0], error
-        )
+    except HandlerError as error:
+        LOG.error("%s cannot be served: %s", settings.handler, error)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+        LOG.exception("%s failed while it was loaded", settings.handler)
+        said = told(error, settings.handler.parent)
+        LOG.error("%s cannot be served: %s: %s", settings.handler, said, error)
         return 1
     signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it once more when it has shut down
     uvicorn.run(

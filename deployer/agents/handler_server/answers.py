@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from .fault import refusal_of
 from .gate import Gate, Place
 from .handler import Handler
 from .metrics import Metrics, Tally
@@ -71,7 +72,7 @@ class Service:
             kind: TypeAdapter[Any] = TypeAdapter(self.handler.response)
             return kind.dump_json(kind.validate_python(said))
         except ValueError as error:
-            raise failed(error) from None
+            raise refusal_of(error, self.handler.folder) from None
 
     async def _asked(self, request: Any) -> Any:
         place = self.gate.enter()
@@ -80,7 +81,7 @@ class Service:
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-            raise failed(error) from None
+            raise refusal_of(error, self.handler.folder) from None
         finally:
             place.leave()
 
@@ -135,7 +136,7 @@ class Talk:
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-            raise failed(error) from None
+            raise refusal_of(error, self.service.handler.folder) from None
 
     async def _next(self) -> None:
         """Move on to the next piece of text, or to the end."""
@@ -192,11 +193,8 @@ def answer_of(said: Any) -> Answer:
         return Answer(content=said)
     try:
         return Answer.model_validate(said)
-    except ValidationError as error:
-        raise failed(error) from None
-
-
-def failed(error: Exception) -> Refusal:
-    """Log what went wrong; the client only hears that something did."""
-    LOG.error("the handler failed", exc_info=error)
-    return Refusal(500, "the handler failed: see its log")
+    except ValidationError:
+        LOG.exception("the handler's answer has another form")
+        raise Refusal(
+            500, "the handler's answer is neither text nor {content, usage}: see its log"
+        ) from None

@@ -3,7 +3,8 @@
 A chat's `request` is `{"messages": [{"role", "content"}], "max_tokens", "temperature", ...}`; `predict` returns
 the answer as text, or `{"content": text, "usage": {"prompt_tokens", "completion_tokens"}}`, and `stream` yields
 its pieces. With the route `predict` the request is the JSON that was sent, or what the file's own pydantic class
-`Request` makes of it; `Response`, if it is there, is what the answer must be.
+`Request` makes of it; `Response`, if it is there, is what the answer must be. A handler refuses a request by raising
+`fastapi.HTTPException(status, detail)`, with a status from 400 up.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Handler:
     stream: Callable[[Any, Any], Iterable[Any]] | None = None
     request: Any = Any
     response: Any = Any
+    folder: Path = Path()  # where its file lies
 
 
 def load(file: Path) -> Handler:
@@ -53,6 +55,7 @@ def load(file: Path) -> Handler:
         stream,
         getattr(module, "Request", Any),
         getattr(module, "Response", Any),
+        file.parent,
     )
 
 

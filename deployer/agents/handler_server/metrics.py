@@ -24,7 +24,9 @@ class Metrics:
             registry=self.registry,
         )
         self.seconds = Histogram(
-            "handler_request_seconds", "Seconds to the end of an answer", registry=self.registry
+            "handler_request_seconds",
+            "Seconds to the end of an answer, of what was answered: what was refused or failed is not in it",
+            registry=self.registry,
         )
         self.running = Gauge(
             "handler_requests_running", "Requests being answered", registry=self.registry
@@ -74,8 +76,8 @@ class Tally:
         self.ended, counted = True, self.metrics
         counted.running.dec()
         counted.last.set_to_current_time()
-        counted.seconds.observe(time.monotonic() - self.began)
         if status < 400:
+            counted.seconds.observe(time.monotonic() - self.began)
             counted.success.inc()
         else:
             counted.failure.labels(str(status)).inc()

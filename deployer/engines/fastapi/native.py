@@ -9,6 +9,7 @@ from deployer.core import installation
 from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import HOST, Job, Launch, Machine
 
+REQUIREMENTS = "requirements.txt"
 NEEDS = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -32,7 +33,13 @@ def launch(job: Job, machine: Machine) -> Launch:
         "key_file": str(job.key_file),
     }
     command = (sys.executable, "-P", "-m", "deployer.agents.handler_server", str(job.config_file))
-    return Launch(command, f"{wanted['source']}/handler.py", config=config)
+    needed = Path(wanted["model"]) / REQUIREMENTS
+    return Launch(
+        command,
+        f"{wanted['source']}/handler.py",
+        config=config,
+        requirements=needed if needed.is_file() else None,
+    )
 
 
 def installed(machine: Machine) -> str:

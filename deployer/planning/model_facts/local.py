@@ -74,9 +74,9 @@ def handler(folder: Path) -> ModelInfo:
 
 
 def code_digest(folder: Path) -> str:
-    """Return the SHA-256 of a handler's code: every Python file under its folder, with its name."""
+    """Return the SHA-256 of a handler's code: its requirements and every Python file under its folder, with its name."""
     told = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
+    for file in sorted((*folder.rglob("*.py"), *folder.glob("requirements.txt"))):
         told.update(f"{file.relative_to(folder)}\0".encode())
         told.update(hashlib.sha256(file.read_bytes()).digest())
     return told.hexdigest()

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+RUN = "run.json"
+"""What `process.start` writes beside the log at each start."""
 LOOK_S = 0.2
 """How often a followed log is looked at."""
 
@@ -20,8 +22,13 @@ def older(path: Path) -> Path:
 
 
 def tail(path: Path, count: int | None) -> list[str]:
-    """Return the last lines of a log and of the older one; all of them for None."""
-    return list(deque([*_lines(older(path)), *_lines(path)], maxlen=count))
+    """Return the last lines of a log, or all of it and of the older one for None.
+
+    The last lines are those of the last try to start: the older log counts only as far as it is the beginning of this one,
+    which was turned over because it had grown too long.
+    """
+    whole = count is None or _turned_over(path)
+    return list(deque([*(_lines(older(path)) if whole else ()), *_lines(path)], maxlen=count))
 
 
 def follow(path: Path, count: int | None, alive: Callable[[], bool]) -> Iterator[str]:
@@ -34,6 +41,14 @@ def follow(path: Path, count: int | None, alive: Callable[[], bool]) -> Iterator
             if not going_on:
                 return
             time.sleep(LOOK_S)
+
+
+def _turned_over(path: Path) -> bool:
+    """Whether the older log was put aside by the supervisor, for its size: it was written to since the last start."""
+    try:
+        return older(path).stat().st_mtime_ns >= path.with_name(RUN).stat().st_mtime_ns
+    except FileNotFoundError:
+        return True
 
 
 def _lines(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from deployer.core.errors import RemoteError
 from deployer.core.files import write_private
 from deployer.engines.launch import Job, Machine, launch
 from deployer.providers.managers import Say
-from deployer.running.native import gpu, hub_cache, logs, process
+from deployer.running.native import environments, gpu, hub_cache, logs, process
 from deployer.running.native.ports import HOST, free_port
 from deployer.running.store import Store
 from deployer.sources import installed
@@ -41,12 +41,16 @@ class NativeRunner:
         folder = self.store.folder(deployment)
         job = Job(wanted, port, folder)
         run = launch(job, self.machine)
+        command = run.command
+        if run.requirements is not None:
+            python = environments.python_for(self.store, deployment, run.requirements, say)
+            command = (python, *command[1:])
         self.store.key(deployment)
         self._fetch(wanted, say)
         write_private(job.config_file, json.dumps({**run.config, "port": port}))
         say(f"starting {run.what} on {HOST}:{port}")
         health: Mapping[str, str | int] = {"host": HOST, "port": port, "path": run.health_path}
-        process.start(folder, run.command, health, environment=run.environment, secrets=run.secrets)
+        process.start(folder, command, health, environment=run.environment, secrets=run.secrets)
         return f"http://{HOST}:{port}/v1"
 
     def alive(self, deployment: str) -> bool:

@@ -16,6 +16,7 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployer.agents.handler_server.__main__ import main
 from deployer.agents.handler_server.answers import words
 from deployer.agents.handler_server.app import application
 from deployer.agents.handler_server.handler import Handler, HandlerError, load
@@ -250,6 +251,88 @@ def test_what_the_handler_raises_is_a_500_that_tells_nothing(serve, stream):
     answer = serve().post(CHAT, json=ask("fail", stream=stream))
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
+
+
+OWN = """from fastapi import HTTPException
+
+def load():
+    return None
+
+def predict(model, request):
+    said = request["messages"][-1]["content"]
+    if said == "deep":
+        return _deeper({})
+    if said == "json":
+        return int("secret detail")
+    raise HTTPException(int(said), {"why": "no"} if said == "409" else f"not {said}", {"x-why": "mine"})
+
+def _deeper(values):
+    return values["secret detail"]
+"""
+
+
+@pytest.fixture
+def own(serve, tmp_path):
+    """A handler in a file of its own, served."""
+    file = tmp_path / "handler.py"
+    file.write_text(OWN)
+    return serve(load(file))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("status", [400, 404, 409, 418, 422, 503])
+def test_a_handler_answers_an_error_of_its_own(own, status, stream):
+    answer = own.post(CHAT, json=ask(str(status), stream=stream))
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert error["message"] == ('{"why": "no"}' if status == 409 else f"not {status}")
+    assert error["type"] == ("server_error" if status >= 500 else "invalid_request_error")
+    assert answer.headers["x-why"] == "mine"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("said", "kind", "line"), [("deep", "KeyError", 15), ("json", "ValueError", 11)]
+)
+def test_what_a_handler_fails_by_is_told_by_type_file_and_line(
+    own, caplog, said, kind, line, stream
+):
+    answer = own.post(CHAT, json=ask(said, stream=stream))
+    assert answer.status_code == 500
+    assert f"{kind} at handler.py:{line}" in answer.json()["error"]["message"]
+    assert "secret" not in answer.text
+    assert f"{kind} at handler.py:{line}" in caplog.text
+
+
+def test_refusals_and_failures_are_not_in_the_latency(own, serve, stage):
+    own.post(CHAT, json=ask("422"))
+    own.post(CHAT, json=ask("deep"))
+    own.post(CHAT, json={})
+    counted = own.get("/metrics").text
+    assert "handler_request_seconds_count 0.0" in counted
+    assert 'handler_request_failure_total{status="422"} 1.0' in counted
+    client = serve()
+    client.post(CHAT, json=HELLO)
+    assert "handler_request_seconds_count 1.0" in client.get("/metrics").text
+
+
+BROKEN = [  # the file, type and line
+    ("def load(:\n", "SyntaxError at handler.py:1"),
+    ("import json\nimport nosuchmodule\n", "ModuleNotFoundError at handler.py:2"),
+    ("def load():\n    return {}['x']\ndef predict(m, r): ...\n", "KeyError at handler.py:2"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN)
+def test_a_handler_that_cannot_be_loaded_is_told_by_type_file_and_line(
+    tmp_path, caplog, text, told
+):
+    (tmp_path / "handler.py").write_text(text)
+    (tmp_path / "key").write_text(KEY)
+    said = {"handler": str(tmp_path / "handler.py"), "name": "a", "key_file": str(tmp_path / "key")}
+    (tmp_path / "c.json").write_text(json.dumps(said))
+    assert main([str(tmp_path / "c.json")]) == 1
+    assert told in caplog.records[-1].getMessage()
 
 
 def test_a_failure_in_the_middle_of_a_stream_is_its_last_event(serve):

@@ -125,6 +125,26 @@ def test_what_only_a_plan_can_judge_is_refused_where_it_stands(
     assert f"{file}:{place[0]}:{place[1]}" in told
 
 
+@pytest.mark.parametrize(
+    ("policy", "key", "place"),
+    [
+        ("policy: {expires: 7d}", "policy.expires", ":3:10"),
+        ("policy: {idle: {after: 5m}}", "policy.idle", ":3:17"),
+    ],
+)
+def test_what_has_no_effect_on_ones_own_machine_is_said(policy, key, place, tmp_path):
+    file = tmp_path / "deployer.yaml"
+    hardware = "targets: {local: {hardware: {gpu: rtx-4090}}}"
+    file.write_text(f"{HEAD}{policy}\n{hardware}\n")
+    (plan,) = make_plans(file, ["local"], Setting(tmp_path / "home", offline=True))
+    said = [note for note in plan.warnings if "has no effect" in note]
+    assert [note.startswith(key) for note in said] == [True]
+    assert f"{file}{place}" in said[0]
+    file.write_text(f"{HEAD}{hardware}\n")
+    (plan,) = make_plans(file, ["local"], Setting(tmp_path / "home", offline=True))
+    assert not [note for note in plan.warnings if "has no effect" in note]
+
+
 SOURCES = [
     ("./nothing", "does not exist"),
     ("./nothing.gguf", "does not exist"),
