@@ -99,9 +99,9 @@ SILENT: Mapping[str, str] = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""For every engine: the common request not to track, the Hugging Face libraries', and Ray's, which engines start."""
+"""For every engine: the common request not to track, that of the model hub's libraries, and Ray's, which engines start."""
 OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-"""The Hugging Face libraries then read their cache and open no connection."""
+"""The model hub's libraries then read their cache and open no connection."""
 ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
 """Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
 

@@ -25,7 +25,7 @@ def told(environment: Mapping[str, str], name: str) -> Iterator[Finding]:
     served = engine(name)
     for key, statement, wanted in (
         ("usage reporting", "the engine's usage reports are switched off", served.silent),
-        ("offline", "the engine is told not to ask the model hub", served.offline),
+        ("offline", "the engine is set to stay offline", served.offline),
     ):
         missing = [k for k, value in wanted.items() if environment.get(k) != value]
         seen = tuple(f"{k}={environment[k]}" for k in wanted if k in environment)

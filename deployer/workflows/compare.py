@@ -15,6 +15,7 @@ from deployer.planning.traffic.demand import of_traffic
 from deployer.providers.registry import provider
 from deployer.sources.request_log import Trace, read, shown
 from deployer.spec.load import Loaded, load
+from deployer.workflows.doctor import CONTAINER
 from deployer.workflows.plan import Setting, planned
 
 
@@ -30,7 +31,7 @@ def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
         plans=plans,
         demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
         pricing={p.target: _pricing(p, setting) for p in plans},
-        privacy={p.target: provider(p.target, p.provider).privacy for p in plans if p.offer},
+        privacy={p.target: _privacy(p) for p in plans if p.offer},
     )
     notes = (f"left out of the log: {shown(seen.skipped)}",) if seen and seen.skipped else ()
     return compare.compare(asked, now(), notes)
@@ -54,6 +55,14 @@ def _as_seen(loaded: Loaded, seen: Trace) -> Loaded:
         output_tokens=max(1, round(demand.output_tokens)),
     )
     return replace(loaded, spec=replace(loaded.spec, traffic=traffic))
+
+
+def _privacy(made: Plan) -> str:
+    """Where the data goes: as its provider says, or to the Docker daemon of another machine."""
+    urls = (one.inputs.get("docker") for one in made.resources if one.type == CONTAINER)
+    if url := next(urls, None):
+        return f"prompts and answers go to the machine of the Docker daemon at {url}"
+    return provider(made.target, made.provider).privacy
 
 
 def _pricing(made: Plan, setting: Setting) -> Pricing:

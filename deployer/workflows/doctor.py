@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.documents.doctor import Check, DoctorDocument
 from deployer.core.domain import GIB, MIB, Plan
-from deployer.core.errors import DeployerError, PrerequisiteError
+from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError
 from deployer.planning.sizing import files_gib
 from deployer.sources import docker_address, host, host_gpus, installed
 
@@ -79,16 +79,24 @@ def examine(
 def quick(plan: Plan, *, ask: Callable[[], Daemon] | None = None) -> None:
     """Refuse a plan for which something is missing, as far as that is seen at once.
 
-    Only for a GPU is the daemon asked what it has.
+    Only for a GPU, or under local-only, is the daemon asked about its machine.
 
     Raises:
         PrerequisiteError: the first thing that is missing.
+        PolicyError: nothing may leave this machine, and the daemon's socket leads to another one.
     """
     container = _inputs(plan, CONTAINER)
     if container is None:
         return
-    ask = ask or (ask_daemon if container["gpus"] else reach_daemon)
-    for check in _machine(plan, ask(), ()):
+    ask = ask or (ask_daemon if container["gpus"] or container.get("network") else reach_daemon)
+    seen = ask()
+    if container.get("network") and seen.info and host.same_machine(seen.info) is False:
+        there = f"{seen.info.get('Name')} (kernel {seen.info.get('KernelVersion')})"
+        raise PolicyError(
+            f"local-only forbids this Docker daemon: its socket is here, and it runs on {there}",
+            hint="use this machine's own daemon (unset DOCKER_HOST; docker context use default)",
+        )
+    for check in _machine(plan, seen, ()):
         if check.needed and check.ok is False:
             raise PrerequisiteError(f"{check.name}: {check.detail}", hint=check.next_step)
 
@@ -100,12 +108,14 @@ def _inputs(plan: Plan | None, kind: str) -> Mapping[str, Any] | None:
 
 def _machine(plan: Plan | None, seen: Daemon, gpus: tuple[HostGpu, ...]) -> Iterator[Check]:
     container = _inputs(plan, CONTAINER)
-    on_gpu = bool(container and container["gpus"])
+    on_gpu = bool(container and container["gpus"] and not container.get("docker"))
     driver = host_gpus.has_nvidia()
     engines = tuple(_engines(_vendors(gpus))) if plan is None else ()
     serves = any(check.ok and not one.runs_handlers for one, check in engines)
     yield _docker(seen, needed=_needs_docker(plan, serves=serves and not driver))
     yield _driver(driver=driver, needed=on_gpu)
+    if container and container.get("devices"):
+        yield _amd_driver(container["devices"])
     if gpus:
         yield Check("GPUs", True, on_gpu, ", ".join(map(_gpu, gpus)))
     yield from (check for _, check in engines)
@@ -145,6 +155,14 @@ def _driver(*, driver: bool, needed: bool) -> Check:
     return Check("NVIDIA driver", False if needed else None, needed, "not loaded", step)
 
 
+def _amd_driver(devices: Collection[str]) -> Check:
+    """Whether the kernel has the devices that ROCm computes with."""
+    missing = [path for path in devices if not Path(path).exists()]
+    step = "install AMD's driver (amdgpu), then restart: rocm.docs.amd.com" if missing else None
+    said = f"{', '.join(missing)} missing" if missing else "loaded"
+    return Check("AMD driver", not missing, True, said, step)
+
+
 def _gpu(one: HostGpu) -> str:
     if one.memory_mib is None:
         return f"{one.name} (it shares the machine's memory)"
@@ -180,6 +198,8 @@ def _of_plan(plan: Plan, seen: Daemon, *, hub: bool) -> Iterator[Check]:
         return
     if (process := _inputs(plan, PROCESS)) is not None:
         yield _engine(process)
+    if wanted.get("docker"):  # disk and port are those of another machine
+        return
     yield _disk(plan, seen)
     if wanted.get("port", "auto") != "auto":
         yield _port(plan, int(wanted["port"]))

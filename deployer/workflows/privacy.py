@@ -73,7 +73,7 @@ def _elsewhere(record: Deployment) -> Iterator[Finding]:
     at = f", region {record.region}" if record.region else ""
     said = (f"{where.name}{at}: {where.privacy}",)
     yield Finding("machine", "it runs on this machine", False, f"it runs by {where.name}{at}", said)
-    detail = f"what {where.name} runs cannot be looked at from here"
+    detail = f"what {where.name} runs cannot be checked from here"
     for name, statement in (
         ("egress", "it reaches nothing outside this machine"),
         ("usage reporting", "the engine's usage reports are switched off"),

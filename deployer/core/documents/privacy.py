@@ -14,7 +14,7 @@ class Finding:
     name: str
     statement: str
     holds: bool | None
-    """Null: it could not be looked at, so nothing is proved."""
+    """Null: it could not be checked, so nothing is proved."""
     detail: str
     seen: tuple[str, ...] = ()
     """What it rests on, as it was read."""
@@ -33,7 +33,7 @@ class PrivacyDocument(Document):
     """Whether it was made under `policy.privacy: local-only`."""
     generated_at: Time
     ok: bool | None
-    """Whether every statement holds; null: at least one could not be looked at, and none is refuted."""
+    """Whether every statement holds; null: at least one could not be checked, and none is refuted."""
     findings: tuple[Finding, ...]
 
 

@@ -9,7 +9,7 @@ left open.
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Recipe, repo, revision
+from deployer.engines.recipe import KEY_FILE, Recipe, TOKEN_FILE, local_only, repo, revision
 
 SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
 
@@ -25,6 +25,7 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--max-num-seqs", str(order["concurrency"])),
         *("--tensor-parallel-size", str(order["gpus"])),
         *(("--revision", named) if named else ()),
+        *(("--max-log-len", "0") if local_only(order) else ()),
         *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
         *(("--enable-lora", "--lora-modules", f"{name}={repo(adapter)}") if adapter else ()),
     ]

@@ -70,6 +70,8 @@ def _serving(job: Job) -> Iterator[str]:
     yield from ("--host", HOST, "--port", str(job.port))
     yield from ("--max-model-len", str(wanted["context"]))
     yield from ("--max-num-seqs", str(wanted["concurrency"]))
+    if wanted.get("offline"):  # local-only: of a request that is logged after all, no prompt
+        yield from ("--max-log-len", "0")
     if wanted["gpus"] > 1:
         yield from ("--tensor-parallel-size", str(wanted["gpus"]))
     if wanted["quantization"] in engine("vllm").online:  # other formats are the checkpoint's own

@@ -84,7 +84,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
 def _environment(order: Order) -> dict[str, str]:
     """What the image is told: each SM_VLLM_X is vLLM's own argument --x."""
     told = {
-        **engine(order["engine"]).silent,
+        **engine("vllm").silent,  # the only one that it runs
         "SM_VLLM_SERVED_MODEL_NAME": order["spec_name"],
         "SM_VLLM_MAX_MODEL_LEN": str(order["context"]),
         "SM_VLLM_TENSOR_PARALLEL_SIZE": str(order["gpus"]),

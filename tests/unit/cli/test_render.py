@@ -59,6 +59,7 @@ def order(engine: str = "llama.cpp", **given: Any) -> Any:
         "gpus": given.get("gpus", 0),
         "options": {"image": IMAGE, **given.get("options", {})},
         "offer": given.get("offer", {}),
+        "docker": given.get("docker"),
         "policy": {"privacy": given.get("privacy", "cloud-ok")},
     }
 

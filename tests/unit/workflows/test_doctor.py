@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from deployer.cli import main
 from deployer.core.domain import ModelInfo, Plan, Resource
-from deployer.core.errors import PrerequisiteError, RemoteError
+from deployer.core.errors import PolicyError, PrerequisiteError, RemoteError
 from deployer.engines import container as images
 from deployer.providers.api import HostGpu
 from deployer.running.containers.daemon import refusal, unreachable
@@ -70,6 +71,30 @@ def test_a_plan_without_a_container_asks_no_daemon():
         raise AssertionError
 
     doctor.quick(made, ask=never)
+
+
+def test_local_only_refuses_a_socket_that_leads_to_another_machine():
+    made = plan(privacy="local-only")
+    forwarded = Daemon(
+        {"Name": "gpu-box", "KernelVersion": "5.10.0-other", "OperatingSystem": "Linux"}
+    )
+    if sys.platform == "linux":
+        with pytest.raises(PolicyError, match="runs on gpu-box") as refused:
+            doctor.quick(made, ask=lambda: forwarded)
+        assert refused.value.exit_code == 4
+    doctor.quick(plan(), ask=lambda: forwarded)
+
+
+def test_amd_gpus_need_their_driver_and_no_toolkit():
+    made = plan(gpus=1, offer={"gpu": "MI300X", "gpu_vendor": "amd"})
+    found = missing(made, PLAIN)
+    assert set(found) <= {"AMD driver"}
+    assert all("amdgpu" in str(step) for step in found.values())
+
+
+def test_gpus_of_a_daemon_elsewhere_need_no_driver_here():
+    there = {"url": "tcp://10.0.0.5:2375", "host": "10.0.0.5"}
+    assert "NVIDIA driver" not in missing(plan(gpus=1, docker=there), PLAIN)
 
 
 def test_a_mac_is_looked_at_for_mlx():
