@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from deployer.core.adapter import Adapter
 from deployer.core.domain import Gpu, ModelInfo, Range
 
 
@@ -98,6 +99,10 @@ ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
 """Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
 
 
+AdapterCheck = Callable[[Adapter], str | None]
+"""Why an engine cannot serve an adapter, in words; None where it can."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """One engine: a program that serves a model.
@@ -118,6 +123,7 @@ class Engine:
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
     `metrics` says what it calls its figures; None: it has none, so nobody sees whether it is used.
     `elsewhere` is what to do where a provider does not run it.
+    `adapters` says of a LoRA adapter why it cannot serve it; None: it serves none.
     """
 
     name: str
@@ -142,6 +148,7 @@ class Engine:
     read_start: ReadStart | None = None
     metrics: Metrics | None = None
     elsewhere: str | None = None
+    adapters: AdapterCheck | None = None
 
     @property
     def runs_handlers(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
+from deployer.spec import near_misses
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 def kebab(name: str) -> str:
     """Write a field's name as the key of the YAML file: `cloud_gpu` as `cloud-gpu`."""
     return name.replace("_", "-")
+
+
+class NearMissError(ValueError):
+    """A value that is wrong in a way that says what was meant. `hint` is how that is written."""
+
+    def __init__(self, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class _Mark:
@@ -60,6 +69,7 @@ class Pattern(_Mark):
 
     pattern: str
     form: str
+    meant: Callable[[str], str | None] | None = None  # the hint of a text that has not that form
 
     def read(self, value: Any) -> str:
         """Refuse what has not that form."""
@@ -67,7 +77,8 @@ class Pattern(_Mark):
 
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{quoted(text)} does not have the form {self.form}")
+            hint = self.meant(text) if self.meant else None
+            raise NearMissError(f"{quoted(text)} does not have the form {self.form}", hint)
         return text
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -116,7 +127,8 @@ class Quantization(_Mark):
             return text
         name = quantization.normal(text)
         if name not in quantization.FORMATS:
-            raise ValueError(f"{quoted(text)} is not a valid format: {', '.join(self._known())}")
+            said = f"{quoted(text)} is not a valid format: {', '.join(self._known())}"
+            raise NearMissError(said, near_misses.quantization(text))
         return name
 
     def _known(self) -> tuple[str, ...]:
@@ -137,7 +149,8 @@ class EngineName(_Mark):
         """Refuse what no engine is called."""
         text = _text(value)
         if text not in self._known():
-            raise ValueError(f"{quoted(text)} is not a known engine: {', '.join(self._known())}")
+            said = f"{quoted(text)} is not a known engine: {', '.join(self._known())}"
+            raise NearMissError(said, near_misses.engine(text, self._known()))
         return text
 
     def _known(self) -> tuple[str, ...]:

@@ -115,7 +115,8 @@ def _problem(error: ErrorDetails, data: Any) -> Problem:
     said = said.replace("Tuple should", "a list should")
     if kind in PLAIN:
         said = f"{quoted(error['input'])} {PLAIN[kind]}"
-    return Problem(path, f"{_name(path)}: {said[:1].lower() + said[1:]}")
+    hint = getattr(error.get("ctx", {}).get("error"), "hint", None)
+    return Problem(path, f"{_name(path)}: {said[:1].lower() + said[1:]}", hint)
 
 
 def _name(path: Path) -> str:

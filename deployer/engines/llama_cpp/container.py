@@ -5,7 +5,7 @@ It reads its API key from a file, and works on a root file system that cannot be
 
 from __future__ import annotations
 
-from deployer.engines.recipe import KEY_FILE, Order, Recipe
+from deployer.engines.recipe import ADAPTER_FILE, KEY_FILE, Order, Recipe
 
 
 def arguments(order: Order, model: str) -> list[str]:
@@ -18,6 +18,7 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--ctx-size", str(order["context"] * order["concurrency"])),
         *("--parallel", str(order["concurrency"]), "--api-key-file", KEY_FILE),
         *("--metrics", "--no-slots"),
+        *(("--lora", ADAPTER_FILE) if order["model"].get("adapter_path") else ()),
         *(("--n-gpu-layers", "999") if order["gpus"] else ()),
     ]
 
@@ -29,5 +30,6 @@ RECIPE = Recipe(
     cache="/models",
     arguments=arguments,
     read_only=True,
+    adapters=True,
     environment={"LLAMA_CACHE": "/models"},
 )

@@ -28,6 +28,7 @@ ENGINE = replace(
     most_sequences=2048,
     overhead_gib=overhead_gib,
     read_start=None,
+    adapters=None,
     metrics=Metrics(
         running=("sglang:num_running_reqs", "sglang:num_queue_reqs"),
         output_tokens="sglang:generation_tokens_total",

@@ -8,7 +8,8 @@ left open.
 
 from __future__ import annotations
 
-from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Order, Recipe, repo, revision
+from deployer.engines.recipe import ADAPTER, KEY_FILE, TOKEN_FILE, Order, Recipe, repo, revision
+from deployer.engines.vllm import max_lora_rank
 
 SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
 
@@ -24,8 +25,17 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--max-num-seqs", str(order["concurrency"])),
         *("--tensor-parallel-size", str(order["gpus"])),
         *(("--revision", named) if named else ()),
-        *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
-        *(("--enable-lora", "--lora-modules", f"{name}={repo(adapter)}") if adapter else ()),
+        *(("--quantization", order["quantize"]) if order.get("quantize") else ()),
+        *(_lora(order, name, repo(adapter)) if adapter else ()),
+    ]
+
+
+def _lora(order: Order, name: str, hub: str) -> list[str]:
+    where = ADAPTER if order["model"].get("adapter_path") else hub
+    rank = max_lora_rank(order["model"].get("adapter_rank"))
+    return [
+        *("--enable-lora", "--lora-modules", f"{name}={where}"),
+        *("--max-loras", "1", "--max-lora-rank", str(rank)),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from deployer.core.domain import ModelInfo
 from deployer.core.quantization import FORMATS, normal
 from deployer.planning.model_facts import layers as kinds
+from deployer.planning.model_facts import partition
 from deployer.planning.model_facts.layers import Cache, Layers
 from deployer.planning.model_facts.strict_json import MOST_LAYERS, Keys
 
@@ -43,6 +44,7 @@ def from_config(name: str, config: Mapping[str, Any], where: str = "config.json"
     info = _with_cache(info, text)
     dtype, note = native_dtype(top, text)
     notes = info.notes if note is None else (*info.notes, note)
+    info = replace(info, parts=partition.parts(top, text, info.attn_heads, info.head_dim))
     return replace(info, native_dtype=dtype, embedding_params=_embedding(top, text), notes=notes)
 
 

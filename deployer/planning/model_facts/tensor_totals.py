@@ -37,11 +37,12 @@ _EXPERT = re.compile(r"\.(experts|switch_mlp)\.")
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a header: `elements` of `dtype`."""
+    """One tensor of a header: `elements` of `dtype`, in the form of `shape` where that was read."""
 
     name: str
     dtype: str
     elements: int
+    shape: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:

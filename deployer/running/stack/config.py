@@ -51,6 +51,8 @@ def config_of(order: Order, owner: str, caller: Callable[[Mapping[str, str]], st
 
 def _secrets(order: Order) -> dict[str, str]:
     name, store, program = order.name, order.store, order.provider.program
+    from huggingface_hub import get_token  # late: only what is applied needs it
+
     ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
     host = program.balancer(order.plan.inputs) if program else None
     files = (BALANCER, BALANCER_KEY)
@@ -59,7 +61,7 @@ def _secrets(order: Order) -> dict[str, str]:
     )
     return {
         "apiKey": store.key(name),
-        "hubToken": os.environ.get("HF_TOKEN", ""),
+        "hubToken": get_token() or "",
         "caCertificate": ca.certificate,
         "caKey": ca.key,
         "balancerCertificate": balancer.certificate,

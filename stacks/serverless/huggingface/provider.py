@@ -86,7 +86,7 @@ def inputs(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "accelerator": "gpu",
         "gpu_count": offer["gpu_count"],
         "engine": order["engine"],
-        "quantization": order["quantization"],
+        "quantization": order.get("quantize"),
         "context": order["context"],
         "min_replica": replicas["min"] if replicas["min"] > 1 else 0,
         "max_replica": replicas["max"],
