@@ -169,8 +169,10 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
     if native and sizing.quantization != native:
         yield from _reformatted(question, sizing.quantization, native)
     if question.info.gated:
-        page = f"https://huggingface.co/{question.info.name.partition('@')[0]}"
-        yield f"it is gated: accept its terms at {page}, and set HF_TOKEN (or `hf auth login`)"
+        yield (
+            f"{question.info.name} is gated: accept its terms on its page at the model hub, and set HF_TOKEN"
+            " (or `hf auth login`)"
+        )
     if question.adapter and sizing.adapter_gib is None:
         yield "the adapter's size is unknown and not counted; adapters are usually small compared with the model"
     if question.adapter:
