@@ -1,7 +1,7 @@
 """llama.cpp as an OpenAI-compatible server: `python llama_server.py CONFIG.json`.
 
 CONFIG holds `model` (the GGUF file), `alias` (the name it is served by), `port`, `context` (tokens of one
-request), `concurrency` and `key_file`. The key is read from its file and is in no argument and no
+request), `concurrency`, `key_file` and `adapter` (the GGUF file of a LoRA, or null). The key is read from its file and is in no argument and no
 environment variable. It listens on 127.0.0.1 alone. SIGTERM ends it with exit code 0.
 Imports nothing of deployer.
 """
@@ -37,6 +37,8 @@ def params(config: dict[str, Any]) -> Any:
     wanted.ui = False
     wanted.cors_credentials = False
     wanted.offline = True
+    if config.get("adapter"):
+        wanted.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(config["adapter"], 1.0)]
     return wanted
 
 

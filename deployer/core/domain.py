@@ -50,6 +50,18 @@ Signed = Annotated[float, Keyword("minimum", None)]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A width of a model that tensor parallelism divides: `size` of `name`, only in pieces of whole `unit`s.
+
+    `unit` is 1, or a block or group of quantized weights that no cut may go through.
+    """
+
+    name: str  # as the message says it, such as moe_intermediate_size
+    size: int
+    unit: int = 1
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What is known about one model. Every field but `name` may be unknown (`None`).
 
@@ -58,7 +70,8 @@ class ModelInfo:
     `weights_bytes` is the size of the tensors in the format `native_dtype`.
     `kv_share` is the size of the growing KV cache beside 16 bits that the checkpoint asks the engine for.
     `embedding_params` counts the embedding and the head, which AWQ and GPTQ leave at 16 bits.
-    `origins` names, for each field that is known, where the figure was read.
+    `origins` names, for each field that is known, where the figure was read. `attention` "none" is an encoder's, which
+    keeps no cache.
     """
 
     name: str
@@ -72,7 +85,7 @@ class ModelInfo:
     kv_heads: int | None = None
     head_dim: int | None = None
     max_context: int | None = None
-    attention: Literal["full", "sliding", "mla", "hybrid", "other"] | None = None
+    attention: Literal["full", "sliding", "mla", "hybrid", "other", "none"] | None = None
     full_attn_layers: int | None = None
     window: int | None = None
     experts: int | None = None
@@ -86,6 +99,11 @@ class ModelInfo:
     )
     weights_bytes: int | None = None
     embedding_params: int | None = None
+    gated: bool | None = (
+        None  # whether its terms must be accepted at the model hub before it can be fetched
+    )
+    other_use: str | None = None  # what it is, where it does not generate text: "an encoder (bert)"
+    parts: tuple[Part, ...] = ()  # what tensor parallelism divides, besides heads
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -16,6 +16,8 @@ class ModelOrder(TypedDict):
     name: str
     path: str | None
     adapter: NotRequired[str | None]
+    adapter_path: NotRequired[str | None]
+    adapter_rank: NotRequired[int | None]
 
 
 class OfferOrder(TypedDict):
@@ -107,6 +109,7 @@ class Order(TypedDict):
     model: ModelOrder
     engine: str
     quantization: str
+    quantize: NotRequired[str | None]
     context: int
     concurrency: int
     replicas: ReplicasOrder | None

@@ -22,9 +22,18 @@ from typing import Literal
 from zlib import crc32
 
 from deployer.core.errors import UsageError
-from deployer.engines.record import Engine, Metrics, Overhead, ReadStart, Refusal, Speed
+from deployer.engines.record import (
+    AdapterCheck,
+    Engine,
+    Metrics,
+    Overhead,
+    ReadStart,
+    Refusal,
+    Speed,
+)
 
 __all__ = [
+    "AdapterCheck",
     "Engine",
     "Metrics",
     "Overhead",

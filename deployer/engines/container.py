@@ -7,15 +7,20 @@ label: no shell sees it as code.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
 from deployer import engines
 from deployer.core.domain import GIB
 from deployer.core.errors import PrerequisiteError
-from deployer.core.model_source import in_bucket
+from deployer.core.model_source import in_bucket, on_hub
 from deployer.core.order import Order
-from deployer.engines.recipe import MODEL, Recipe, local_only, repo
+from deployer.engines.recipe import ADAPTER, ADAPTER_FILE, MODEL, Recipe, local_only, repo
+
+PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
+"""How the name of the first part of a split GGUF model ends; llama.cpp finds the others by it."""
 
 AMD_DEVICES = ("/dev/kfd", "/dev/dri")
 """What ROCm computes with (rocm.docs.amd.com, "Running ROCm Docker containers")."""
@@ -138,17 +143,17 @@ def _host(order: Order) -> str:
 
 
 def _servable(order: Order, recipe: Recipe) -> None:
-    source, adapter = order["model"]["source"], order["model"].get("adapter")
+    source, model = order["model"]["source"], order["model"]
     if in_bucket(source):
         raise PrerequisiteError(
             "provider docker does not read buckets in this version",
             hint="copy the model to a folder and give that as model.source",
             key="model.source",
         )
-    if adapter and not (recipe.adapters and adapter.startswith("hf:")):
+    if adapter := unserved_adapter(model, recipe):
         raise PrerequisiteError(
-            f"provider docker serves adapters with {with_adapters()} and from the model hub, not {adapter}",
-            hint="merge the adapter into the model, or publish it and set model.adapter to hf:<repo>",
+            f"adapters are served in a container with {with_adapters()}, and not {adapter}",
+            hint="merge the adapter into the model",
             key="model.adapter",
         )
     if (order.get("replicas") or {"min": 1})["min"] > 1:
@@ -162,6 +167,13 @@ def _servable(order: Order, recipe: Recipe) -> None:
 def _docker(order: Order) -> str | None:
     daemon = order.get("docker")
     return None if daemon is None else daemon["url"]
+
+
+def unserved_adapter(model: Mapping[str, Any], recipe: Recipe | None) -> str | None:
+    """Return the adapter of an order's model that a container of a recipe could not serve, if so."""
+    adapter = model.get("adapter")
+    known = adapter and (adapter.startswith("hf:") or model.get("adapter_path"))
+    return None if not adapter or (recipe and recipe.adapters and known) else str(adapter)
 
 
 def _gpus(order: Order) -> Any:
@@ -182,19 +194,44 @@ def _model(order: Order) -> str:
     path = order["model"]["path"]
     if path is None:
         return repo(order["model"]["source"])
-    return f"{MODEL}/model.gguf" if str(path).endswith(".gguf") else MODEL
+    if not engines.engine(order["engine"]).serves_one_file:
+        return MODEL
+    part = PART.search(str(path))
+    return f"{MODEL}/model{part[0] if part else '.gguf'}"
 
 
 def _mounts(order: Order, recipe: Recipe) -> list[dict[str, Any]]:
     """The files of the model, or the volume that they are downloaded to; a handler's files are in its image."""
-    path = order["model"]["path"]
+    path, adapter = order["model"]["path"], order["model"].get("adapter_path")
+    one_file = engines.engine(order["engine"]).serves_one_file
+    beside = [_bind(adapter, ADAPTER_FILE if one_file else ADAPTER)] if adapter else []
+    volume = {"type": "volume", "source": recipe.volume, "target": recipe.cache, "read_only": False}
     if path is None or order.get("handler"):
-        volume = {"type": "volume", "source": recipe.volume, "target": recipe.cache}
-        return [{**volume, "read_only": False}]
-    return [{"type": "bind", "source": path, "target": _model(order), "read_only": True}]
+        return [volume, *beside]
+    if _on_hub(order["model"].get("adapter")):
+        beside = [volume]
+    part = PART.search(str(path)) if one_file else None
+    if part is None:
+        return [_bind(path, _model(order)), *beside]
+    numbered = (part[0].replace("00001", f"{n:05d}", 1) for n in range(1, int(part[1]) + 1))
+    stem = str(path).removesuffix(part[0])
+    return [*(_bind(f"{stem}{end}", f"{MODEL}/model{end}") for end in numbered), *beside]
+
+
+def _bind(source: str, target: str) -> dict[str, Any]:
+    return {"type": "bind", "source": source, "target": target, "read_only": True}
 
 
 def _secrets(order: Order, recipe: Recipe) -> list[str]:
     """The secret files, by name; each lies at /run/secrets/<name>."""
-    gated = order["model"]["path"] is None and "HF_TOKEN_PATH" in recipe.environment
-    return ["api_key", "hf_token"] if gated else ["api_key"]
+    model = order["model"]
+    fetches = model["path"] is None or _on_hub(model.get("adapter"))
+    return (
+        ["api_key", "hf_token"]
+        if fetches and "HF_TOKEN_PATH" in recipe.environment
+        else ["api_key"]
+    )
+
+
+def _on_hub(adapter: str | None) -> bool:
+    return adapter is not None and on_hub(adapter)

@@ -15,6 +15,9 @@ from deployer.core.order import Order
 KEY_FILE = "/run/secrets/api_key"
 TOKEN_FILE = "/run/secrets/hf_token"  # noqa: S105 - a path
 MODEL = "/model"
+ADAPTER = "/adapter"
+"""Where an adapter that lies on this machine is in the container; a file of one has a name of ours below it."""
+ADAPTER_FILE = f"{ADAPTER}/adapter.gguf"
 CACHE_VOLUME = "deployer-models"
 BUILT = "localhost/deployer/"
 """What the name of an image begins with that is built here. No registry has such a host, so it is never pulled."""
@@ -32,7 +35,8 @@ class Recipe:
     `cache` is where files of the model hub are kept, `volume` the named volume that it lies in.
     `script` is what /bin/sh runs with the arguments in "$@"; None: the image's own entry point is run.
     `read_only` says whether the engine works on a root file system that cannot be written to.
-    `adapters` says whether `arguments` serves an adapter (`order["model"]["adapter"]`) of the model hub.
+    `adapters` says whether `arguments` serves an adapter: `order["model"]["adapter"]`, with "adapter_path" where it
+    lies on this machine and is mounted at `ADAPTER`, and "adapter_rank".
     `shm_gib` is a limit on shared memory, not a reservation: tensor parallel workers talk through it.
     `fetch` is the script that /bin/sh runs with the same arguments to bring a model of the hub into `cache`, as a
     step of its own before the container is cut off from the network: with LOOK set, it only says by its exit code

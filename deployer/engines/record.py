@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from deployer.core.adapter import Adapter
 from deployer.core.domain import Gpu, ModelInfo, Range
 
 
@@ -106,6 +107,10 @@ ReadStart = Callable[[Iterable[str]], Mapping[str, float]]
 """Figures of an engine's start-up log, `kv_capacity_tokens` among them; {} where there are none."""
 
 
+AdapterCheck = Callable[[Adapter], str | None]
+"""Why an engine cannot serve an adapter, in words; None where it can."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """One engine: a program that serves a model.
@@ -129,6 +134,7 @@ class Engine:
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
     `metrics` says what it calls its figures; None: it has none, so nobody sees whether it is used.
     `elsewhere` is what to do where a provider does not run it.
+    `adapters` says of a LoRA adapter why it cannot serve it; None: it serves none.
     `silent` are the variables that keep it, and the libraries that it is made of, from reporting their use; `offline`
     those with which it takes what it needs from the disk alone.
     """
@@ -158,6 +164,7 @@ class Engine:
     read_start: ReadStart | None = None
     metrics: Metrics | None = None
     elsewhere: str | None = None
+    adapters: AdapterCheck | None = None
     silent: Mapping[str, str] = field(default_factory=lambda: SILENT)
     offline: Mapping[str, str] = field(default_factory=lambda: OFFLINE)
 

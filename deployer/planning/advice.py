@@ -10,10 +10,10 @@ from deployer.core.quantization import FORMATS, UNKNOWN
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.units import usd
 from deployer.engines import choices, engine
-from deployer.planning import local_notes
+from deployer.planning import adapters, local_notes
 from deployer.planning.auto_provider import others, refusals
 from deployer.planning.choose import Candidate, Choice, Question
-from deployer.providers.registry import engines_of
+from deployer.providers.registry import engines_of, providers
 
 SMALLER = ("fp8", "awq", "mlx_4bit")
 """What is tried when the model is too large or too dear as it is."""
@@ -61,6 +61,16 @@ def _nowhere(choice: Choice) -> Iterator[str]:
 def _unfit(choice: Choice) -> Iterator[str]:
     """Say why no candidate holds the model, and what would."""
     found = choice.ranked
+    if other := choice.question.info.other_use:
+        yield f"{choice.question.info.name} is {other}: it does not generate text, and there is nothing to chat with"
+        yield "set model.source to a model that generates text"
+        return
+    if all(c.barred for c in found):
+        yield from tuple(dict.fromkeys(c.barred for c in found if c.barred))[:MOST_REFUSALS]
+        if adapter := choice.question.adapter:
+            yield from adapters.notes(adapter, choice.question.info)
+        return
+    found = tuple(c for c in found if not c.barred)
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
         yield f"whether it fits is unknown: {best.sizing.limit}"
@@ -75,6 +85,7 @@ def _unfit(choice: Choice) -> Iterator[str]:
     largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
     limit = largest.sizing.limit
     yield f"no offer is large enough: {_hardware(largest)}, the largest, is {limit}"
+    yield from largest.sizing.notes
     yield from _smaller(choice)
 
 
@@ -91,6 +102,10 @@ def _no_offer(choice: Choice) -> str:
     if unknown := _unknown_instance(choice, instance):
         return unknown
     where = f" in {region}" if region else ""
+    if instance not in (None, "auto") and (meant := _instance_meant(question)):
+        return (
+            f"there is no offer of instance {instance}{f' in {region}' if region else ''}: {meant}"
+        )
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
     if question.target == "local":
         what = "no engine on your machine"
@@ -113,6 +128,19 @@ def _unknown_instance(choice: Choice, name: str | None) -> str | None:
     return f"no instance type {quoted(name)} is known{meant} ({question.place(INSTANCE)})"
 
 
+def _instance_meant(question: Question) -> str | None:
+    """The instance type that one means which nobody offers; None for one that is offered somewhere."""
+    asked = question.options
+    names = providers(question.target) if asked.provider == "auto" else (asked.provider,)
+    known = {offer.instance_type for name in names for offer in question.catalog.offers(name)}
+    if asked.instance in known:
+        return None
+    from difflib import get_close_matches  # late: only a refusal needs it
+
+    near = get_close_matches(asked.instance, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else None
+
+
 def _on_a_cpu() -> str:
     """Name the engines that serve GGUF files on a CPU without being asked for."""
     found = (engine(name) for name in choices())
@@ -123,7 +151,7 @@ def _on_a_cpu() -> str:
 def _smaller(choice: Choice) -> Iterator[str]:
     question = choice.question
     for name in _smaller_than(question.info.native_dtype):
-        held = [c for c in choice.in_format(name) if c.sizing.fit in ("fits", "tight")]
+        held = [c for c in choice.in_format(name) if c.holds]
         if held:
             yield f"model.quantization: {name} would fit, on {_hardware(held[0])}{_checkpoint(name)}"
             return
@@ -138,7 +166,7 @@ def _cheaper(choice: Choice) -> Iterator[str]:
         return
     for name in _smaller_than(question.info.native_dtype):
         other = next(iter(choice.in_format(name)), None)
-        price = other.monthly_usd if other and other.sizing.fit in ("fits", "tight") else None
+        price = other.monthly_usd if other and other.holds else None
         if other and price is not None and price <= budget:
             yield (
                 f"model.quantization: {name} on {_hardware(other)} would pass,"
@@ -169,8 +197,15 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
         yield f"fit is {sizing.fit}: {sizing.limit}"
     yield from _format(question, sizing)
     yield from _too_long(question)
-    if question.spec.model.adapter and sizing.adapter_gib is None:
+    if question.info.gated:
+        yield (
+            f"{question.info.name} is gated: accept its terms on its page at the model hub, and set HF_TOKEN"
+            " (or `hf auth login`)"
+        )
+    if question.adapter and sizing.adapter_gib is None:
         yield "the adapter's size is unknown and not counted; adapters are usually small compared with the model"
+    if question.adapter:
+        yield from adapters.notes(question.adapter, question.info)
     if question.target == "local" and question.spec.serve.replicas.max > 1:
         yield "planned and priced as one copy: this version does not support more replicas on this target"
     yield from local_notes.about(question, best)

@@ -32,6 +32,8 @@ def _beside(question: Question, name: str, first: Candidate | None) -> str:
     if first is None:
         region = provider(question.target, name).region(question.options.region)
         return f"{name} has no priced offer for it{f' in {region.id}' if region else ''}"
+    if first.barred:
+        return f"{name} cannot serve it: {first.barred}"
     where = f"{name}: {first.offer.instance_type}"
     if first.sizing.fit not in ("fits", "tight"):
         return f"{where} is too small: {first.sizing.limit}"

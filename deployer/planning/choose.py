@@ -13,13 +13,15 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.adapter import Adapter
 from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
 from deployer.core.gpu_traits import sliced, unlisted
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, container, engine
+from deployer.planning import adapters
 from deployer.planning.policy import LOCAL_ONLY
-from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for, size
+from deployer.planning.sizing import Hardware, Load, context_for, size
 from deployer.planning.throughput import estimate
 from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
@@ -47,6 +49,12 @@ class Candidate:
     gpu: Gpu | None
     sizing: Sizing
     hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for
+    barred: str | None = None  # why it cannot serve the adapter
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds the model, and serves the adapter if there is one."""
+        return self.sizing.fit in ("fits", "tight") and self.barred is None
 
     @property
     def monthly_usd(self) -> Decimal | None:
@@ -65,6 +73,7 @@ class Question:
     catalog: Catalog
     host: Host
     measured: tuple[Measurement, ...] = ()
+    adapter: Adapter | None = None
     place: Callable[[str], str] = str  # where the file has a key of the spec
 
     @property
@@ -80,7 +89,7 @@ class Question:
             self.spec.serve.concurrency,
             self.spec.traffic.input_tokens,
             self.spec.traffic.output_tokens,
-            adapter_bytes(self.info) if self.spec.model.adapter else None,
+            adapters.size(self.adapter, self.info) if self.adapter else None,
         )
 
 
@@ -165,10 +174,17 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
                     refused.append(way)
                 elif not place.reasons:
                     sizing = _as_measured(question, sized(*way, hardware, own), offer)
-                    found.append(Candidate(place.provider, offer, gpu, sizing, place.hours))
+                    barred = _barred(question, way[0], place.provider)
+                    found.append(Candidate(place.provider, offer, gpu, sizing, place.hours, barred))
     budget = question.spec.policy.budget
     ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
     return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
+
+
+def _barred(question: Question, name: str, where: Provider) -> str | None:
+    if question.adapter is None:
+        return None
+    return adapters.refusal(question.adapter, engine_by(where, name), where)
 
 
 def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
@@ -214,7 +230,7 @@ def _hours(question: Question, where: Provider) -> Decimal:
 
 def _rank(
     candidate: Candidate, budget: Decimal | None
-) -> tuple[bool, bool, int, int, Decimal, int]:
+) -> tuple[bool, bool, bool, int, int, Decimal, int]:
     cost = candidate.monthly_usd
     if cost is None:
         cost = Decimal(0) if candidate.offer.billing == "owned" else Decimal("Infinity")
@@ -223,7 +239,7 @@ def _rank(
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
     preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
     over = budget is not None and cost > budget
-    return fits > 1, over, fits, lossy, cost, preferred
+    return candidate.barred is not None, fits > 1, over, fits, lossy, cost, preferred
 
 
 def want_of(question: Question, where: Provider) -> Want:

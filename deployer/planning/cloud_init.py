@@ -58,9 +58,8 @@ def unservable(order: Order, provider: Provider) -> str | None:
         there = " or ".join(f"{scheme}://bucket/folder" for scheme in provider.reads)
         hint = f"copy it to a bucket and write {there}" if there else "publish it on the model hub"
         return f"{model['source']} is on this machine: {hint}"
-    adapter = model.get("adapter")
-    recipe = images.recipe(name)
-    if adapter and not (recipe and recipe.adapters and adapter.startswith("hf:")):
+    adapter = images.unserved_adapter({**model, "adapter_path": None}, images.recipe(name))
+    if adapter:
         return f"adapters are served with {images.with_adapters()} and from the model hub, not {adapter}"
     return None
 

@@ -76,6 +76,8 @@ def make(
     if (
         best is None
         or best.sizing.fit == "no"
+        or best.barred
+        or question.info.other_use
         or (best.sizing.fit == "unknown" and not _named(question))
     ):
         return _without(asked, choice, (barred,))
@@ -217,6 +219,11 @@ def order_of(asked: Asked, best: Candidate) -> Order:
     """Return what was chosen as the plain mapping that a provider's `inputs` takes.
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
+    digest, model {source, name, path, adapter, adapter_path, adapter_rank}, engine, quantization, quantize (the format
+    that the engine makes itself), context, concurrency, replicas, handler (where
+    the engine serves one, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
+    gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
+    this model already).
     digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
     the engine serves one, with the sha256 of its code), gpus, weights_gib (of the files), offer (plain,
     with gpu_watts, gpu_list_price_usd and gpu_source), options, docker {url, host} (a daemon of another machine,
@@ -240,9 +247,12 @@ def order_of(asked: Asked, best: Candidate) -> Order:
             "name": question.info.name,
             "path": _path(asked),
             "adapter": spec.model.adapter,
+            "adapter_path": question.adapter.path if question.adapter else None,
+            "adapter_rank": question.adapter.rank if question.adapter else None,
         },
         "engine": best.sizing.engine,
         "quantization": best.sizing.quantization,
+        "quantize": _made_online(question, best),
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
         "replicas": {"min": spec.serve.replicas.min, "max": spec.serve.replicas.max},
@@ -264,11 +274,26 @@ def _docker(question: Question) -> DockerOrder | None:
     return None if other is None else {"url": other.url, "host": other.host}
 
 
+def _made_online(question: Question, best: Candidate) -> str | None:
+    """The format that the engine itself makes of the weights as it loads them; None: they are served as published.
+
+    Published formats are in the checkpoint, where engines read their method: one that is named besides must be the same.
+    """
+    served = engine_by(best.provider, best.sizing.engine)
+    form = best.sizing.quantization
+    return form if form in served.online and form != question.info.native_dtype else None
+
+
 def _path(asked: Asked) -> str | None:
     source = asked.question.spec.model.source
     if not on_this_machine(source):
         return None
-    return str((asked.loaded.file.parent / source).resolve())
+    path = (asked.loaded.file.parent / source).resolve()
+    if asked.question.info.file_format != "gguf":
+        return str(path)
+    from deployer.planning.model_facts.gguf_files import served
+
+    return str(served(path))
 
 
 def _handler(asked: Asked) -> HandlerOrder:
@@ -290,7 +315,7 @@ def _alternatives(
     best = found[0]
     first: dict[tuple[str, str, str], Candidate] = {}
     for other in found:
-        if other.sizing.fit in ("fits", "tight") and other.offer != best.offer:
+        if other.holds and other.offer != best.offer:
             key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
             first.setdefault(key, other)
     rows = [(_monthly(best, other, bill, used), other) for other in first.values()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from deployer.planning.model_facts.hf_config import from_config
 from deployer.planning.model_facts.local import QUANT_CONFIG
 from deployer.planning.model_facts.provenance import with_origin
 from deployer.planning.model_facts.tensor_totals import BITS, Sums, Tensor, add_up, with_sums
+from deployer.planning.model_facts.weight_files import select
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -50,6 +51,7 @@ class Fetched:
 
     info: ModelInfo | None
     reason: str | None = None
+    gated: bool = False  # where its files may not be read
 
 
 def fetch(
@@ -64,21 +66,36 @@ def fetch(
 
     `cache` is a folder of ours; what is there and not older than `KEPT_H` needs no network. `now` is the time or the
     day, ISO 8601. `endpoint` replaces `HF_ENDPOINT`; `timeout` is for the first answer, in seconds.
+
+    Raises:
+        NoModelError: the repository holds an adapter, and no model.
     """
     kept = Cache(cache, partial(_Known.of, repo))
     key = f"{quote(repo, safe='')}@{quote(revision or 'main', safe='')}"
     known = kept.get(key)
     if known and (_COMMIT.fullmatch(revision or "") or fresh(known.fetched_at, now, KEPT_H)):
         return Fetched(known.info)
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if switched_off():
         return _as_known(known, f"{repo} was not looked up: HF_HUB_OFFLINE is set")
     try:
         document = _ask(repo, revision, endpoint or os.environ.get("HF_ENDPOINT") or None, timeout)
+    except NoModelError:
+        raise
     except Exception as error:  # noqa: BLE001 - the library changed its HTTP client, and so its errors, twice
-        return _as_known(known, _reason(repo, error))
+        found = _as_known(known, reason_of(repo, error))
+        return replace(found, gated=is_gate(error)) if found.info is None else found
     document = {"schema": 1, "fetched_at": now, **document}
     kept.put(key, document)
     return Fetched(_info(repo, document))
+
+
+class NoModelError(UsageError):
+    """A repository that holds something else than a model."""
+
+
+def switched_off() -> bool:
+    """Whether the user has forbidden every look at the hub (HF_HUB_OFFLINE)."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 @dataclass(frozen=True)
@@ -107,22 +124,40 @@ def _ask(repo: str, revision: str | None, endpoint: str | None, timeout: float) 
     api = HfApi(endpoint=endpoint)
     model = api.model_info(repo, revision=revision, timeout=timeout)
     files = [s.rfilename for s in model.siblings or ()]
-    config = _config(api, repo, model.sha or revision, "config.json")
-    quant = None
-    if QUANT_CONFIG in files:
-        quant = _config(api, repo, model.sha or revision, QUANT_CONFIG)
+    if "config.json" not in files and "adapter_config.json" in files:
+        raise NoModelError(
+            f"{repo} is a LoRA adapter, not a model",
+            hint=f"set model.source to its base model, and model.adapter to hf:{repo}",
+            where="model.source",
+        )
+    at = model.sha or revision
+    config = read_json(api, repo, "config.json", at)
+    quant = read_json(api, repo, QUANT_CONFIG, at) if QUANT_CONFIG in files else None
     shown = from_config(repo, config, f"config.json of {repo}", quant)
-    names = [name for name in files if _WEIGHTS.fullmatch(name)]
-    sums = _sums(api, repo, model.sha or revision, names, shown)
+    sums = _sums(api, repo, at, _weights(files, repo), shown)
     return {
         "endpoint": api.endpoint,
         "config": config,
         "quant_config": quant,
+        "gated": bool(getattr(model, "gated", None)),
         "sums": asdict(sums) if sums else None,
     }
 
 
-def _config(api: HfApi, repo: str, revision: str | None, name: str) -> dict[str, Any]:
+def _weights(files: Sequence[str], repo: str) -> list[str]:
+    """Return one copy of the weights among the files of a repository."""
+    every = [name for name in files if name.endswith(".safetensors") and "/" not in name]
+    selection = select([name for name in every if _WEIGHTS.fullmatch(name)] or every, repo)
+    own = [one for one in selection.sets if one.stem == "model"][:1]
+    return [name for one in own or selection.sets for name in one.names]
+
+
+def read_json(api: HfApi, repo: str, name: str, revision: str | None) -> dict[str, Any]:
+    """Fetch one JSON file of a repository and read it as strangers' JSON is read.
+
+    Raises:
+        UsageError: it is damaged. Errors of the library and of the network pass through.
+    """
     from huggingface_hub.utils.tqdm import disable_progress_bars  # late, as above
 
     disable_progress_bars()
@@ -150,9 +185,7 @@ def _sums(
 
 
 def _tensor(name: str, said: TensorInfo) -> Tensor:
-    return Tensor(
-        name, said.dtype, said.parameter_count, said.shape[0] if len(said.shape) == 3 else 0
-    )
+    return Tensor(name, said.dtype, said.parameter_count, tuple(said.shape))
 
 
 def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
@@ -160,6 +193,8 @@ def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:
     info = from_config(repo, document["config"], f"config.json of {repo}", quant)
     if document["sums"] is not None:
         info = with_sums(info, Sums(**document["sums"]))
+    if (gated := document.get("gated")) is not None:
+        info = replace(info, gated=gated)
     host = re.sub(r"^https?://(?:[^@/]*@)?", "", document["endpoint"])
     return with_origin(info, f"{host}, fetched {document['fetched_at']}")
 
@@ -173,7 +208,13 @@ _REASONS = {  # the library's error: what to tell the user. The first that fits
 }
 
 
-def _reason(repo: str, error: Exception) -> str:
+def is_gate(error: Exception) -> bool:
+    """Whether an error of the library says that a repository's terms must be accepted first."""
+    return any(kind.__name__ == "GatedRepoError" for kind in type(error).__mro__)
+
+
+def reason_of(repo: str, error: Exception) -> str:
+    """Say in one line why a repository could not be read."""
     if isinstance(error, UsageError):
         return error.message
     kinds = {kind.__name__ for kind in type(error).__mro__}

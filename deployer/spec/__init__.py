@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
+from deployer.spec import near_misses
 from deployer.spec.fields import (
     Budget,
     Duration,
@@ -65,12 +66,21 @@ class Model:
 
     source: Annotated[
         str,
-        Pattern(SOURCE, "hf:<repo>[@revision], <scheme>://bucket/prefix, ./folder or ./file.gguf"),
+        Pattern(
+            SOURCE,
+            "hf:<repo>[@revision], <scheme>://bucket/prefix, ./folder or ./file.gguf",
+            near_misses.source,
+        ),
     ]
     """hf:<repo>[@revision] | <scheme>://bucket/prefix, as far as the provider reads it | ./folder | ./file.gguf"""
     adapter: (
         Annotated[
-            str, Pattern(SOURCE, "hf:<repo>[@revision], <scheme>://bucket/prefix or ./folder")
+            str,
+            Pattern(
+                SOURCE,
+                "hf:<repo>[@revision], <scheme>://bucket/prefix or ./folder",
+                near_misses.source,
+            ),
         ]
         | None
     ) = None

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
-from deployer.spec.mistakes import Mistake, as_number, nearest, shown
+from deployer.spec import near_misses
+from deployer.spec.mistakes import Mistake, as_number, shown
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -64,12 +65,14 @@ class Pattern(_Mark):
 
     pattern: str
     form: str
+    meant: Callable[[str], str | None] | None = None  # the hint of a text that has not that form
 
     def read(self, value: Any) -> str:
         """Refuse what has not that form."""
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{quoted(text)} does not have the form {self.form}")
+            hint = self.meant(text) if self.meant else None
+            raise Mistake(f"{quoted(text)} does not have the form {self.form}", hint)
         return text
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -129,10 +132,6 @@ def Budget() -> Unit:  # noqa: N802 - reads as the mark it makes
     )
 
 
-MOST_NAMED = {"safetensors": 4}
-"""So many formats of a family are named as what bits alone may mean; of the others the first."""
-
-
 class Quantization(_Mark):
     """A format of `deployer.core.quantization` in any spelling, or one of the words given."""
 
@@ -146,22 +145,12 @@ class Quantization(_Mark):
             return text
         name = quantization.normal(text)
         if name not in quantization.FORMATS:
-            raise Mistake(f"{quoted(text)} is not a valid format", self._meant(name))
+            raise Mistake(f"{quoted(text)} is not a valid format", self._meant(text))
         return name
 
-    def _meant(self, name: str) -> str:
-        """Say which format is meant: bits alone name none of them."""
-        if bits := re.fullmatch(r"(?:u?int|q|nf|fp|w)?_?([2-8])(?:_?bits?)?", name):
-            found = [f for f in quantization.FORMATS.values() if int(f.bits) == int(bits[1])]
-            by_family = {f.family: [g.name for g in found if g.family == f.family] for f in found}
-            if by_family:
-                named = (
-                    f"{', '.join(names[: MOST_NAMED.get(family, 1)])} ({quantization.FAMILIES[family]})"
-                    for family, names in by_family.items()
-                )
-                return f"formats of {bits[1]} bits: {'; '.join(named)}"
-        near = nearest(name, self._known())
-        return near or f"write auto, or one of {', '.join(list(quantization.FORMATS)[:13])}, ..."
+    def _meant(self, text: str) -> str:
+        listed = ", ".join(list(quantization.FORMATS)[:13])
+        return near_misses.quantization(text) or f"write auto, or one of {listed}, ..."
 
     def _known(self) -> tuple[str, ...]:
         return (*self.words, *quantization.FORMATS)
@@ -190,9 +179,7 @@ class EngineName(_Mark):
     def _meant(self, text: str) -> str | None:
         if quantization.normal(text) in quantization.FORMATS or re.match(r"(?i)u?int[2-8]", text):
             return "that is a format of the weights: write it at model.quantization"
-        same = {re.sub(r"[^a-z]", "", name): name for name in self._known()}
-        plain = re.sub(r"[^a-z]", "", text.lower())
-        return f"did you mean '{same[plain]}'?" if plain in same else nearest(text, self._known())
+        return near_misses.engine(text, self._known())
 
     def _known(self) -> tuple[str, ...]:
         return (*self.words, *engines.choices())

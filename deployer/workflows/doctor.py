@@ -30,8 +30,6 @@ TOOLKIT = (
     "install the NVIDIA Container Toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker"
     " && sudo systemctl restart docker"
 )
-HUB = "https://huggingface.co"
-HUB_LIMIT_S = 10
 
 
 @dataclass(frozen=True)
@@ -287,17 +285,12 @@ def _holders(port: int) -> set[str]:
 
 def access(repo: str) -> Check:
     """Say whether the model hub lets this user have a model; without a network it cannot be told."""
-    import httpx
-    from huggingface_hub import get_token
+    from deployer.sources import model_access
 
-    token = get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    address = f"{HUB}/{repo}/resolve/main/config.json"
-    try:
-        code = httpx.head(address, headers=headers, timeout=HUB_LIMIT_S).status_code
-    except httpx.HTTPError as error:
-        return Check("model access", None, True, f"{HUB} was not reached: {type(error).__name__}")
-    if code in (401, 403):
-        step = f"accept its terms at {HUB}/{repo}, then: hf auth login"
+    hub, code = model_access.address(), model_access.status(repo)
+    if code is None:
+        return Check("model access", None, True, f"{hub} was not reached")
+    if code in model_access.REFUSED:
+        step = f"accept its terms at {hub}/{repo}, then: hf auth login"
         return Check("model access", False, True, f"{repo} is gated or private ({code})", step)
     return Check("model access", True, True, f"{repo} can be downloaded")

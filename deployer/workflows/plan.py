@@ -29,12 +29,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from deployer.core.adapter import Adapter
 from deployer.core.clock import now
 from deployer.core.domain import TARGETS, ModelInfo, Plan, Resource
 from deployer.core.errors import DeployerError, Exit, NothingFitsError, PolicyError
 from deployer.core.home import home
 from deployer.engines import engine
-from deployer.planning import catalog, diff, model_facts, plan
+from deployer.planning import adapters, catalog, diff, model_facts, plan
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question
 from deployer.providers.api import Provider
@@ -141,6 +142,30 @@ def _facts(loaded: Loaded, setting: Setting) -> ModelInfo:
     )
 
 
+def _adapter(loaded: Loaded, info: ModelInfo, setting: Setting) -> Adapter | None:
+    """Gather what is known of the spec's adapter.
+
+    Raises:
+        UsageError: it is not there, is none, or was made for another model.
+    """
+    model = loaded.spec.model
+    if model.adapter is None:
+        return None
+    look_up = None if setting.offline else _adapter_hub(setting)
+    found = adapters.describe(model.adapter, loaded.file.parent, look_up)
+    adapters.check(found, info, model.source)
+    return found
+
+
+def _adapter_hub(setting: Setting) -> adapters.Lookup:
+    def look_up(name: str) -> Adapter:
+        from deployer.sources.adapter_hub import fetch
+
+        return fetch(name, setting.home / "cache" / "adapters", now())
+
+    return look_up
+
+
 def _hub(setting: Setting) -> model_facts.Lookup:
     def look_up(name: str) -> ModelInfo:
         from deployer.sources.model_hub import fetch
@@ -150,7 +175,8 @@ def _hub(setting: Setting) -> model_facts.Lookup:
         if found.info is not None:
             return found.info
         missing = found.reason or f"{repo} is unknown to the model hub"
-        return ModelInfo(name, notes=(f"{missing}: only model.facts describes the model",))
+        note = f"{missing}: only model.facts describes the model"
+        return ModelInfo(name, gated=found.gated or None, notes=(note,))
 
     return look_up
 
@@ -158,8 +184,9 @@ def _hub(setting: Setting) -> model_facts.Lookup:
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
+    adapter = _adapter(loaded, info, setting)
     here = host.look(_asker(target, setting))
-    question = Question(loaded.spec, target, info, prices, here, kept, loaded.place)
+    question = Question(loaded.spec, target, info, prices, here, kept, adapter, loaded.place)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(where, inputs, setting.home / "cache" / "programs")

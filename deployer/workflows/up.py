@@ -40,9 +40,13 @@ def apply(  # noqa: PLR0913 - each is a thing of its own, and all but the plan a
 
     Raises:
         RemoteError: it did not start, or does not answer as it should.
-        PrerequisiteError: something that it needs is missing.
+        PrerequisiteError: something that it needs is missing, or the model is gated and not for this user.
         StaleError: another process is working on the same deployment.
     """
+    if plan.model.gated:
+        from deployer.sources import model_access
+
+        model_access.refuse_locked(plan.model.name)
     store = Store(home)
     with store.lock(plan.deployment):
         if provider.applied_by_pulumi:

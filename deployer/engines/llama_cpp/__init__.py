@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from deployer.core.adapter import Adapter
 from deployer.core.domain import Gpu, ModelInfo, Range
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, Metrics, Speed
@@ -29,6 +30,16 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - 
     if known is None or known.family == "gguf" or known.bits >= 16:
         return None
     return f"llama.cpp serves GGUF formats, not {format_name}"
+
+
+def refuses_adapter(adapter: Adapter) -> str | None:
+    """Say why llama.cpp cannot load an adapter, or None: it takes GGUF files on this machine (`--lora`)."""
+    if adapter.format == "gguf" and adapter.path is not None:
+        return None
+    return (
+        "llama.cpp serves adapters as GGUF files on this machine: convert it with convert_lora_to_gguf.py, and set"
+        " model.adapter to the file"
+    )
 
 
 _CUDA = Speed(
@@ -81,6 +92,7 @@ ENGINE = Engine(
     offloads=True,
     speed={"nvidia": _CUDA, "apple": _METAL},
     ignores_eos=True,
+    adapters=refuses_adapter,
     metrics=Metrics(
         running=("llamacpp:requests_processing", "llamacpp:requests_deferred"),
         output_tokens="llamacpp:tokens_predicted_total",

@@ -6,7 +6,7 @@ It reads its API key from a file, and works on a root file system that cannot be
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import KEY_FILE, Recipe, local_only
+from deployer.engines.recipe import ADAPTER_FILE, KEY_FILE, Recipe, local_only
 
 
 def arguments(order: Order, model: str) -> list[str]:
@@ -19,6 +19,7 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--ctx-size", str(order["context"] * order["concurrency"])),
         *("--parallel", str(order["concurrency"]), "--api-key-file", KEY_FILE),
         *("--metrics", "--no-slots"),
+        *(("--lora", ADAPTER_FILE) if order["model"].get("adapter_path") else ()),
         *(("--n-gpu-layers", "999") if order["gpus"] else ()),
         *(("--offline",) if local_only(order) and not local else ()),
     ]
@@ -39,6 +40,7 @@ RECIPE = Recipe(
     cache="/models",
     arguments=arguments,
     read_only=True,
+    adapters=True,
     fetch=FETCH,
     environment={"LLAMA_CACHE": "/models"},
 )

@@ -53,15 +53,16 @@ def arguments(job: Job, model: Path) -> list[str]:
         *("--host", HOST, "--port", str(job.port)),
         *("--ctx-size", str(wanted["context"] * slots), "--parallel", str(slots)),
         *("--api-key-file", str(job.key_file), "--metrics", "--no-slots"),
+        *(("--lora", wanted["adapter_path"]) if wanted.get("adapter_path") else ()),
     ]
 
 
 def _model(job: Job) -> Path:
     wanted = job.wanted
-    if wanted["adapter"]:
+    if wanted["adapter"] and not wanted.get("adapter_path"):
         raise PrerequisiteError(
-            "provider native does not load adapters with llama.cpp in this version",
-            hint="merge the adapter into the model and set model.source to the merged GGUF file",
+            f"llama.cpp serves adapters that are GGUF files on this machine, not {wanted['adapter']}",
+            hint="convert it with llama.cpp's convert_lora_to_gguf.py, and set model.adapter to the file",
             key="model.adapter",
         )
     if wanted["model"] is None:
@@ -73,13 +74,14 @@ def _model(job: Job) -> Path:
     return gguf_file(Path(wanted["model"]))
 
 
-def _config(job: Job, model: Path) -> dict[str, str | int]:
+def _config(job: Job, model: Path) -> dict[str, str | int | None]:
     return {
         "model": str(model),
         "alias": job.wanted["model_name"],
         "port": job.port,
         "context": job.wanted["context"],
         "concurrency": job.wanted["concurrency"],
+        "adapter": job.wanted.get("adapter_path"),
         "key_file": str(job.key_file),
     }
 

@@ -43,6 +43,7 @@ ENGINE = replace(
     overhead_gib=overhead_gib,
     refuses=refuses,
     read_start=None,
+    adapters=None,
     metrics=Metrics(
         running=("sglang:num_running_reqs", "sglang:num_queue_reqs"),
         output_tokens="sglang:generation_tokens_total",

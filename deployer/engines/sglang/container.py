@@ -26,7 +26,7 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--tp-size", str(order["gpus"])),
         "--enable-metrics",
         *(("--revision", named) if named else ()),
-        *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
+        *(("--quantization", order["quantize"]) if order.get("quantize") else ()),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from deployer.core.adapter import USUAL_RANK, Adapter
 from deployer.core.domain import GIB, Gpu, ModelInfo, Range
 from deployer.core.gpu_traits import before_ampere, generation, has_fp8
 from deployer.core.quantization import FORMATS
@@ -103,6 +104,34 @@ def read_start(lines: Iterable[str]) -> Mapping[str, float]:
     return read(lines)
 
 
+ADAPTER_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What `--max-lora-rank` takes (`MaxLoRARanks` of vllm/config/lora.py, v0.26.0)."""
+
+
+def max_lora_rank(rank: int | None) -> int:
+    """Return the smallest `--max-lora-rank` that an adapter of a rank is loaded with; 16 is vLLM's own default."""
+    return next((n for n in ADAPTER_RANKS if n >= (rank or USUAL_RANK)), ADAPTER_RANKS[-1])
+
+
+def refuses_adapter(adapter: Adapter) -> str | None:
+    """Say why vLLM cannot load an adapter, or None. Source: vllm/lora/peft_helper.py and config/lora.py (v0.26.0)."""
+    most, whole = ADAPTER_RANKS[-1], ", ".join(adapter.whole)
+    refused = {
+        "vllm serves adapters as PEFT writes them, not GGUF files": adapter.format == "gguf",
+        f"vllm serves LoRA adapters, not {adapter.kind}": adapter.kind not in (None, "LORA"),
+        f"vllm serves no adapter that replaces whole modules (modules_to_save: {whole})": whole,
+        "vllm does not serve DoRA adapters: merge it into the model": adapter.dora,
+        f"vllm serves no adapter with a bias ({adapter.bias})": adapter.bias not in (None, "none"),
+        f"vllm serves adapters up to rank {most}, and this one has {adapter.rank}": (
+            (adapter.rank or 0) > most
+        ),
+        "vllm fetches an adapter in its newest revision only: download that one and name its folder": (
+            adapter.path is None and "@" in adapter.source
+        ),
+    }
+    return next((why for why, it_is in refused.items() if it_is), None)
+
+
 SPEED = Speed(
     memory_gddr=0.865,
     memory_hbm=0.865,
@@ -145,6 +174,7 @@ ENGINE = Engine(
     ignores_eos=True,
     silent={**SILENT, "VLLM_NO_USAGE_STATS": "1"},
     read_start=read_start,
+    adapters=refuses_adapter,
     metrics=Metrics(
         running=("vllm:num_requests_running", "vllm:num_requests_waiting"),
         output_tokens="vllm:generation_tokens_total",

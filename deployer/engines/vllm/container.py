@@ -9,7 +9,16 @@ left open.
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import KEY_FILE, Recipe, TOKEN_FILE, local_only, repo, revision
+from deployer.engines.recipe import (
+    ADAPTER,
+    KEY_FILE,
+    TOKEN_FILE,
+    Recipe,
+    local_only,
+    repo,
+    revision,
+)
+from deployer.engines.vllm import max_lora_rank
 
 SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
 
@@ -26,8 +35,17 @@ def arguments(order: Order, model: str) -> list[str]:
         *("--tensor-parallel-size", str(order["gpus"])),
         *(("--revision", named) if named else ()),
         *(("--max-log-len", "0") if local_only(order) else ()),
-        *(("--quantization", "fp8") if order["quantization"] == "fp8" else ()),
-        *(("--enable-lora", "--lora-modules", f"{name}={repo(adapter)}") if adapter else ()),
+        *(("--quantization", order["quantize"]) if order.get("quantize") else ()),
+        *(_lora(order, name, repo(adapter)) if adapter else ()),
+    ]
+
+
+def _lora(order: Order, name: str, hub: str) -> list[str]:
+    where = ADAPTER if order["model"].get("adapter_path") else hub
+    rank = max_lora_rank(order["model"].get("adapter_rank"))
+    return [
+        *("--enable-lora", "--lora-modules", f"{name}={where}"),
+        *("--max-loras", "1", "--max-lora-rank", str(rank)),
     ]
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.core.errors import PrerequisiteError
-from deployer.engines import engine
 from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
+from deployer.engines.vllm import max_lora_rank
 
 
 def launch(job: Job, machine: Machine) -> Launch:
@@ -66,7 +66,8 @@ def _model(job: Job) -> Iterator[str]:
 
 def _serving(job: Job) -> Iterator[str]:
     wanted = job.wanted
-    yield from ("--served-model-name", wanted["model_name"])
+    name = wanted["model_name"]
+    yield from ("--served-model-name", f"{name}-base" if wanted["adapter"] else name)
     yield from ("--host", HOST, "--port", str(job.port))
     yield from ("--max-model-len", str(wanted["context"]))
     yield from ("--max-num-seqs", str(wanted["concurrency"]))
@@ -74,13 +75,14 @@ def _serving(job: Job) -> Iterator[str]:
         yield from ("--max-log-len", "0")
     if wanted["gpus"] > 1:
         yield from ("--tensor-parallel-size", str(wanted["gpus"]))
-    if wanted["quantization"] in engine("vllm").online:  # other formats are the checkpoint's own
-        yield from ("--quantization", wanted["quantization"])
+    if wanted.get("quantize"):
+        yield from ("--quantization", wanted["quantize"])
 
 
 def _adapter(job: Job) -> Iterator[str]:
     adapter = job.wanted["adapter"]
     if adapter:
-        where = adapter if adapter.startswith("/") else hub_name(adapter, "model.adapter")
-        name = f"{job.wanted['model_name']}-adapter"
-        yield from ("--enable-lora", "--lora-modules", f"{name}={where}")
+        where = job.wanted.get("adapter_path") or hub_name(adapter, "model.adapter")
+        yield from ("--enable-lora", "--lora-modules", f"{job.wanted['model_name']}={where}")
+        rank = max_lora_rank(job.wanted.get("adapter_rank"))
+        yield from ("--max-loras", "1", "--max-lora-rank", str(rank))

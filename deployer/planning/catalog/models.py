@@ -18,6 +18,9 @@ DATA = Path(__file__).parent / "data" / "models.json"
 
 _ABOUT = ("name", "origins", "notes")
 
+GATED = ("meta-llama/", "google/gemma-2", "google/gemma-3")
+"""What the names of gated models begin with: their terms must be accepted at the hub first (recalled, not read)."""
+
 _OWN_SOURCE = {
     "architecture": "the class that the model's family has in config.json (recalled, not read)",
     "embedding_params": "vocabulary x hidden size, checked against the parameter count",
@@ -46,7 +49,9 @@ def _info(row: Mapping[str, Any]) -> ModelInfo:
     known = {f.name for f in fields(ModelInfo)} - {*_ABOUT}
     figures = {k: v for k, v in row.items() if k in known}
     origins = {k: _origin(row, k) for k in figures if k != "file_format"}
-    return ModelInfo(row["name"], **figures, origins=origins, notes=tuple(row.get("notes", ())))
+    gated = True if row["name"].startswith(GATED) else None
+    notes = tuple(row.get("notes", ()))
+    return ModelInfo(row["name"], **figures, gated=gated, origins=origins, notes=notes)
 
 
 def _origin(row: Mapping[str, Any], figure: str) -> str:

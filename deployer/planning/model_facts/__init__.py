@@ -16,6 +16,7 @@ from deployer.core.model_source import in_bucket
 from deployer.core.quantization import UNKNOWN, normal
 from deployer.planning.model_facts.consistency import check
 from deployer.planning.model_facts.provenance import with_origin
+from deployer.planning.model_facts.purpose import other_than_text
 
 Lookup = Callable[[str], ModelInfo | None]
 """Takes `<repo>[@<revision>]` and returns what it knows of that model, or None."""
@@ -65,6 +66,7 @@ def describe(
 
         path = base / source
         info = local.handler(path) if handler else local.describe(path, source)
+    info = replace(info, other_use=info.other_use or other_than_text(info.architecture))
     filled = _filled(info, given or {})
     check(filled, source if filled == info else "model.facts")
     return filled

@@ -6,10 +6,11 @@ would hold a plan for ever.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -17,6 +18,10 @@ from deployer.core.errors import UsageError
 
 MOST_FILES = 1000
 """Most weight files of one model; the largest published ones have about 200."""
+POINTER = b"version https://git-lfs.github.com/spec/"
+"""What a Git LFS pointer begins with: the text that stands in a clone for a file that was not fetched."""
+LONGEST_POINTER = 1024
+"""A pointer is shorter than this, in bytes (git-lfs, docs/spec.md)."""
 
 Kind = Literal["folder", "file", "other"]
 
@@ -43,7 +48,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a plain file and hand it over with its size in bytes.
 
     Raises:
-        UsageError: it cannot be opened or read, or is no plain file.
+        UsageError: it cannot be opened or read, is no plain file, or is the pointer of one in Git LFS.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -59,9 +64,40 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         )
     with os.fdopen(descriptor, "rb") as file:
         try:
+            _refuse_pointer(file, status.st_size, path)
             yield file, status.st_size
         except OSError as error:
             raise unreadable(path, error) from None
+
+
+def _refuse_pointer(file: BinaryIO, size: int, path: Path) -> None:
+    if size >= LONGEST_POINTER:
+        return
+    begins = file.read(len(POINTER))
+    file.seek(0)
+    if begins == POINTER:
+        raise UsageError(
+            f"{path} is a Git LFS pointer: the file itself was not fetched",
+            hint=f"fetch it: git -C {path.parent} lfs pull (git-lfs must be installed), or hf download",
+            where=str(path),
+        )
+
+
+def refuse_pointers(folder: Path) -> None:
+    """Refuse a folder where the pointer of any file in Git LFS stands in its place: a tokenizer, a shard.
+
+    Raises:
+        UsageError: it names the first one, or the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            small = (e.name for e in entries if e.is_file() and e.stat().st_size < LONGEST_POINTER)
+            names = sorted(itertools.islice(small, MOST_FILES))
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    for name in names:
+        with suppress(PermissionError), (folder / name).open("rb") as file:
+            _refuse_pointer(file, 0, folder / name)
 
 
 def listed(folder: Path, suffix: str) -> tuple[Path, ...]:

@@ -1,7 +1,8 @@
 """What a GGUF header says of a model. Pure.
 
-The KV cache is llama.cpp's: (key_length + value_length) values a token for each KV head of each layer. A
-file whose attention is of another kind (windows in an unknown pattern, MLA without its rank) stays unknown.
+The KV cache is llama.cpp's: (key_length + value_length) values a token for each KV head of each layer, where layers
+with a sliding window may have heads and lengths of their own. A file whose attention is of another kind (windows in an
+unknown pattern, MLA without its rank) stays unknown; an encoder keeps none.
 """
 
 from __future__ import annotations
@@ -14,10 +15,17 @@ from deployer.core.domain import ModelInfo
 from deployer.core.errors import quoted
 from deployer.core.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES
 from deployer.planning.model_facts.gguf_header import GgufHeader
+from deployer.planning.model_facts.purpose import is_encoder
 from deployer.planning.model_facts.strict_json import MOST_LAYERS, bad
 
-_FULL_EVERY = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4}
-"""Every how many layers one sees everything, where llama.cpp fixes it by architecture."""
+_PERIOD = {
+    "afmoe": 4, "cohere2": 4, "exaone-moe": 4, "exaone4": 4, "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2,
+    "laguna": 4, "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4,
+}  # fmt: skip
+"""Every how many layers one sees everything, where llama.cpp fixes it by architecture (`set_swa_pattern`)."""
+
+_FULL_FIRST = ("laguna", "smallthinker", "cohere2moe")
+"""Architectures where it is the first layer of each period; it is the last of all others'."""
 
 _NO_WINDOW = ("llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "mistral", "phi3")
 """Architectures whose sliding_window key llama.cpp passes over: it caches all tokens."""
@@ -49,7 +57,13 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         weights_bytes=header.tensor_bytes or None,
         embedding_params=header.embedding_params or None,
     )
-    return _with_cache(replace(info, params_active=_active(info, header)), keys)
+    info = replace(info, params_active=_active(info, header))
+    if is_encoder(keys.architecture) or keys.get("attention.causal") is False:
+        what = f"an encoder ({keys.architecture})"
+        return replace(
+            info, other_use=what, attention="none", full_attn_layers=0, kv_bytes_per_token=0
+        )
+    return _with_cache(info, keys)
 
 
 def _layers(keys: _Keys) -> int | None:
@@ -132,15 +146,18 @@ def _with_cache(info: ModelInfo, keys: _Keys) -> ModelInfo:
         return _latent(info, keys, info.layers)
     if any(key.startswith(f"{keys.architecture}.ssm.") for key in keys.metadata):
         return _hybrid(info, keys, info.layers)
-    every = _full_every(keys)
-    if every is None:
+    cost = _per_layer(info, keys, info.layers)
+    windowed = _windowed(keys, info.layers)
+    if windowed is None:
         note = "its file does not say which layers have a sliding window: KV cache unknown"
         return replace(info, attention="other", notes=(*info.notes, note))
-    cost = _per_layer(info, keys, info.layers)
-    full = [n for i, n in enumerate(cost) if (i + 1) % every == 0]
-    window = keys.whole("attention.sliding_window") if every > 1 else None
-    sliding = (sum(cost) - sum(full)) * window if window else None
-    return _cached(info, "sliding" if window else "full", full, window, sliding)
+    own = _layers_with_a_cache(keys, info.layers)
+    full = [n for n, short in zip(cost[:own], windowed, strict=False) if not short]
+    if not any(windowed):
+        return _cached(info, "full", full)
+    within, window = _per_layer(info, keys, info.layers, "_swa"), _window(keys)
+    sliding = sum(n for n, short in zip(within[:own], windowed, strict=False) if short)
+    return _cached(info, "sliding", full, window, sliding * window)
 
 
 def _cached(
@@ -160,19 +177,44 @@ def _cached(
     )
 
 
-def _per_layer(info: ModelInfo, keys: _Keys, layers: int) -> Sequence[int]:
-    """Return the bytes each layer keeps of a token, at 16 bits a value."""
-    key_dim = info.head_dim or 0
-    value_dim = keys.whole("attention.value_length") or key_dim
+def _per_layer(info: ModelInfo, keys: _Keys, layers: int, kind: str = "") -> Sequence[int]:
+    """Return the bytes each layer keeps of a token, at 16 bits a value. `kind` "_swa": with the lengths of windows."""
+    key_dim = keys.whole(f"attention.key_length{kind}") or info.head_dim or 0
+    value_dim = keys.whole(f"attention.value_length{kind}") or keys.whole("attention.value_length")
+    value_dim = value_dim or key_dim
     heads = keys.each("attention.head_count_kv", layers) or [info.kv_heads or 0] * layers
     return [n * (key_dim + value_dim) * 2 for n in heads]
 
 
-def _full_every(keys: _Keys) -> int | None:
-    """Return every how many layers one is cached whole: 1 is all of them."""
-    if not keys.whole("attention.sliding_window") or keys.architecture in _NO_WINDOW:
-        return 1
-    return _FULL_EVERY.get(keys.architecture)
+def _layers_with_a_cache(keys: _Keys, layers: int) -> int:
+    """Return how many layers keep a cache: the last ones of some models read that of layers before them."""
+    return max(0, layers - (keys.whole("attention.shared_kv_layers", most=MOST_LAYERS) or 0))
+
+
+def _window(keys: _Keys) -> int:
+    """Return the tokens of a window; 0 without one. That of Llama 4 is not in the file but in llama.cpp."""
+    if keys.architecture == "llama4" and keys.get("attention.sliding_window") is None:
+        return 8192
+    return keys.whole("attention.sliding_window") or 0
+
+
+def _windowed(keys: _Keys, layers: int) -> Sequence[bool] | None:
+    """Return of each layer whether it caches a window alone; None where the file does not say."""
+    if not _window(keys) or keys.architecture in _NO_WINDOW:
+        return [False] * layers
+    said = keys.get("attention.sliding_window_pattern")
+    if isinstance(said, list):
+        if len(said) < layers:
+            raise bad(
+                keys.where, f"has {len(said)} entries of sliding_window_pattern for {layers} layers"
+            )
+        return [bool(one) for one in said[:layers]]
+    period = keys.whole("attention.sliding_window_pattern", most=MOST_LAYERS)
+    period = period or _PERIOD.get(keys.architecture)
+    if period is None:
+        return None
+    full = 0 if keys.architecture in _FULL_FIRST else period - 1
+    return [layer % period != full for layer in range(layers)]
 
 
 def _latent(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:

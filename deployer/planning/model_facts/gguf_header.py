@@ -26,6 +26,13 @@ _SCALARS = {
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
 _MOST_PAIRS, _KEPT_ITEMS = 2000, 1024
+REMOVED = {
+    4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8",
+    36: "IQ4_NL_4_4 (or I2_S of bitnet.cpp)", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8",
+}  # fmt: skip
+"""Tensor types that llama.cpp had and took out again (ggml.h)."""
+FORK = range(97, 400)
+"""Tensor types of ik_llama.cpp, a fork with quantizations of its own (its ggml.h); llama.cpp has none above 96."""
 MOST_TENSORS = 200_000
 """Most tensors of one model; the largest published ones have a few thousand, experts being stacked."""
 
@@ -35,7 +42,8 @@ class GgufHeader:
     """What a GGUF file says of itself. Long values of `metadata` are `Skipped`.
 
     `params` counts the elements of all tensors, `bytes_by_type` their bytes by ggml type;
-    `expert_params` are those of routed experts, `embedding_params` of the embedding and the head.
+    `expert_params` are those of routed experts, `embedding_params` of the embedding and the head. `lora_rank` is the
+    largest rank of an adapter's matrices; None in a model.
     """
 
     version: int
@@ -46,6 +54,7 @@ class GgufHeader:
     embedding_params: int
     bytes_by_type: Mapping[int, int]
     data_offset: int
+    lora_rank: int | None = None
 
     @property
     def tensor_bytes(self) -> int:
@@ -83,14 +92,28 @@ def _start(source: Source) -> tuple[int, int, int]:
         )
     version = source.scalar("<I")
     if version not in (2, 3):
-        raise bad(
-            source.where,
-            f"is GGUF version {version}; versions 2 and 3 (little endian) are supported",
-        )
+        raise _other_version(version, source.where)
     tensors, pairs = source.scalar("<Q"), source.scalar("<Q")
     if tensors > MOST_TENSORS or pairs > _MOST_PAIRS:
         raise bad(source.where, f"claims to have {tensors:,} tensors and {pairs:,} keys")
     return version, tensors, pairs
+
+
+def _other_version(version: int, where: str) -> UsageError:
+    if version == 1:
+        what, hint = (
+            "GGUF version 1",
+            "llama.cpp reads versions 2 and 3: convert the model again, or fetch a newer file",
+        )
+    elif int.from_bytes(version.to_bytes(4, "little"), "big") in (1, 2, 3):
+        what = "a big-endian file (for s390x)"
+        hint = "fetch the little-endian file of the model, or turn it with gguf_convert_endian.py"
+    else:
+        what, hint = (
+            f"GGUF version {version}",
+            "versions 2 and 3 are supported: update deployer, or convert the model again",
+        )
+    return UsageError(f"{where} is {what}", hint=hint, where=where)
 
 
 def _value(source: Source, kind: int) -> Any:
@@ -122,9 +145,12 @@ def _with_tensors(
     sizes: Counter[int] = Counter()
     params: Counter[str] = Counter()
     names: set[str] = set()
-    end = 0
+    end = rank = 0
     for _ in range(tensors):
-        name, kind, elements, nbytes, offset = _tensor(source)
+        name, kind, shape, nbytes, offset = _tensor(source)
+        elements = prod(shape)
+        if name.endswith(".lora_a") and len(shape) > 1:
+            rank = max(rank, shape[1])
         names.add(name)
         sizes[kind] += nbytes
         params["all"] += elements
@@ -140,26 +166,39 @@ def _with_tensors(
             source.where, f"is truncated: the last {missing:,} bytes of its tensors are missing"
         )
     counts = (params["all"], params["experts"], params["embedding"])
-    return GgufHeader(version, metadata, tensors, *counts, dict(sizes), start)
+    return GgufHeader(version, metadata, tensors, *counts, dict(sizes), start, rank or None)
 
 
-def _tensor(source: Source) -> tuple[str, int, int, int, int]:
-    """Return a tensor's name, type, elements, bytes and offset."""
+def _tensor(source: Source) -> tuple[str, int, list[int], int, int]:
+    """Return a tensor's name, type, shape, bytes and offset."""
     name, rank = source.name(), source.scalar("<I")
     if rank > 8:
         raise bad(source.where, f"has a tensor of {rank} dimensions: {quoted(name)}")
     shape = [source.scalar("<Q") for _ in range(rank)]
     kind, offset = source.scalar("<I"), source.scalar("<Q")
     if kind not in GGML_TYPES:
-        what = f"has a tensor of unknown type {kind}: {quoted(name)}"
-        raise bad(source.where, what)
+        raise _other_type(kind, name, source.where)
     _, block, nbytes = GGML_TYPES[kind]
-    elements = prod(shape)
     if shape and shape[0] % block:
         raise bad(
             source.where, f"has a tensor that is not a whole number of blocks: {quoted(name)}"
         )
-    return name, kind, elements, elements // block * nbytes, offset
+    return name, kind, shape, prod(shape) // block * nbytes, offset
+
+
+def _other_type(kind: int, name: str, where: str) -> UsageError:
+    if kind in REMOVED:
+        what = (
+            f"has tensors of type {REMOVED[kind]}, which llama.cpp no longer reads: {quoted(name)}"
+        )
+        again = "iq4_nl" if "NL" in REMOVED[kind] else "q4_0"
+        hint = f"quantize the model again, to {again}: llama.cpp repacks that for the CPU as it loads it"
+        return UsageError(f"{where} {what}", hint=hint, where=where)
+    if kind in FORK:
+        what = f"has tensors of type {kind}, of the fork ik_llama.cpp: {quoted(name)}"
+        hint = "llama.cpp does not read it: take a file in one of llama.cpp's own formats, such as q4_k_m"
+        return UsageError(f"{where} {what}", hint=hint, where=where)
+    return bad(where, f"has a tensor of unknown type {kind}: {quoted(name)}")
 
 
 def _alignment(source: Source, metadata: Mapping[str, Any]) -> int:

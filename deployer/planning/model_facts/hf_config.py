@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from deployer.core.domain import ModelInfo
-from deployer.planning.model_facts import kv_cache, layers
+from deployer.planning.model_facts import kv_cache, layers, partition
 from deployer.planning.model_facts.context_length import longest
 from deployer.planning.model_facts.hf_defaults import DEFAULTS, MULTI_HEAD, SHAPE
 from deployer.planning.model_facts.kv_cache import Cache
@@ -56,6 +56,7 @@ def from_config(
     quant = Keys(beside, "hf_quant_config.json") if beside is not None else None
     form = published(top, text, quant)
     share = kv_cache.eight_bit_share(text, cost) if form.kv_8bit else None
+    info = replace(info, parts=partition.parts(top, text, info.attn_heads, info.head_dim))
     return replace(
         info,
         native_dtype=form.dtype,

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from deployer.core.domain import ModelInfo
 from deployer.core.errors import UsageError
 from deployer.planning.model_facts import (
-    gguf_header,
+    gguf_files,
     safetensors_header,
     strict_json,
     tensor_totals,
+    weight_files,
 )
+from deployer.planning.model_facts.adapter import CONFIG as ADAPTER
+from deployer.planning.model_facts.adapter import base_in
 from deployer.planning.model_facts.consistency import check
-from deployer.planning.model_facts.files import few, listed, look
+from deployer.planning.model_facts.files import listed, look, refuse_pointers
 from deployer.planning.model_facts.gguf_facts import to_info
 from deployer.planning.model_facts.hf_config import from_config
 from deployer.planning.model_facts.provenance import with_origin
 
 HANDLER = "handler.py"
 QUANT_CONFIG = "hf_quant_config.json"
-_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
 
 def describe(path: Path, said: str) -> ModelInfo:
@@ -46,7 +46,7 @@ def _described(path: Path, said: str) -> ModelInfo:
         raise UsageError(
             f"{path} does not exist", hint=_hint(path), where=str(path), key="model.source"
         )
-    if path.suffix.lower() != ".gguf" or kind != "file":
+    if kind != "file" or not gguf_files.is_gguf(path):
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
             hint="model.source: hf:<repo>, ./folder, ./file.gguf or <scheme>://bucket/prefix",
@@ -92,49 +92,12 @@ def _hint(path: Path) -> str:
 
 
 def _gguf(path: Path, said: str) -> ModelInfo:
-    headers = list(_headers(path))
-    sizes: dict[int, int] = {}
-    for header in headers:
-        for kind, nbytes in header.bytes_by_type.items():
-            sizes[kind] = sizes.get(kind, 0) + nbytes
-    whole = replace(
-        headers[0],
-        params=sum(h.params for h in headers),
-        expert_params=sum(h.expert_params for h in headers),
-        embedding_params=sum(h.embedding_params for h in headers),
-        bytes_by_type=sizes,
-    )
-    return with_origin(to_info(whole, path.name, str(path)), f"GGUF header of {said}")
-
-
-def _headers(path: Path) -> Iterator[gguf_header.GgufHeader]:
-    tensors = 0
-    for part in _parts(path):
-        yield (header := gguf_header.read(part))
-        tensors += header.tensors
-        if tensors > gguf_header.MOST_TENSORS:
-            raise strict_json.bad(
-                str(path), f"has more than {gguf_header.MOST_TENSORS:,} tensors in its parts"
-            )
-
-
-def _parts(path: Path) -> Iterator[Path]:
-    """Return every file of a model that was split (`x-00001-of-00003.gguf`), the first one first."""
-    match = _PART.fullmatch(path.name)
-    if match is None:
-        yield path
-        return
-    stem, this, last = match.groups()
-    if not 1 <= int(this) <= int(last):
-        raise strict_json.bad(str(path), f"is part {int(this)} of {int(last)} by its name")
-    few(int(last), path)
-    for number in range(1, int(last) + 1):
-        part = path.with_name(f"{stem}-{number:05d}-of-{last}.gguf")
-        if look(part) != "file":
-            raise strict_json.bad(
-                str(path), f"is one of {int(last)} parts, and {part.name} is missing"
-            )
-        yield part
+    first = gguf_files.served(path)
+    info = to_info(gguf_files.whole(path), first.name, str(path))
+    if first != path:
+        note = f"{path.name} is a later part of a split model: it is served from the first, {first.name}"
+        info = replace(info, notes=(*info.notes, note))
+    return with_origin(info, f"GGUF header of {said}")
 
 
 def _folder(folder: Path, said: str) -> ModelInfo:
@@ -143,17 +106,20 @@ def _folder(folder: Path, said: str) -> ModelInfo:
         return handler(folder)
     if look(config) is None:
         return _only_gguf(folder, said)
+    refuse_pointers(folder)
     info = _configured(folder, said)
-    files = safetensors_header.files_in(folder)
-    if files:
-        tensors = safetensors_header.tensors_in(files)
-        sums = tensor_totals.add_up(tensors, info.native_dtype, info.experts)
+    weights = safetensors_header.weights_in(folder)
+    if weights is not None:
+        sums = tensor_totals.add_up(weights.tensors(), info.native_dtype, info.experts)
         summed = tensor_totals.with_sums(info, sums)
+        summed = replace(summed, notes=(*summed.notes, *weights.notes))
         return with_origin(summed, f"safetensors headers in {said}", since=info)
-    if listed(folder, ".bin"):
+    if weight_files.pickled((f.name for f in listed(folder, ".bin")), str(folder)):
         note = "its weights are pickled .bin files, whose size cannot be read: convert them to safetensors"
         return replace(info, notes=(*info.notes, note))
-    raise _lacks(folder, "no weights (*.safetensors)")
+    if listed(folder, ".gguf"):
+        return _only_gguf(folder, said)
+    raise _lacks(folder, "no weights (*.safetensors)", said)
 
 
 def _configured(folder: Path, said: str) -> ModelInfo:
@@ -170,23 +136,26 @@ def _configured(folder: Path, said: str) -> ModelInfo:
 
 def _only_gguf(folder: Path, said: str) -> ModelInfo:
     """Describe a folder that holds one GGUF model and no config.json."""
-    found = listed(folder, ".gguf")
-    first = [f for f in found if not _PART.fullmatch(f.name) or "-00001-of-" in f.name]
-    if len(first) == 1:
-        return _gguf(first[0], f"{said}/{first[0].name}")
-    if first:
-        names = ", ".join(f.name for f in first[:5])
-        raise UsageError(
-            f"{folder} holds several GGUF files: {names}",
-            hint="set model.source to one of them",
+    refuse_pointers(folder)
+    if not listed(folder, ".gguf"):
+        raise _lacks(folder, "no config.json", said)
+    model = gguf_files.only_model(folder)
+    return _gguf(model, f"{said}/{model.name}")
+
+
+def _lacks(folder: Path, what: str, said: str) -> UsageError:
+    if look(folder / ADAPTER) == "file":
+        base = base_in(folder)
+        source = f"hf:{base}" if base and base.count("/") == 1 and base[0] not in "./" else base
+        return UsageError(
+            f"{folder} is a LoRA adapter{f' of {base}' if base else ''}, not a model",
+            hint=f"set model.source to its base{f', {source},' if source else ''} and model.adapter to {said}",
             where=str(folder),
         )
-    raise _lacks(folder, "no config.json")
-
-
-def _lacks(folder: Path, what: str) -> UsageError:
+    trained = weight_files.unmerged(folder)
     return UsageError(
         f"{folder} is not a model folder: it has {what}",
-        hint="a model folder has config.json and *.safetensors; a GGUF model is named by its file",
+        hint=trained
+        or "a model folder has config.json and *.safetensors; a GGUF model is named by its file",
         where=str(folder),
     )

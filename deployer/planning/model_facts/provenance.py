@@ -7,7 +7,9 @@ from dataclasses import fields, replace
 from deployer.core.domain import ModelInfo
 
 FIGURES = tuple(
-    f.name for f in fields(ModelInfo) if f.name not in ("name", "origins", "notes", "file_format")
+    f.name
+    for f in fields(ModelInfo)
+    if f.name not in ("name", "origins", "notes", "file_format", "other_use", "parts", "gated")
 )
 """The fields that may be unknown and whose origin is kept."""
 

@@ -17,6 +17,12 @@ from deployer.planning.model_facts import strict_json
 from deployer.planning.model_facts.files import few, listed, look, opened
 from deployer.planning.model_facts.strict_json import bad
 from deployer.planning.model_facts.tensor_totals import BITS, Tensor
+from deployer.planning.model_facts.weight_files import (
+    FileSet,
+    Selection,
+    is_optimizer_state,
+    select,
+)
 
 HEADER_CAP = 32 * 2**20
 """Longest header (and index) read, in bytes: that of 200,000 tensors. The format's own reader takes 100 MB,
@@ -31,21 +37,44 @@ LONGEST_NAME = 255
 INDEX = "model.safetensors.index.json"
 
 
-def tensors_in(files: Iterable[Path]) -> Iterator[Tensor]:
-    """Read the headers of all files of a model.
+class FolderWeights:
+    """The weights of a model in a folder, one tensor of each name. `notes` says what was passed over, once they are read."""
 
-    Raises:
-        UsageError: as `tensors_of`, or they are longer together than `ALL_HEADERS_CAP`.
-    """
-    total = 0
-    for path in files:
-        with opened(path) as (file, _):
-            total += int.from_bytes(file.read(8), "little")
-        if total > ALL_HEADERS_CAP:
-            raise bad(
-                str(path), f"and those before it have headers above {ALL_HEADERS_CAP:,} bytes"
-            )
-        yield from tensors_of(path)
+    def __init__(self, folder: Path, selection: Selection) -> None:
+        self.folder, self.selection = folder, selection
+        self.notes: list[str] = list(selection.notes)
+        self._headers = 0
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Read the headers of all files.
+
+        Raises:
+            UsageError: as `tensors_of`, or they are longer together than `ALL_HEADERS_CAP`.
+        """
+        sets = self.selection.sets
+        known: set[str] = set()
+        for files in sets:
+            new = 0
+            for tensor in self._of(files.names):
+                if is_optimizer_state(tensor.name) or tensor.name in known:
+                    continue
+                if len(sets) > 1:
+                    known.add(tensor.name)
+                new += 1
+                yield tensor
+            if not new:
+                said = files.names[0] + (" and the others of it" if len(files.names) > 1 else "")
+                self.notes.append(f"{said}: no weights that are not counted already")
+
+    def _of(self, names: Iterable[str]) -> Iterator[Tensor]:
+        for path in (self.folder / name for name in names):
+            with opened(path) as (file, _):
+                self._headers += int.from_bytes(file.read(8), "little")
+            if self._headers > ALL_HEADERS_CAP:
+                raise bad(
+                    str(path), f"and those before it have headers above {ALL_HEADERS_CAP:,} bytes"
+                )
+            yield from tensors_of(path)
 
 
 def tensors_of(path: Path) -> Iterator[Tensor]:
@@ -98,7 +127,7 @@ def _tensor(name: str, entry: object, where: str) -> tuple[Tensor, int]:
     elements = prod(shape)
     if end - begin != elements * BITS[dtype] // 8:
         raise wrong
-    return Tensor(name, dtype, elements, shape[0] if len(shape) == 3 else 0), end
+    return Tensor(name, dtype, elements, tuple(shape)), end
 
 
 def _naturals(value: object) -> list[int] | None:
@@ -107,15 +136,20 @@ def _naturals(value: object) -> list[int] | None:
     return None
 
 
-def files_in(folder: Path) -> tuple[Path, ...]:
-    """Return a folder's weight files: those its index names, or else every one there is.
+def weights_in(folder: Path) -> FolderWeights | None:
+    """Return a folder's weights: those its index names, or else one copy of what lies there; None without any.
 
     Raises:
-        UsageError: the index is damaged, names a file outside the folder, or one that is not there.
+        UsageError: the index is damaged, names a file outside the folder, or one that is not there; or a shard is missing.
     """
     index = folder / INDEX
-    if look(index) is None:
-        return listed(folder, ".safetensors")
+    if look(index) is not None:
+        return FolderWeights(folder, Selection((FileSet("model", _named(folder, index)),)))
+    found = select((path.name for path in listed(folder, ".safetensors")), str(folder))
+    return FolderWeights(folder, found) if found.sets else None
+
+
+def _named(folder: Path, index: Path) -> tuple[str, ...]:
     said = strict_json.read(index, HEADER_CAP).get("weight_map")
     if not isinstance(said, dict) or not all(isinstance(n, str) for n in said.values()):
         raise bad(str(index), "has no weight_map")
@@ -126,4 +160,4 @@ def files_in(folder: Path) -> tuple[Path, ...]:
             raise bad(str(index), f"names something that is not a file next to it: {quoted(name)}")
         if look(folder / name) != "file":
             raise bad(str(index), f"names {quoted(name)}, which does not exist")
-    return tuple(folder / name for name in names)
+    return tuple(names)

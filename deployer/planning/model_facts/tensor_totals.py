@@ -52,12 +52,17 @@ TRACES = 0.01
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a header: `elements` of `dtype`. `stack` is the first of three dimensions, else 0."""
+    """One tensor of a header: `elements` of `dtype`, in the form of `shape` where that was read."""
 
     name: str
     dtype: str
     elements: int
-    stack: int = 0
+    shape: tuple[int, ...] = ()
+
+    @property
+    def stack(self) -> int:
+        """The first of three dimensions, else 0."""
+        return self.shape[0] if len(self.shape) == 3 else 0
 
     @property
     def nbytes(self) -> int:

@@ -8,6 +8,7 @@ see `deployer.engines`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deployer.core.domain import GIB, Fit, Gpu, ModelInfo, Range, Sizing
@@ -18,6 +19,7 @@ from deployer.planning.sizing.host import HOST_SHARE, on_host
 from deployer.planning.sizing.memory import (
     adapter_bytes,
     files_gib,
+    indivisible,
     kv_copies,
     loaded_gib,
     sequence_bytes,
@@ -85,6 +87,14 @@ def gpus_used(info: ModelInfo, engine: Engine, hardware: Hardware) -> int:
     return tensor_parallel(info, hardware.count)
 
 
+def _unused(info: ModelInfo, engine: Engine, hardware: Hardware, gpus: int) -> Iterator[str]:
+    """Say why GPUs are left out of tensor parallelism."""
+    if hardware.gpu is None or engine.split == "layer" or gpus >= hardware.count:
+        return
+    why = indivisible(info, hardware.count)
+    yield f"uses {gpus} of {hardware.count} GPUs: {why} cannot be divided by {hardware.count}"
+
+
 @dataclass(frozen=True)
 class _Budget:
     """GiB over all GPUs in use: what there is, and what the weights and the overhead take of it."""
@@ -135,6 +145,7 @@ def size(
         concurrency=load.concurrency,
         input_tokens=load.input_tokens,
         output_tokens=load.output_tokens,
+        notes=tuple(_unused(info, engine, hardware, gpus)),
     )
     if engine.managed:
         return _managed(known, info, load)
@@ -162,7 +173,7 @@ def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
     if known.weights_gib is None:
         return replace(known, limit="the size of the weights is unknown")
     note = "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
-    return replace(known, fit="fits", basis="estimated", notes=(note,))
+    return replace(known, fit="fits", basis="estimated", notes=(*known.notes, note))
 
 
 def _budget(

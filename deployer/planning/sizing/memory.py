@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from deployer.core.adapter import USUAL_RANK
 from deployer.core.domain import GIB, ModelInfo, Range, Sizing
 from deployer.core.quantization import weights_bytes
 from deployer.engines import Engine
 
-LORA_RANKS = (8, 64)
+LORA_RANKS = (8, USUAL_RANK)
 """Ranks that published adapters have, where an adapter's own is not known: 8 on attention to 64 everywhere."""
 
 PREDICTION_LAYER = 0.02
@@ -17,15 +18,26 @@ def tensor_parallel(info: ModelInfo, gpus: int) -> int:
     """Return the most GPUs, of those there, that one copy of the model can be split over.
 
     The rule of vLLM and SGLang: query heads are divisible by it, and KV heads are divisible by it or
-    divide it. MLA has one latent head for all, which each rank keeps.
+    divide it. MLA has one latent head for all, which each rank keeps. So are all other widths (`ModelInfo.parts`),
+    in whole blocks or groups where weights are quantized.
     """
+    return next((n for n in range(gpus, 1, -1) if indivisible(info, n) is None), 1)
+
+
+def indivisible(info: ModelInfo, gpus: int) -> str | None:
+    """Say what of a model cannot be divided over so many GPUs, in words; None where all can."""
     heads, kv = info.attn_heads, info.kv_heads
-    if not heads or not kv:
-        return gpus
-    if info.attention == "mla":
-        kv = 1
-    fits = (n for n in range(gpus, 0, -1) if heads % n == 0 and (kv % n == 0 or n % kv == 0))
-    return next(fits, 1)
+    if heads and kv:
+        if heads % gpus:
+            return f"{heads} attention heads"
+        if info.attention != "mla" and kv % gpus and gpus % kv:
+            return f"{kv} KV heads"
+    part = next((p for p in info.parts if p.size % (gpus * p.unit)), None)
+    if part is None:
+        return None
+    if part.unit == 1 or part.size % gpus:
+        return f"{part.name} {part.size:,}"
+    return f"{part.name} {part.size:,} in blocks of {part.unit} (each GPU would get {part.size // gpus:,})"
 
 
 def sequence_bytes(info: ModelInfo, tokens: float, share: float = 1.0) -> int | None:

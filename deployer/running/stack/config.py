@@ -53,6 +53,8 @@ def config_of(
 
 def _secrets(request: ApplyRequest) -> dict[str, str]:
     name, store, program = request.name, request.store, request.provider.program
+    from huggingface_hub import get_token  # late: only what is applied needs it
+
     ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
     host = program.balancer(request.plan.inputs) if program else None
     files = (BALANCER, BALANCER_KEY)
@@ -61,7 +63,7 @@ def _secrets(request: ApplyRequest) -> dict[str, str]:
     )
     return {
         "apiKey": store.key(name),
-        "hubToken": os.environ.get("HF_TOKEN", ""),
+        "hubToken": get_token() or "",
         "caCertificate": ca.certificate,
         "caKey": ca.key,
         "balancerCertificate": balancer.certificate,

@@ -49,6 +49,8 @@ def refuses(want: Any, prices: Any) -> Iterator[str]:
     """Why it cannot be served there."""
     if want.region and not list(prices.offers(NAME, want.region)):
         yield f"SageMaker has no known price in {want.region}"
+    if want.model is not None and want.model.gated and want.source.startswith("hf:"):
+        yield "the model is gated, and the container reads the model hub without a token: put it in a bucket (s3://...)"
     if want.adapter:
         yield "adapters are not served there in this version: merge it into the model"
 
@@ -89,8 +91,8 @@ def _environment(order: Order) -> dict[str, str]:
         "SM_VLLM_MAX_MODEL_LEN": str(order["context"]),
         "SM_VLLM_TENSOR_PARALLEL_SIZE": str(order["gpus"]),
     }
-    if order["quantization"] == "fp8":
-        told["SM_VLLM_QUANTIZATION"] = "fp8"
+    if quantize := order.get("quantize"):
+        told["SM_VLLM_QUANTIZATION"] = quantize
     repo, _, revision = order["model"]["source"].removeprefix("hf:").partition("@")
     if not order["model"]["source"].startswith("hf:"):
         return told

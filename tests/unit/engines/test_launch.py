@@ -55,9 +55,16 @@ def test_vllm_is_told_the_model_its_limits_and_the_loopback_address():
     ("changed", "more"),
     [
         ({"gpus": 2}, ("--tensor-parallel-size", "2")),
-        ({"quantization": "fp8"}, ("--quantization", "fp8")),
+        ({"quantization": "fp8", "quantize": "fp8"}, ("--quantization", "fp8")),
         ({"source": "hf:Qwen/Qwen3-8B@main"}, ("--revision", "main")),
-        ({"adapter": "hf:me/lora"}, ("--enable-lora", "--lora-modules", "bot-adapter=me/lora")),
+        ({"adapter": "hf:me/lora"}, ("--enable-lora", "--lora-modules", "bot=me/lora")),
+        ({"adapter": "hf:me/lora"}, ("--served-model-name", "bot-base")),
+        (
+            {"adapter": "hf:me/lora", "adapter_rank": 17},
+            ("--max-loras", "1", "--max-lora-rank", "32"),
+        ),
+        ({"adapter": "hf:me/lora"}, ("--max-lora-rank", "64")),
+        ({"adapter": "./lora", "adapter_path": "/a b"}, ("--lora-modules", "bot=/a b")),
         ({"model": "/models/a b; rm -rf"}, ("/models/a b; rm -rf",)),
     ],
 )
@@ -66,8 +73,9 @@ def test_vllm_is_told_what_else_is_asked(changed, more):
     assert any(said[i : i + len(more)] == more for i in range(len(said)))
 
 
-def test_a_format_that_is_the_checkpoints_own_is_left_to_vllm():
-    assert "--quantization" not in of(quantization="awq").command
+@pytest.mark.parametrize("form", ["awq", "fp8", "nvfp4", "bf16"])
+def test_a_format_that_is_the_checkpoints_own_is_left_to_vllm(form):
+    assert "--quantization" not in of(quantization=form, quantize=None).command
 
 
 def test_llama_server_is_taken_from_path_without_the_wheel(tmp_path):

@@ -210,7 +210,10 @@ def test_the_watchdog_is_told_the_policy(changes, action, fleet):
     [
         ({"model": model("./m.gguf", path="/home/me/m.gguf")}, "copy it to a bucket"),
         ({"engine": "fastapi"}, "no container image"),
-        ({"model": model("hf:a/b", adapter="./lora")}, "adapters are served with vllm"),
+        (
+            {"model": model("hf:a/b", adapter="./lora")},
+            "adapters are served with llama.cpp and vllm and from the model hub",
+        ),
     ],
 )
 def test_what_cannot_be_served_there_is_said_and_not_written(changes, reason):

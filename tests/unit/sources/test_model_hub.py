@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from deployer.core.errors import PrerequisiteError, UsageError
+from deployer.sources import model_access
+from deployer.sources.adapter_hub import fetch as fetch_adapter
 from deployer.sources.model_hub import fetch as hub_fetch
 from tests.kits.loopback import served
 from tests.kits.processes import PATIENCE_S
@@ -43,6 +46,7 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=dict)
     refuse: tuple[int, str] | None = None
     refuse_files: tuple[int, str] | None = None
+    gated: str | bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -50,9 +54,9 @@ class Hub:
         """Return a status, the hub's error code, and the body."""
         if path.startswith("/api/models/a/b"):
             siblings = [{"rfilename": name} for name in self.files]
-            model = {"id": "a/b", "sha": SHA, "siblings": siblings}
+            model = {"id": "a/b", "sha": SHA, "siblings": siblings, "gated": self.gated}
             return (*(self.refuse or (200, "")), json.dumps(model).encode())
-        name = path.removeprefix(f"/a/b/resolve/{SHA}/")
+        name = path.removeprefix(f"/a/b/resolve/{SHA}/").removeprefix("/a/b/resolve/main/")
         if name not in self.files:
             return 404, "EntryNotFound", b""
         return (*(self.refuse_files or (200, "")), self.files[name])
@@ -204,7 +208,90 @@ def test_a_refusal_is_named_with_its_mend_and_not_kept(hub, tmp_path, refuse, sa
 
 def test_a_gated_model_whose_page_is_open_is_named_as_gated(hub, tmp_path):
     hub.refuse_files = (403, "GatedRepo")
-    assert "a/b is gated" in (fetch("a/b", None, tmp_path, NOW, hub.url).reason or "")
+    found = fetch("a/b", None, tmp_path, NOW, hub.url)
+    assert "a/b is gated" in (found.reason or "")
+    assert found.gated
+
+
+@pytest.mark.parametrize("gated", ["auto", "manual", False])
+def test_a_gated_model_that_may_be_read_is_known_to_be_gated(hub, tmp_path, gated):
+    hub.gated = gated
+    for _ in ("asked", "kept"):
+        info = fetch("a/b", None, tmp_path, NOW, hub.url).info
+        assert info is not None
+        assert info.gated is bool(gated)
+
+
+def test_one_copy_of_the_weights_counts_and_a_lost_shard_is_said(hub, tmp_path):
+    hub.files |= {f"model-0000{n}-of-00002.safetensors": shard(f"w{n}", 8) for n in (1, 2)}
+    info = fetch("a/b", None, tmp_path / "1", NOW, hub.url).info
+    assert info is not None
+    assert info.params_total == 8
+    hub.files.pop("model-00001-of-00002.safetensors")
+    reason = fetch("a/b", None, tmp_path / "2", NOW, hub.url).reason or ""
+    assert "1 of 2 weight files: model-00001-of-00002.safetensors missing" in reason
+
+
+ADAPTER = {"base_model_name_or_path": "org/base", "r": 64, "peft_type": "LORA", "lora_alpha": 16}
+
+
+def test_a_repository_with_an_adapter_alone_is_no_model(hub, tmp_path):
+    hub.files = {"adapter_config.json": json.dumps(ADAPTER).encode()}
+    with pytest.raises(UsageError, match="a/b is a LoRA adapter, not a model") as caught:
+        fetch("a/b", None, tmp_path, NOW, hub.url)
+    assert "model.adapter to hf:a/b" in str(caught.value.hint)
+
+
+def test_an_adapter_is_opened_at_the_hub_and_kept(hub, tmp_path):
+    name = "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    raw = json.dumps({name: {"dtype": "F32", "shape": [64, 8], "data_offsets": [0, 2048]}}).encode()
+    weights = struct.pack("<Q", len(raw)) + raw + bytes(2048)
+    hub.files = {
+        "adapter_config.json": json.dumps(ADAPTER).encode(),
+        "adapter_model.safetensors": weights,
+    }
+    found = fetch_adapter("a/b", tmp_path, NOW, hub.url, PATIENCE_S)
+    assert (found.base, found.rank, found.nbytes, found.lacking) == ("org/base", 64, 2048, None)
+    hub.asked.clear()
+    assert fetch_adapter("a/b", tmp_path, NOW, hub.url, PATIENCE_S) == found
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("files", "refuse", "lacking"),
+    [
+        (["config.json"], None, "it has no adapter_config.json"),
+        (["adapter_config.json"], None, "has no weights"),
+        ([], (404, "RepoNotFound"), "is not on the model hub"),
+        ([], (403, "GatedRepo"), "is gated"),
+    ],
+)
+def test_an_adapter_that_no_engine_could_fetch_says_why(hub, tmp_path, files, refuse, lacking):
+    hub.files, hub.refuse = dict.fromkeys(files, json.dumps(ADAPTER).encode()), refuse
+    found = fetch_adapter("a/b", tmp_path, NOW, hub.url, PATIENCE_S)
+    assert lacking in str(found.lacking)
+
+
+def test_an_adapter_that_cannot_be_looked_up_is_unknown_and_not_refused(tmp_path):
+    found = fetch_adapter("a/b", tmp_path, NOW, "http://127.0.0.1:9", PATIENCE_S)
+    assert (found.lacking, found.rank) == (None, None)
+    assert "cannot be reached" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "token", "allowed"),
+    [((403, "GatedRepo"), "hf_x", False), (None, "hf_x", True), ((401, "GatedRepo"), None, False)],
+)
+def test_a_gated_model_is_refused_before_anything_is_made(hub, monkeypatch, refuse, token, allowed):
+    hub.refuse_files = refuse
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: token)
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    if allowed:
+        model_access.refuse_locked("a/b@main")
+        return
+    with pytest.raises(PrerequisiteError, match="a/b is gated") as caught:
+        model_access.refuse_locked("a/b")
+    assert "hf auth login" in str(caught.value.hint)
 
 
 def test_a_model_without_config_is_named_so(hub, tmp_path):

@@ -161,10 +161,10 @@ def test_routed_experts_are_known_by_name(name):
 
 def test_routed_experts_are_known_by_standing_in_one_tensor():
     tensors = [
-        Tensor("l.ffn.up", "BF16", 80, stack=8),
-        Tensor("l.ffn.shared.up", "BF16", 5, stack=8),
+        Tensor("l.ffn.up", "BF16", 80, (8, 1, 1)),
+        Tensor("l.ffn.shared.up", "BF16", 5, (8, 1, 1)),
         Tensor("l.moe.gate.weight", "BF16", 3),
-        Tensor("conv.weight", "BF16", 4, stack=2),
+        Tensor("conv.weight", "BF16", 4, (2, 1, 1)),
     ]
     sums = add_up(tensors, "bf16", experts=8)
     assert (sums.params, sums.expert_params) == (92, 80)

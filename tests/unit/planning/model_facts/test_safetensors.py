@@ -80,8 +80,9 @@ def test_an_index_says_which_files_are_the_model(tmp_path):
         (tmp_path / name).touch()
     weight_map = {"x": "a-2.safetensors", "y": "a-1.safetensors", "z": "a-2.safetensors"}
     (tmp_path / safetensors_header.INDEX).write_text(json.dumps({"weight_map": weight_map}))
-    names = [f.name for f in safetensors_header.files_in(tmp_path)]
-    assert names == ["a-1.safetensors", "a-2.safetensors"]
+    found = safetensors_header.weights_in(tmp_path)
+    assert found is not None
+    assert found.selection.names == ("a-1.safetensors", "a-2.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_an_index_says_which_files_are_the_model(tmp_path):
 def test_an_index_that_cannot_be_followed_is_refused(tmp_path, index):
     (tmp_path / safetensors_header.INDEX).write_text(json.dumps(index))
     with pytest.raises(UsageError) as refused:
-        safetensors_header.files_in(tmp_path)
+        safetensors_header.weights_in(tmp_path)
     assert str(tmp_path / safetensors_header.INDEX) == refused.value.where
 
 

@@ -1,0 +1,134 @@
+"""What somebody meant who wrote a key's value in the way of another tool: the one hint that says how it is written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+from deployer.core.quantization import FORMATS
+
+_HUB_URL = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(tree|resolve|blob)/([^/?#]+)(?:/([^?#]+))?)?.*"
+)
+_PREFIX = re.compile(r"(?:hf|huggingface|hub)(?::/*|/)", re.IGNORECASE)
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_TAGGED = re.compile(r"([\w.-]+/[\w.-]+):([\w.-]+)")
+_FILE_IN = re.compile(r"([\w.-]+/[\w.-]+)/(.+)")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9]*):/?([a-z0-9][\w.-]*(?:/.*)?)")
+
+_FOUR = "did you mean awq or gptq (which need such a checkpoint), or q4_k_m for a GGUF file?"
+_EIGHT = "did you mean fp8 or int8, or q8_0 for a GGUF file?"
+_FORMATS = {
+    **dict.fromkeys(("int4", "4bit", "4_bit", "q4", "w4a16", "u4", "i4"), _FOUR),
+    **dict.fromkeys(("nf4", "bnb", "bitsandbytes", "bnb_4bit"), f"bitsandbytes is not served here: {_FOUR}"),
+    **dict.fromkeys(("8bit", "8_bit", "q8", "w8a8", "w8a16"), _EIGHT),
+    **dict.fromkeys(("fp4", "f4"), "did you mean nvfp4 or mxfp4?"),
+    **dict.fromkeys(("fp6", "q5", "q6", "q3", "q2"), "did you mean a GGUF format, such as q6_k, q5_k_m or q3_k_m?"),
+    **dict.fromkeys(("16bit", "half", "full", "original"), "write none to serve the weights as they are published"),
+    **dict.fromkeys(("mlx", "mlx4", "mlx_4"), "did you mean mlx_4bit?"),
+}  # fmt: skip
+_ENGINES = {
+    **dict.fromkeys(("llamacpp", "llama_cpp", "llama-cpp", "llama", "llama-server", "gguf", "ollama"), "llama.cpp"),
+    **dict.fromkeys(("mlx-lm", "mlx_lm"), "mlx"),
+    **dict.fromkeys(("handler", "python", "custom"), "fastapi"),
+}  # fmt: skip
+
+
+def source(text: str) -> str | None:
+    """Return how a model's source is written that was meant; None where nothing is known that it could be."""
+    said = text.strip()
+    ways: Iterable[Callable[[str], str | None]] = (_hub_address, _path, _elsewhere, _bare)
+    return next((hint for way in ways if (hint := way(said))), None)
+
+
+def _hub_address(said: str) -> str | None:
+    """A page or file of the model hub, or a repository under another prefix."""
+    if match := _HUB_URL.fullmatch(said):
+        repo, _, revision, file = match.groups()
+        named = "" if revision in (None, "main") else f"@{revision}"
+        return (
+            _gguf(repo, file)
+            if file and file.endswith(".gguf")
+            else f"did you mean hf:{repo}{named}?"
+        )
+    prefix = _PREFIX.match(said)
+    if prefix is None:
+        return None
+    rest = said[prefix.end() :].strip("/ ")
+    if _REPO.fullmatch(rest.partition("@")[0]):
+        return f"did you mean hf:{rest}?"
+    if match := _TAGGED.fullmatch(rest):
+        return f"write hf:{match[1]}, and model.quantization: {match[2].lower()}"
+    if match := _FILE_IN.fullmatch(rest):
+        return (
+            _gguf(match[1], match[2]) if rest.endswith(".gguf") else f"did you mean hf:{match[1]}?"
+        )
+    return "a repository of the model hub has an owner: hf:<owner>/<name>"
+
+
+def _gguf(repo: str, file: str) -> str:
+    name = file.rpartition("/")[2]
+    return f"fetch the file, and name it: hf download {repo} {file} --local-dir ., then ./{name}"
+
+
+def _path(said: str) -> str | None:
+    """A path that does not begin as one."""
+    if said.startswith("~"):
+        return "write the path in full: ~ is not expanded in a spec"
+    if _DRIVE.match(said):
+        return "write a path with / that begins with ./, ../ or /; in WSL, C:\\ is /mnt/c/"
+    if "\\" in said:
+        return f"did you mean ./{said.lstrip('.').replace(chr(92), '/').lstrip('/')}?"
+    return f"did you mean ./{said}?" if said.endswith(".gguf") and ":" not in said else None
+
+
+def _elsewhere(said: str) -> str | None:
+    """An address of the web, another tool's name, or a bucket."""
+    if _WEB.match(said):
+        return "fetch it to this machine, and name its folder or file: ./folder or ./file.gguf"
+    if said.lower().startswith("ollama:"):
+        return (
+            "name a repository of the model hub (hf:<owner>/<name>), or a GGUF file (./file.gguf)"
+        )
+    match = _SCHEME.fullmatch(said)
+    return f"did you mean {match[1]}://{match[2]}?" if match else None
+
+
+def _bare(said: str) -> str | None:
+    """A name without a prefix."""
+    if _REPO.fullmatch(said.partition("@")[0]):
+        return f"did you mean hf:{said}? A folder beside the spec is written ./{said}"
+    if re.fullmatch(r"[\w.-]+", said):
+        return f"write ./{said} for a folder beside the spec, or hf:<owner>/{said}"
+    return None
+
+
+def quantization(text: str) -> str | None:
+    """Return the format that was meant."""
+    said = text.strip().lower().replace("-", "_")
+    if said in _FORMATS:
+        return _FORMATS[said]
+    known = {_plain(name): name for name in FORMATS}
+    if exact := known.get(_plain(said)):
+        return f"did you mean {exact}?"
+    return _nearest(_plain(said), known.__getitem__, known)
+
+
+def engine(text: str, known: Iterable[str]) -> str | None:
+    """Return the engine that was meant, of those that are there."""
+    said, names = text.strip().lower(), tuple(known)
+    if _ENGINES.get(said) in names:
+        return f"did you mean {_ENGINES[said]}?"
+    return _nearest(said, str, names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name)
+
+
+def _nearest(said: str, write: Callable[[str], str], known: Iterable[str]) -> str | None:
+    near = get_close_matches(said, list(known), n=1, cutoff=0.6)
+    return f"did you mean {write(near[0])}?" if near else None
