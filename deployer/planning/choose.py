@@ -23,17 +23,13 @@ from deployer.planning.measured import (
     with_measured_memory,
     with_measured_speed,
 )
+from deployer.planning.paid_hours import paid_hours
 from deployer.planning.sizing import Hardware, Load, adapter_bytes, context_for, size
 from deployer.planning.throughput import estimate
-from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
 from deployer.providers.registry import engine_by, engines_of, provider, providers
 from deployer.spec import Spec
 from deployer.spec.serialize import to_plain
-
-SECONDS_PER_REQUEST = (2.0, 30.0)
-"""Taken before the speed is known, to rank what sleeps by the hours it is awake: its idle time outweighs it."""
-
 
 Catalog = Prices
 """The part of `deployer.planning.catalog.Catalog` that choosing needs."""
@@ -47,13 +43,25 @@ class Candidate:
     offer: Offer
     gpu: Gpu | None
     sizing: Sizing
-    hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for
+    hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for, all copies together
+    most_hours: Decimal = Decimal(HOURS_PER_MONTH)  # the same where as many run as may
+
+    @property
+    def managed(self) -> bool:
+        """Whether the provider chooses the hardware, and adds copies by itself."""
+        return engine_by(self.provider, self.sizing.engine).managed
 
     @property
     def monthly_usd(self) -> Decimal | None:
         """Hardware for its hours of a month, without disks and traffic: enough to rank by."""
         price = self.offer.usd_per_hour
         return None if price is None else price * self.hours
+
+    @property
+    def most_usd(self) -> Decimal | None:
+        """The same where as many copies run as may: what a budget is held against."""
+        price = self.offer.usd_per_hour
+        return None if price is None else price * self.most_hours
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Place:
 
     provider: Provider
     offers: tuple[Offer, ...]
-    hours: Decimal  # of a month that it is awake
+    hours: tuple[Decimal, Decimal]  # of a month that copies are awake: likely, and at the most
     reasons: tuple[str, ...]
 
 
@@ -137,7 +145,8 @@ def _place(question: Question, where: Provider) -> Place:
         if named or offer.usd_per_hour is not None or offer.billing == "owned"
     )
     reasons = _declined(question, want, where)
-    return Place(where, tuple(offers), _hours(question, where), reasons)
+    hours = paid_hours(question.spec, question.target, where)
+    return Place(where, tuple(offers), hours, reasons)
 
 
 def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
@@ -158,13 +167,13 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
             gpu = question.catalog.gpu(offer.gpu) if offer.gpu else None
             if gpu not in ways:
                 ways[gpu] = tuple(_ways(question, place.provider, gpu))
-            hardware = _hardware(offer, gpu)
+            hardware = hardware_of(offer, gpu)
             for way in ways[gpu]:
                 if isinstance(way, str):
                     refused.append(way)
                 elif not place.reasons:
                     sizing = _as_measured(question, sized(*way, hardware, own), offer)
-                    found.append(Candidate(place.provider, offer, gpu, sizing, place.hours))
+                    found.append(Candidate(place.provider, offer, gpu, sizing, *place.hours))
     budget = question.spec.policy.budget
     ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
     return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
@@ -195,19 +204,6 @@ def _unread(source: str, where: Provider) -> str | None:
     return f"it reads models from {known}, not from {scheme(source)}://"
 
 
-def _hours(question: Question, where: Provider) -> Decimal:
-    """The hours of a month that it is awake, where it sleeps: roughly, as the speed is not known yet."""
-    if where.sleep is None or question.spec.serve.replicas.min > 1:
-        return Decimal(HOURS_PER_MONTH)
-    used = usage(
-        question.spec.traffic,
-        scale_to_zero_minutes=where.sleep.minutes_of(question.spec.policy.idle.after),
-        seconds_per_request=SECONDS_PER_REQUEST,
-        cold_start_minutes=where.sleep.cold_start_minutes,
-    )
-    return sum(used.active_hours, Decimal(0)) / 2
-
-
 def _rank(
     candidate: Candidate, budget: Decimal | None
 ) -> tuple[bool, bool, int, int, Decimal, int]:
@@ -218,7 +214,8 @@ def _rank(
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
     preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
-    over = budget is not None and cost > budget
+    most = candidate.most_usd
+    over = budget is not None and (cost if most is None else most) > budget
     return fits > 1, over, fits, lossy, cost, preferred
 
 
@@ -272,14 +269,15 @@ def _wanted(question: Question, served: Engine) -> Iterator[str]:
 
 def with_speed(question: Question, best: Candidate) -> Candidate:
     """Say how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
-    hardware = _hardware(best.offer, best.gpu)
+    hardware = hardware_of(best.offer, best.gpu)
     served = engine_by(best.provider, best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
     what = Served.by(question.info, sizing, best.offer)
     return replace(best, sizing=with_measured_speed(sizing, what, question.load, question.measured))
 
 
-def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:
+def hardware_of(offer: Offer, gpu: Gpu | None) -> Hardware:
+    """Return what an offer runs on, as a sizing takes it."""
     memory = offer.memory_gib
     if gpu is None:
         return Hardware(None, offer.gpu_count, memory)

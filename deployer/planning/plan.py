@@ -8,35 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployer.core.domain import (
-    HOURS_PER_MONTH,
-    Alternative,
-    Estimate,
-    Plan,
-    Resource,
-    Usage,
-    Verdict,
-)
+from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
+from deployer.planning.alternatives import MOST, Collect, alternatives
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
 from deployer.planning.place import options_in, place_of, with_region
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
-from deployer.spec import Handler
+from deployer.spec import Handler, Scale
 from deployer.spec.load import Loaded
 from deployer.spec.serialize import to_plain
 
-MOST_ALTERNATIVES = 10
-Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
-"""Says what a provider would make of its inputs (`deployer.running.stack.offline.resources_of`)."""
 Write = Callable[[Mapping[str, Any], Provider], Mapping[str, str]]
 """Writes the texts that a rented machine starts from (`deployer.planning.cloud_init.files`)."""
 
@@ -47,11 +36,15 @@ class Prices(Catalog, cost.Rates, Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the file it came from; `deployed` is what a stack exports that serves this model already."""
+    """A question with the file it came from.
+
+    `deployed` is what a stack exports that serves this model already; `others` is how many alternatives are priced.
+    """
 
     question: Question
     loaded: Loaded
     deployed: Mapping[str, str] = field(default_factory=dict)
+    others: int = MOST
 
     @property
     def deployment(self) -> str:
@@ -171,13 +164,16 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         reasons=() if feasible else reasons(choice, verdicts),
         sizing=best.sizing,
         offer=best.offer,
-        alternatives=tuple(_alternatives(question, choice.ranked, bill, used)),
+        alternatives=alternatives(
+            choice, lambda other: order_of(asked, other), collect, prices, asked.others
+        ),
         resources=resources,
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *said),
+        warnings=(*warnings(choice), *_cautions(best, order, inputs), *said),
         inputs=inputs,
+        order=order,
         usage=used,
         options=options_in(question, place),
     )
@@ -227,7 +223,7 @@ def order_of(asked: Asked, best: Candidate) -> dict[str, Any]:
         "quantization": best.sizing.quantization,
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
-        "replicas": asdict(spec.serve.replicas),
+        "replicas": asdict(Scale() if question.target == "local" else spec.serve.replicas),
         "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
         "weights_gib": best.sizing.weights_gib,
@@ -251,31 +247,3 @@ def _handler(asked: Asked) -> dict[str, Any]:
 
     told = asdict(asked.question.spec.serve.handler or Handler())
     return told | {"sha256": code_digest(Path(_path(asked) or ""))}
-
-
-def _alternatives(
-    question: Question, found: Sequence[Candidate], bill: Estimate, used: Usage
-) -> Iterator[Alternative]:
-    """The other offers that hold the model, cheapest first, each in its best format."""
-    best = found[0]
-    first: dict[tuple[str, str, str], Candidate] = {}
-    for other in found:
-        if other.sizing.fit in ("fits", "tight") and other.offer != best.offer:
-            key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
-            first.setdefault(key, other)
-    rows = [(_monthly(best, other, bill, used), other) for other in first.values()]
-    far = Decimal("Infinity")
-    rows.sort(key=lambda row: far if row[0] is None else row[0])
-    for monthly, other in rows[:MOST_ALTERNATIVES]:
-        yield Alternative(other.offer, with_speed(question, other).sizing, monthly)
-
-
-def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> Decimal | None:
-    """The chosen plan's bill with the other hardware in it: disks and traffic stay as they are."""
-    mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
-    if bill.monthly_usd is None or mine is None or theirs is None:
-        return None
-    slept = best.hours < HOURS_PER_MONTH
-    hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
-    same = other.provider.name == best.provider.name
-    return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

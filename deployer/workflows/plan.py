@@ -34,6 +34,7 @@ from deployer.core.errors import DeployerError, Exit, NothingFitsError, PolicyEr
 from deployer.core.home import home
 from deployer.engines import engine
 from deployer.planning import catalog, diff, model_facts, plan
+from deployer.planning.alternatives import Collect
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question
 from deployer.providers.api import Provider
@@ -137,13 +138,19 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
     question = Question(loaded.spec, target, info, prices, host.look(), kept)
+    collect = collector(setting)
+    write = cached(setting.home / "cache" / "files")
+    known = _deployed(f"{loaded.name}-{target}", info, setting)
+    return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+
+
+def collector(setting: Setting) -> Collect:
+    """Return what says what a provider would make, from the cache of programs where it is known."""
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(where, inputs, setting.home / "cache" / "programs")
 
-    write = cached(setting.home / "cache" / "files")
-    known = _deployed(f"{loaded.name}-{target}", info, setting)
-    return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+    return collect
 
 
 def _deployed(name: str, info: ModelInfo, setting: Setting) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ see `deployer.engines`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deployer.core.domain import GIB, Fit, Gpu, ModelInfo, Range, Sizing
@@ -132,6 +133,7 @@ def size(
         concurrency=load.concurrency,
         input_tokens=load.input_tokens,
         output_tokens=load.output_tokens,
+        notes=tuple(_limits(hardware)),
     )
     if engine.managed:
         return _managed(known, info, load)
@@ -158,8 +160,18 @@ def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
         return replace(known, fit="no", limit=limit)
     if known.weights_gib is None:
         return replace(known, limit="the size of the weights is unknown")
-    note = "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
-    return replace(known, fit="fits", basis="estimated", notes=(note,))
+    return replace(known, fit="fits", basis="estimated")
+
+
+def _limits(hardware: Hardware) -> Iterator[str]:
+    """What the system keeps of the memory, where it is its setting: macOS of a Mac's."""
+    gpu, memory = hardware.gpu, hardware.memory_gib
+    if gpu is None or gpu.vendor != "apple" or memory is None:
+        return
+    yield (
+        f"macOS lets the GPU use {usable_gib(gpu, memory):.1f} of the Mac's {memory:.0f} GiB, which is what counts here:"
+        " 'sudo sysctl iogpu.wired_limit_mb=<MiB>' raises it until the next start"
+    )
 
 
 def _sequence(info: ModelInfo, engine: Engine, format_name: str, tokens: int) -> float | None:

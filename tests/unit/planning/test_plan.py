@@ -158,7 +158,7 @@ targets: {{local: {{hardware: {{gpu: rtx-4090}}}}}}
     ("model", "way"),
     [
         ("Qwen/Qwen2.5-14B-Instruct", "fp8 would fit"),
-        ("Qwen/Qwen2.5-72B-Instruct", "set model.context below"),
+        ("Qwen/Qwen2.5-72B-Instruct", "hardware with more memory would hold it"),
     ],
 )
 def test_a_model_that_no_hardware_holds_exits_3_and_names_a_way(plan, model, way):
