@@ -202,7 +202,8 @@ class Item:
 class Usage:
     """What the spec's traffic asks of a deployment in a month of 730 h.
 
-    `active_hours` is how long a scale-to-zero endpoint is awake, lowest and highest likely.
+    `active_hours` is how long the copies of a scale-to-zero endpoint are awake, all of them together, lowest and
+    highest likely.
     """
 
     requests: Decimal
@@ -294,11 +295,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another offer that was weighed, with its fit and its monthly cost."""
+    """Another offer that was weighed, with its fit, and what would exist and cost with it in the plan's place."""
 
     offer: Offer
     sizing: Sizing
     monthly_usd: Decimal | None
+    order: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    resources: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -323,6 +327,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)  # every default that was taken
     inputs: Mapping[str, Any] = field(default_factory=dict)  # what the provider's program is given
+    order: Mapping[str, Any] = field(default_factory=dict)  # what the inputs were made from
     usage: Usage | None = None  # the traffic that the cost is counted for
     options: Mapping[str, Any] = field(default_factory=dict)  # the spec's `targets.<target>`
     deployed: str | None = None  # stands for the state of what is deployed; None: nothing is

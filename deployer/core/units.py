@@ -53,3 +53,8 @@ def usd(amount: Decimal | None, places: int = 2) -> str:
     if amount is None:
         return "unpriced"
     return f"{amount:,.{places}f}"
+
+
+def usd_per(amount: Decimal | None, period: str, places: int = 2) -> str:
+    """Write an amount with its unit: `1,358.53 USD/month`; an unknown one is `unpriced`, and no amount of anything."""
+    return usd(amount, places) if amount is None else f"{usd(amount, places)} USD/{period}"

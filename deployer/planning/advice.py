@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Sizing, Usage, Verdict
+from deployer.core.domain import HOURS_PER_MONTH, SECONDS_PER_HOUR, Sizing, Verdict
 from deployer.core.errors import quoted
 from deployer.core.quantization import FORMATS, UNKNOWN
 from deployer.core.quantization.accuracy import accuracy_loss
-from deployer.core.units import usd
+from deployer.core.units import usd, usd_per
 from deployer.engines import choices, engine
-from deployer.planning import adapters, local_notes
+from deployer.planning import adapters, local_notes, mends
 from deployer.planning.auto_provider import others, refusals
+from deployer.planning.capacity import Capacity
 from deployer.planning.choose import Candidate, Choice, Question
-from deployer.providers.registry import engines_of, providers
+from deployer.planning.mends import checkpoint, named, smaller_than
+from deployer.planning.sizing import loaded_gib
+from deployer.planning.traffic.profile import hourly_rates
+from deployer.providers.registry import engine_by, engines_of, providers
 
 SMALLER = ("fp8", "awq", "mlx_4bit")
 """What is tried when the model is too large or too dear as it is."""
@@ -77,16 +81,7 @@ def _unfit(choice: Choice) -> Iterator[str]:
         yield from (note for note in choice.question.info.notes if "unknown" in note)
         yield "set the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
         return
-    ends, context = choice.question.info.max_context, choice.question.load.context
-    if ends is not None and context > ends:
-        yield f"the model's context ends at {ends} tokens, and model.context is {context}"
-        yield f"set model.context to at most {ends}"
-        return
-    largest = max(found, key=lambda c: c.sizing.vram_gib or 0)
-    limit = largest.sizing.limit
-    yield f"no offer is large enough: {_hardware(largest)}, the largest, is {limit}"
-    yield from largest.sizing.notes
-    yield from _smaller(choice)
+    yield from mends.too_small(choice)
 
 
 def _no_offer(choice: Choice) -> str:
@@ -148,29 +143,18 @@ def _on_a_cpu() -> str:
     return ", ".join(one.name for one in served if "cpu" not in one.by_name)
 
 
-def _smaller(choice: Choice) -> Iterator[str]:
-    question = choice.question
-    for name in _smaller_than(question.info.native_dtype):
-        held = [c for c in choice.in_format(name) if c.holds]
-        if held:
-            yield f"model.quantization: {name} would fit, on {_hardware(held[0])}{_checkpoint(name)}"
-            return
-    context = question.load.context
-    yield f"set model.context below {context}, or lower serve.concurrency"
-
-
 def _cheaper(choice: Choice) -> Iterator[str]:
     question = choice.question
     budget = question.spec.policy.budget
     if budget is None:
         return
-    for name in _smaller_than(question.info.native_dtype):
+    for name in smaller_than(question.info.native_dtype):
         other = next(iter(choice.in_format(name)), None)
         price = other.monthly_usd if other and other.holds else None
         if other and price is not None and price <= budget:
             yield (
-                f"model.quantization: {name} on {_hardware(other)} would pass,"
-                f" from {usd(price)} USD/month{_checkpoint(name)}"
+                f"model.quantization: {name} on {named(other)} would pass,"
+                f" from {usd(price)} USD/month{checkpoint(name)}"
             )
             return
     cheapest = next((c.monthly_usd for c in choice.ranked if c.monthly_usd is not None), None)
@@ -178,18 +162,7 @@ def _cheaper(choice: Choice) -> Iterator[str]:
         yield f"what fits costs from {usd(cheapest)} USD/month: raise policy.budget, or lower the requirements"
 
 
-def _checkpoint(name: str) -> str:
-    return f" (needs a checkpoint in {name.upper()})" if name in ("awq", "gptq", "mlx_4bit") else ""
-
-
-def _hardware(candidate: Candidate) -> str:
-    offer = candidate.offer
-    alone = offer.gpu_count == 1 and offer.gpu_fraction is None
-    gpus = offer.gpu if alone else offer.gpu_words
-    return f"{offer.instance_type} ({gpus})" if offer.gpu else offer.instance_type
-
-
-def warnings(choice: Choice, used: Usage) -> Iterator[str]:
+def warnings(choice: Choice) -> Iterator[str]:
     """Say what should be known before the first of the ranked candidates is applied."""
     question, best = choice.question, choice.ranked[0]
     sizing = best.sizing
@@ -207,11 +180,12 @@ def warnings(choice: Choice, used: Usage) -> Iterator[str]:
     if question.adapter:
         yield from adapters.notes(question.adapter, question.info)
     if question.target == "local" and question.spec.serve.replicas.max > 1:
-        yield "planned and priced as one copy: this version does not support more replicas on this target"
+        yield "planned and priced as one copy: serve.replicas does not apply to your own machine"
     yield from local_notes.about(question, best)
     yield from others(choice)
     yield from _saving(choice)
-    yield from _too_slow(best, used)
+    yield from _too_slow(question, best)
+    yield from _repacked(question, best)
     yield from sizing.notes
     yield from question.info.notes
 
@@ -222,15 +196,15 @@ def _saving(choice: Choice) -> Iterator[str]:
     price = best.offer.usd_per_hour
     if price is None or question.spec.model.quantization != "auto":
         return
-    for name in _smaller_than(question.info.native_dtype):
+    for name in smaller_than(question.info.native_dtype):
         weighed = (c for c in choice.ranked if c.sizing.quantization == name)
         other = next(weighed, None) or next(iter(choice.in_format(name)), None)
         theirs = other.offer.usd_per_hour if other and other.sizing.fit == "fits" else None
         if other and theirs is not None and theirs < price:
             yield (
-                f"model.quantization: {name} fits {_hardware(other)} at {theirs} USD/h instead of {price},"
-                f" {usd(other.monthly_usd)} USD/month instead of {usd(best.monthly_usd)} for the hardware"
-                f"{_checkpoint(name)}; accuracy: {_loss(question, name)}"
+                f"model.quantization: {name} fits {named(other)} at {theirs} USD/h instead of {price}, for the hardware"
+                f" {usd_per(other.monthly_usd, 'month')} instead of {usd_per(best.monthly_usd, 'month')}"
+                f"{checkpoint(name)}; accuracy: {_loss(question, name)}"
             )
             return
 
@@ -241,14 +215,6 @@ def _loss(question: Question, name: str) -> str:
     kinds = (info.name, info.architecture or "")
     known = (accuracy_loss(name, kind) for kind in kinds)
     return next((loss for loss in known if loss), "the loss is unknown")
-
-
-def _smaller_than(native: str | None) -> tuple[str, ...]:
-    """The formats to try beside the one the model is published in, clearly smaller ones only."""
-    known = FORMATS.get(native or "bf16")
-    if known is None or known.family != "safetensors":
-        return ()
-    return tuple(name for name in SMALLER if FORMATS[name].bits < 0.9 * known.bits)
 
 
 def _format(question: Question, sizing: Sizing) -> Iterator[str]:
@@ -287,18 +253,40 @@ def _reformatted(question: Question, name: str, native: str) -> Iterator[str]:
     if native not in FORMATS or FORMATS[name].loss_rank > FORMATS[native].loss_rank:
         loss = _loss(question, name)
         yield f"served as {name}, not as published ({native}); accuracy: {loss}"
-    if checkpoint := _checkpoint(name):
-        yield f"{name}{checkpoint}: model.source must be one"
+    if needs := checkpoint(name):
+        yield f"{name}{needs}: model.source must be one"
 
 
-def _too_slow(best: Candidate, used: Usage) -> Iterator[str]:
-    rate = best.sizing.saturated_tok_s
-    if rate is None:
+def _too_slow(question: Question, best: Candidate) -> Iterator[str]:
+    """What is not known of its speed, or that the busiest hour asks for more copies than there are."""
+    sizing, spec = best.sizing, question.spec
+    if sizing.output_tok_s is None and best.managed:
+        yield (
+            "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
+        )
+        return
+    if sizing.output_tok_s is None and sizing.decode_tok_s is None:
         yield "its speed on this hardware is unknown: measure it"
         return
-    need = float(used.output_tokens) / SECONDS_PER_MONTH
-    if need > rate[0]:
+    if sizing.output_tok_s is None:
         yield (
-            f"the traffic needs {need:.0f} output tokens/s on average, and one copy delivers"
-            f" {rate[0]:.0f} to {rate[1]:.0f}: raise serve.replicas"
+            f"its speed with {spec.serve.concurrency} requests at once is unknown: measure it;"
+            " that of one alone is known"
         )
+        return
+    peak = max(hourly_rates(float(spec.traffic.requests_per_day), spec.traffic.profile))
+    found = Capacity.of(sizing, spec.serve.concurrency, peak, float(spec.traffic.output_tokens))
+    short = found.shortfall(spec, question.target, sizing) if found else None
+    if short:
+        yield short
+
+
+def _repacked(question: Question, best: Candidate) -> Iterator[str]:
+    """That the engine of this plan loads more than lies in the files, where it repacks the format."""
+    sizing = best.sizing
+    served = engine_by(best.provider, sizing.engine)
+    if sizing.quantization not in served.load_factor or sizing.weights_gib is None:
+        return
+    loaded = loaded_gib(question.info, served, sizing.quantization, max(sizing.gpus, 1))
+    if loaded:
+        yield f"{sizing.engine} loads {loaded[0]:.1f} to {loaded[1]:.1f} GiB of it (repacked), more than its files"

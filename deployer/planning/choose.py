@@ -20,10 +20,10 @@ from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
 from deployer.engines import Engine, container, engine
 from deployer.planning import adapters
+from deployer.planning.paid_hours import paid_hours
 from deployer.planning.policy import LOCAL_ONLY
 from deployer.planning.sizing import Hardware, Load, context_for, size
 from deployer.planning.throughput import estimate
-from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Host, Prices, Provider, Want
 from deployer.providers.registry import engine_by, engines_of, provider, providers
 from deployer.spec import Spec
@@ -31,10 +31,6 @@ from deployer.spec.serialize import to_plain
 
 if TYPE_CHECKING:
     from deployer.planning.measured import Measurement
-
-SECONDS_PER_REQUEST = (2.0, 30.0)
-"""Taken before the speed is known, to rank what sleeps by the hours it is awake: its idle time outweighs it."""
-
 
 Catalog = Prices
 """The part of `deployer.planning.catalog.Catalog` that choosing needs."""
@@ -48,7 +44,9 @@ class Candidate:
     offer: Offer
     gpu: Gpu | None
     sizing: Sizing
-    hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for
+    hours: Decimal = Decimal(HOURS_PER_MONTH)  # a month that it is paid for, all copies together
+    most_hours: Decimal = Decimal(HOURS_PER_MONTH)  # the same where as many run as may
+
     barred: str | None = None  # why it cannot serve the adapter
 
     @property
@@ -57,10 +55,21 @@ class Candidate:
         return self.sizing.fit in ("fits", "tight") and self.barred is None
 
     @property
+    def managed(self) -> bool:
+        """Whether the provider chooses the hardware, and adds copies by itself."""
+        return engine_by(self.provider, self.sizing.engine).managed
+
+    @property
     def monthly_usd(self) -> Decimal | None:
         """Hardware for its hours of a month, without disks and traffic: enough to rank by."""
         price = self.offer.usd_per_hour
         return None if price is None else price * self.hours
+
+    @property
+    def most_usd(self) -> Decimal | None:
+        """The same where as many copies run as may: what a budget is held against."""
+        price = self.offer.usd_per_hour
+        return None if price is None else price * self.most_hours
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Place:
 
     provider: Provider
     offers: tuple[Offer, ...]
-    hours: Decimal  # of a month that it is awake
+    hours: tuple[Decimal, Decimal]  # of a month that copies are awake: likely, and at the most
     reasons: tuple[str, ...]
 
 
@@ -147,7 +156,8 @@ def _place(question: Question, where: Provider) -> Place:
         if named or offer.usd_per_hour is not None or offer.billing == "owned"
     )
     reasons = _declined(question, want, where)
-    return Place(where, tuple(offers), _hours(question, where), reasons)
+    hours = paid_hours(question.spec, question.target, where)
+    return Place(where, tuple(offers), hours, reasons)
 
 
 def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
@@ -168,14 +178,16 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
             gpu = _gpu_of(question, offer)
             if gpu not in ways:
                 ways[gpu] = tuple(_ways(question, place.provider, gpu))
-            hardware = _hardware(offer, gpu)
+            hardware = hardware_of(offer, gpu)
             for way in ways[gpu]:
                 if isinstance(way, str):
                     refused.append(way)
                 elif not place.reasons:
                     sizing = _as_measured(question, sized(*way, hardware, own), offer)
                     barred = _barred(question, way[0], place.provider)
-                    found.append(Candidate(place.provider, offer, gpu, sizing, place.hours, barred))
+                    found.append(
+                        Candidate(place.provider, offer, gpu, sizing, *place.hours, barred)
+                    )
     budget = question.spec.policy.budget
     ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
     return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
@@ -215,19 +227,6 @@ def _unread(source: str, where: Provider) -> str | None:
     return f"it reads models from {known}, not from {scheme(source)}://"
 
 
-def _hours(question: Question, where: Provider) -> Decimal:
-    """The hours of a month that it is awake, where it sleeps: roughly, as the speed is not known yet."""
-    if where.sleep is None or question.spec.serve.replicas.min > 1:
-        return Decimal(HOURS_PER_MONTH)
-    used = usage(
-        question.spec.traffic,
-        scale_to_zero_minutes=where.sleep.minutes_of(question.spec.policy.idle.after),
-        seconds_per_request=SECONDS_PER_REQUEST,
-        cold_start_minutes=where.sleep.cold_start_minutes,
-    )
-    return sum(used.active_hours, Decimal(0)) / 2
-
-
 def _rank(
     candidate: Candidate, budget: Decimal | None
 ) -> tuple[bool, bool, bool, int, int, Decimal, int]:
@@ -238,7 +237,8 @@ def _rank(
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
     preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
-    over = budget is not None and cost > budget
+    most = candidate.most_usd
+    over = budget is not None and (cost if most is None else most) > budget
     return candidate.barred is not None, fits > 1, over, fits, lossy, cost, preferred
 
 
@@ -312,7 +312,7 @@ def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str
 
 def with_speed(question: Question, best: Candidate) -> Candidate:
     """Say how fast a candidate is: the ranking does not need it, so it is done for the one taken."""
-    hardware = _hardware(best.offer, best.gpu)
+    hardware = hardware_of(best.offer, best.gpu)
     served = engine_by(best.provider, best.sizing.engine)
     sizing = estimate(best.sizing, question.info, served, hardware, question.load)
     if question.measured:
@@ -333,7 +333,8 @@ def _gpu_of(question: Question, offer: Offer) -> Gpu | None:
     return sliced(found, offer.gpu_fraction) if found and offer.gpu_fraction else found
 
 
-def _hardware(offer: Offer, gpu: Gpu | None) -> Hardware:
+def hardware_of(offer: Offer, gpu: Gpu | None) -> Hardware:
+    """Return what an offer runs on, as a sizing takes it."""
     memory = offer.memory_gib
     if gpu is None:
         return Hardware(None, offer.gpu_count, memory)

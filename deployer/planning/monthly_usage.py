@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.domain import Range, Usage
+from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start_source
 from deployer.planning.choose import Candidate, Question
 from deployer.planning.traffic.profile import COLD_START_MINUTES
@@ -19,10 +20,8 @@ def month_of(
     question: Question, best: Candidate, inputs: Mapping[str, Any]
 ) -> tuple[Usage, tuple[str, ...]]:
     """The month's usage; of what sleeps, simulated, with what that means for those who call."""
-    rate = best.sizing.output_tok_s
-    traffic, streams = question.spec.traffic, question.spec.serve.concurrency
-    tokens = traffic.output_tokens
-    seconds = (tokens * streams / rate[1], tokens * streams / rate[0]) if rate else None
+    traffic, serve = question.spec.traffic, question.spec.serve
+    seconds = capacity.seconds(best.sizing, serve.concurrency, traffic.output_tokens)
     sleep = best.provider.sleep
     cold = sleep.cold_start_minutes if sleep else COLD_START_MINUTES
     keep = float(inputs.get("scale_to_zero_minutes", 0))
@@ -40,7 +39,9 @@ def month_of(
     )  # late: only what sleeps needs it
 
     window = sleep.window_minutes if sleep else 0.0
-    month = of_sleeper(traffic, Sleeper(keep, cold, seconds, streams, window))
+    batch = capacity.at_once(best.sizing, serve.concurrency)
+    most = None if best.managed else capacity.allowed(question.spec, question.target)
+    month = of_sleeper(traffic, Sleeper(keep, cold, seconds, batch, window, most))
     return month.usage, tuple(_cold(month, cold, best.provider.name))
 
 

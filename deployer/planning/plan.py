@@ -8,37 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployer.core.domain import (
-    HOURS_PER_MONTH,
-    Alternative,
-    Estimate,
-    Plan,
-    Resource,
-    Usage,
-    Verdict,
-)
+from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.core.order import DockerOrder, HandlerOrder, Order
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
+from deployer.planning.alternatives import MOST, Collect, alternatives
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
 from deployer.planning.place import options_in, place_of, reach_of, with_region
 from deployer.planning.sizing import files_gib
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
-from deployer.spec import Handler
+from deployer.spec import Handler, Scale
 from deployer.spec.load import Loaded
 from deployer.spec.serialize import to_plain
 
-MOST_ALTERNATIVES = 10
-Collect = Callable[[Provider, Mapping[str, Any]], Sequence[Resource]]
-"""Says what a provider would make of its inputs (`deployer.running.stack.offline.resources_of`)."""
 Write = Callable[[Order, Provider], Mapping[str, str]]
 """Writes the texts that a rented machine starts from (`deployer.planning.cloud_init.files`)."""
 
@@ -49,11 +38,15 @@ class Prices(Catalog, cost.Rates, Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the file it came from; `deployed` is what a stack exports that serves this model already."""
+    """A question with the file it came from.
+
+    `deployed` is what a stack exports that serves this model already; `others` is how many alternatives are priced.
+    """
 
     question: Question
     loaded: Loaded
     deployed: Mapping[str, str] = field(default_factory=dict)
+    others: int = MOST
 
     @property
     def deployment(self) -> str:
@@ -177,13 +170,16 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         reasons=() if feasible else reasons(choice, verdicts),
         sizing=best.sizing,
         offer=best.offer,
-        alternatives=tuple(_alternatives(question, choice.ranked, bill, used)),
+        alternatives=alternatives(
+            choice, lambda other: order_of(asked, other), collect, prices, asked.others
+        ),
         resources=resources,
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(choice, used), *_cautions(best, order, inputs), *_unkept(asked), *said),
+        warnings=(*warnings(choice), *_cautions(best, order, inputs), *_unkept(asked), *said),
         inputs=inputs,
+        order=order,
         usage=used,
         options=options_in(question, place),
     )
@@ -220,18 +216,15 @@ def order_of(asked: Asked, best: Candidate) -> Order:
 
     A rented machine's `files` are added to it, the texts that it starts from. Keys: deployment, spec_name,
     digest, model {source, name, path, adapter, adapter_path, adapter_rank}, engine, quantization, quantize (the format
-    that the engine makes itself), context, concurrency, replicas, handler (where
-    the engine serves one, with the sha256 of its code), gpus, weights_gib, offer (plain, with gpu_watts,
-    gpu_list_price_usd and gpu_source), options, traffic, policy, deployed (what a stack exports that serves
-    this model already).
-    digest, model {source, name, path}, engine, quantization, context, concurrency, replicas, handler (where
-    the engine serves one, with the sha256 of its code), gpus, weights_gib (of the files), offer (plain,
-    with gpu_watts, gpu_list_price_usd and gpu_source), options, docker {url, host} (a daemon of another machine,
-    or None), traffic, policy, deployed (what a stack exports that serves this model already).
+    that the engine makes itself), context, concurrency, replicas, handler (where the engine serves one, with the
+    sha256 of its code), gpus, weights_gib (of the files), offer (plain, with gpu_watts, gpu_list_price_usd and
+    gpu_source), options, docker {url, host} (a daemon of another machine, or None), traffic, policy, deployed (what a
+    stack exports that serves this model already).
     """
     question, gpu = asked.question, best.gpu
     served = engine_by(best.provider, best.sizing.engine)
     spec = question.spec
+    scale = Scale() if question.target == "local" else spec.serve.replicas
     offer = to_plain(best.offer) | {
         "gpu_vendor": gpu.vendor if gpu else None,
         "gpu_watts": gpu.watts if gpu else None,
@@ -255,7 +248,7 @@ def order_of(asked: Asked, best: Candidate) -> Order:
         "quantize": _made_online(question, best),
         "context": question.load.context,
         "concurrency": spec.serve.concurrency,
-        "replicas": {"min": spec.serve.replicas.min, "max": spec.serve.replicas.max},
+        "replicas": {"min": scale.min, "max": scale.max},
         "handler": _handler(asked) if served.runs_handlers else None,
         "gpus": best.sizing.gpus,
         "weights_gib": files_gib(question.info, best.sizing),
@@ -306,31 +299,3 @@ def _handler(asked: Asked) -> HandlerOrder:
         "max_request_mb": told.max_request_mb,
         "sha256": code_digest(Path(_path(asked) or "")),
     }
-
-
-def _alternatives(
-    question: Question, found: Sequence[Candidate], bill: Estimate, used: Usage
-) -> Iterator[Alternative]:
-    """The other offers that hold the model, cheapest first, each in its best format."""
-    best = found[0]
-    first: dict[tuple[str, str, str], Candidate] = {}
-    for other in found:
-        if other.holds and other.offer != best.offer:
-            key = (other.offer.provider, other.offer.instance_type, other.offer.billing)
-            first.setdefault(key, other)
-    rows = [(_monthly(best, other, bill, used), other) for other in first.values()]
-    far = Decimal("Infinity")
-    rows.sort(key=lambda row: far if row[0] is None else row[0])
-    for monthly, other in rows[:MOST_ALTERNATIVES]:
-        yield Alternative(other.offer, with_speed(question, other).sizing, monthly)
-
-
-def _monthly(best: Candidate, other: Candidate, bill: Estimate, used: Usage) -> Decimal | None:
-    """The chosen plan's bill with the other hardware in it: disks and traffic stay as they are."""
-    mine, theirs = best.offer.usd_per_hour, other.offer.usd_per_hour
-    if bill.monthly_usd is None or mine is None or theirs is None:
-        return None
-    slept = best.hours < HOURS_PER_MONTH
-    hours = sum(used.active_hours, Decimal(0)) / 2 if slept else Decimal(HOURS_PER_MONTH)
-    same = other.provider.name == best.provider.name
-    return bill.monthly_usd + theirs * (hours if same else other.hours) - mine * hours

@@ -149,7 +149,7 @@ class Program:
     must not be run; `packages` are the distributions that it needs; `replaced_for` names, by resource type, the inputs
     whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for. `slow` are
     parts of the types that take long enough to be announced; a line that the code of its own resources writes is
-    shown when it begins with one of `voices` and a colon.
+    shown when it begins with one of `voices` and a colon. `unpriced` are the inputs on which no price depends.
     """
 
     run: Callable[[Inputs], None]
@@ -159,6 +159,7 @@ class Program:
     balancer: Callable[[Inputs], str | None] = lambda _: None
     slow: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] = ()
     documentation: str = ""
 
 

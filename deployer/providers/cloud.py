@@ -58,8 +58,8 @@ class Machine:
     """One machine.
 
     `provider` is whose offers price it by `type`; `state` is pending, running, stopping or stopped; `address` says
-    that it has a public address that is paid for; `group` is what would replace it when it ends; `can_stop` False:
-    it can only be destroyed. `started_at` is its last start, `made_at` its first.
+    that it has a public address that is paid for, and `address_stays` that it keeps that while it is stopped; `group`
+    is what would replace it when it ends; `can_stop` False: it can only be destroyed. `started_at` is its last start, `made_at` its first.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Machine:
     type: str
     spot: bool = False
     address: bool = False
+    address_stays: bool = False
     group: str | None = None
     stopped_at: float | None = None
     made_at: float = 0.0
@@ -101,8 +102,8 @@ class Leftover:
     """Something that exists besides machines: left over once its deployment is gone.
 
     `lives`: a deployment is there while this is (a group of machines); `everywhere`: it has no scope of its own;
-    `loose`: it hangs on nothing although it should; `disk_of` names the machines whose disk it is. It costs what the
-    pricing rule of its type says of `found.inputs`.
+    `loose`: it hangs on nothing although it should; `disk_of` names the machines whose disk it is, and `ends` says that
+    it ends with them. It costs what the pricing rule of its type says of `found.inputs`.
     """
 
     found: Found
@@ -110,6 +111,7 @@ class Leftover:
     everywhere: bool = False
     loose: bool = False
     disk_of: tuple[str, ...] = ()
+    ends: bool = False
 
 
 @dataclass(frozen=True)

@@ -206,8 +206,10 @@ class Hardware:
     gpu: str | None = None
     """A GPU or Apple chip in any spelling: rtx-4090, RTX 4090, m3-ultra. Left out: this machine's CPU."""
     count: Pieces = 1
+    owned: bool = False
+    """true: it is paid for already, so its price is not counted; another one like it still has to be bought."""
     price_usd: Amount | None = None
-    """What the machine cost, spread over 36 months. Default: the GPU's list price, if it is known."""
+    """What the machine costs, spread over 36 months. Default: the GPU's list price, if it is known."""
     usd_per_kwh: Amount | None = None
     watts: Amount | None = None
     """Power draw of the whole machine under load. Default: the GPUs' rated power."""

@@ -11,12 +11,13 @@ from deployer.core.domain import Plan
 from deployer.core.errors import Exit
 from deployer.planning import catalog, compare
 from deployer.planning.compare import Comparison, Pricing
-from deployer.planning.traffic.demand import of_traffic
+from deployer.planning.compare.shapes import Shapes
+from deployer.planning.traffic.demand import Demand, of_traffic
 from deployer.providers.registry import provider
 from deployer.sources.request_log import Trace, read, shown
 from deployer.spec.load import Loaded, load
 from deployer.workflows.doctor import CONTAINER
-from deployer.workflows.plan import Setting, planned
+from deployer.workflows.plan import Setting, collector, planned
 
 
 def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
@@ -26,15 +27,25 @@ def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
     if seen:
         loaded = _as_seen(loaded, seen)
     plans = planned(loaded, setting)
-    asked = compare.Asked(
+    demand = seen.demand if seen else of_traffic(loaded.spec.traffic)
+    asked = question(loaded, plans, demand, setting, as_planned=seen is None)
+    notes = (f"left out of the log: {shown(seen.skipped)}",) if seen and seen.skipped else ()
+    return compare.compare(asked, now(), notes)
+
+
+def question(
+    loaded: Loaded, plans: tuple[Plan, ...], demand: Demand, setting: Setting, *, as_planned: bool
+) -> compare.Asked:
+    """Return what is compared; `as_planned`: the demand is the spec's own, which the plans are priced for."""
+    return compare.Asked(
         spec=loaded.spec,
         plans=plans,
-        demand=seen.demand if seen else of_traffic(loaded.spec.traffic),
+        demand=demand,
+        shapes=Shapes(collector(setting)),
+        as_planned=as_planned,
         pricing={p.target: _pricing(p, setting) for p in plans},
         privacy={p.target: _privacy(p) for p in plans if p.offer},
     )
-    notes = (f"left out of the log: {shown(seen.skipped)}",) if seen and seen.skipped else ()
-    return compare.compare(asked, now(), notes)
 
 
 def code(made: Comparison) -> Exit:

@@ -21,6 +21,7 @@ def listed(found: Survey) -> idle.IdleDocument:
         instances=tuple(map(instance, found.machines)),
         endpoints=tuple(map(_endpoint, found.served)),
         orphans=tuple(map(_orphan, found.orphans)),
+        left=tuple(map(_orphan, found.left())),
         gaps=_gaps(found.gaps),
     )
 
@@ -32,6 +33,7 @@ def ended(done: Round) -> idle.EndedDocument:
         instances=found.instances,
         endpoints=found.endpoints,
         orphans=found.orphans,
+        left=tuple(map(_orphan, done.survey.left(done.ended))),
         gaps=_gaps([*done.survey.gaps, *done.gaps]),
         acted=tuple(map(_outcome, done.outcomes)),
     )

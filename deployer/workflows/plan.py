@@ -36,6 +36,7 @@ from deployer.core.errors import DeployerError, Exit, NothingFitsError, PolicyEr
 from deployer.core.home import home
 from deployer.engines import engine
 from deployer.planning import adapters, catalog, diff, model_facts, plan
+from deployer.planning.alternatives import Collect
 from deployer.planning.catalog import models
 from deployer.planning.choose import Question
 from deployer.providers.api import Provider
@@ -187,14 +188,20 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
     adapter = _adapter(loaded, info, setting)
     here = host.look(_asker(target, setting))
     question = Question(loaded.spec, target, info, prices, here, kept, adapter, loaded.place)
-
-    def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
-        return program.resources_of(where, inputs, setting.home / "cache" / "programs")
-
+    collect = collector(setting)
     write = cached(setting.home / "cache" / "files")
     known = _deployed(f"{loaded.name}-{target}", info, setting)
     with loaded.placed():
         return plan.make(plan.Asked(question, loaded, known), prices, collect, now(), write)
+
+
+def collector(setting: Setting) -> Collect:
+    """Return what says what a provider would make, from the cache of programs where it is known."""
+
+    def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
+        return program.resources_of(where, inputs, setting.home / "cache" / "programs")
+
+    return collect
 
 
 def _asker(target: str, setting: Setting) -> host.Ask | None:

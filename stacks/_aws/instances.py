@@ -15,6 +15,8 @@ from stacks._aws.types.finding import TAG
 NAME = "aws"
 """The provider whose offers price instances."""
 GROUP = "aws:autoscaling:groupName"
+AMAZON = "amazon"
+"""Who owns the addresses that a machine is lent while it runs."""
 STOPPED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
@@ -37,12 +39,26 @@ def described(told: Mapping[str, Any], region: str) -> Machine:
         type=told["InstanceType"],
         spot=spot,
         address=bool(told.get("PublicIpAddress")),
+        address_stays=_address_stays(told),
         group=group,
         stopped_at=_stopped_at(told),
         made_at=_made_at(told),
         can_stop=group is not None or not spot,
         terms=AwsTags().read(tags),
     )
+
+
+def _address_stays(told: Mapping[str, Any]) -> bool:
+    """Whether it has an address that is reserved: it keeps that, and pays for it, while it is stopped.
+
+    AWS takes an address of its own back when a machine stops; the association of one says who owns it.
+    """
+    if not told.get("PublicIpAddress"):
+        return False
+    if told["State"]["Name"] in ("stopping", "stopped"):
+        return True
+    used = [one.get("Association", {}) for one in told.get("NetworkInterfaces", ())]
+    return any(one.get("IpOwnerId", AMAZON) != AMAZON for one in used)
 
 
 def _made_at(told: Mapping[str, Any]) -> float:

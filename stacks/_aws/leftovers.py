@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.providers.cloud import Leftover
 from deployer.providers.inventory import Found
 from stacks._aws.types import TRACKED
-from stacks._aws.types.storage import VOLUME
+from stacks._aws.types.storage import VOLUME, ends_with_machine
 
 
 def leftover(found: Found) -> Leftover:
@@ -17,6 +17,7 @@ def leftover(found: Found) -> Leftover:
         everywhere=known.is_global,
         loose=known.is_loose(found.details),
         disk_of=_disk_of(found),
+        ends=found.type == VOLUME and ends_with_machine(found.details),
     )
 
 

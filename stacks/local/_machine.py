@@ -235,6 +235,7 @@ def hardware(order: Order) -> dict[str, Any]:
         "price_usd": _text(price),
         "price_source": source,
         "amortize_months": AMORTIZE_MONTHS,
+        "owned": bool(owned.get("owned")),
         "watts": _text(watts),
         "idle_watts": _text(owned.get("idle_watts")),
         "usd_per_kwh": _text(owned.get("usd_per_kwh")),

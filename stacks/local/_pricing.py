@@ -34,8 +34,14 @@ def _hardware(resource: Resource, at: Setting) -> Iterator[Item]:
 
 
 def _bought(resource: Resource) -> Item:
-    """The price in equal parts over the months it is used; it is paid whether it runs or not."""
+    """The price in equal parts over the months it is used; it is paid whether it runs or not.
+
+    What is owned already is paid: its price decides nothing any more.
+    """
     inputs = resource.inputs
+    if inputs.get("owned"):
+        paid = known("hardware", "month", Decimal(0), "the spec: it is owned already", None)
+        return line(resource, "hardware", Quantity(Decimal(1), "month"), paid, "exists")
     price, months = decimal(inputs.get("price_usd")), decimal(inputs.get("amortize_months"))
     part = price / months if price is not None and months else None
     source = str(inputs.get("price_source") or "the price is unknown")

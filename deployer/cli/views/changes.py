@@ -52,7 +52,8 @@ def _properties(change: Change) -> str:
 
 
 def _total(changes: Changes) -> str:
-    after = usd(changes.after.monthly_usd)
+    after = changes.after.monthly_usd
+    said = usd(after) if after is None else f"{usd(after)} USD"
     if changes.monthly_usd is None:
-        return f"a month: {after} USD afterwards (the difference is unknown: a price is missing)"
-    return f"a month: {_signed(changes.monthly_usd)} USD, {after} USD afterwards"
+        return f"a month: {said} afterwards (the difference is unknown: a price is missing)"
+    return f"a month: {_signed(changes.monthly_usd)} USD, {said} afterwards"

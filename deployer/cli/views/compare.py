@@ -91,12 +91,21 @@ def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
 
 
 def _costs(made: Comparison, block: str) -> Iterator[str]:
-    amounts = [(row.target, row.decimal("monthly_usd")) for row in made.rows]
+    amounts = [(row, row.decimal("monthly_usd")) for row in made.rows]
     most = max((float(a) for _, a in amounts if a is not None), default=0.0)
     yield ""
     yield heading("  USD a month")
-    rows = [[t, usd(a), block * _length(a, most)] for t, a in amounts]
+    rows = [[r.target, _amount(r), f"{block * _length(a, most)}{_without(r)}"] for r, a in amounts]
     yield table([["", *row] for row in rows], right=frozenset({2}))
+
+
+def _amount(row: Row) -> str:
+    """A month's cost; what cannot serve it has none, which is another thing than a price that is not known."""
+    return usd(row.decimal("monthly_usd")) if row.items else "none"
+
+
+def _without(row: Row) -> str:
+    return f" and {row.without}, unpriced" if row.without else ""
 
 
 def _length(amount: Decimal | None, most: float) -> int:
@@ -108,7 +117,7 @@ def _alternatives(made: Comparison) -> Iterator[str]:
         return
     yield ""
     yield heading("  others, USD a month")
-    rows = [["", r.target, usd(r.decimal("monthly_usd")), r.variant] for r in made.alternatives]
+    rows = [["", r.target, _amount(r), f"{r.variant}{_without(r)}"] for r in made.alternatives]
     yield table(rows, right=frozenset({2}))
 
 
@@ -150,7 +159,9 @@ def _curve(made: Comparison) -> Iterator[str]:
     rows = [["", "requests a day", "tokens a month", *names]]
     for point in made.curve[::2]:
         costs = [_middle(point.usd.get(name)) for name in names]
-        rows.append(["", f"{point.requests_per_day:,.3g}", million(point.tokens), *_least(costs)])
+        served = [bool(row.items) for row in made.rows]
+        cells = _least(costs, served)
+        rows.append(["", f"{point.requests_per_day:,.3g}", million(point.tokens), *cells])
     yield table(rows, right=frozenset(range(1, 3 + len(names))))
 
 
@@ -158,11 +169,11 @@ def _middle(pair: tuple[Decimal, Decimal] | None) -> Decimal | None:
     return None if pair is None else (pair[0] + pair[1]) / 2
 
 
-def _least(costs: Sequence[Decimal | None]) -> Iterator[str]:
-    """The costs as text, the least of them marked."""
+def _least(costs: Sequence[Decimal | None], served: Sequence[bool]) -> Iterator[str]:
+    """The costs as text, the least of them marked; `served` says of each whether it can serve the model at all."""
     known = [c for c in costs if c is not None]
-    for cost in costs:
-        text = usd(cost)
+    for cost, can in zip(costs, served, strict=True):
+        text = usd(cost) if can else "none"
         yield click.style(text, fg="green") if known and cost == min(known) else text
 
 

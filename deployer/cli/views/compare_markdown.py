@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deployer.core.units import usd
+from deployer.core.units import usd_per
 from deployer.planning.compare.result import Comparison
 from deployer.planning.compare.text import SHOWN, shown, told
 
@@ -72,7 +72,9 @@ def _rest(made: Comparison) -> Iterator[str]:
         yield "### Others"
         yield ""
     for row in made.alternatives:
-        yield f"- {row.target}, {_cell(row.variant)}: {usd(row.decimal('monthly_usd'))} USD a month"
+        amount = usd_per(row.decimal("monthly_usd"), "month")
+        without = f", without {row.without} (no price is known)" if row.without else ""
+        yield f"- {row.target}, {_cell(row.variant)}: {amount}{_cell(without)}"
     if notes:
         yield ""
     yield from (f"> {_cell(note)}  " for note in notes)

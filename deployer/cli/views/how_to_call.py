@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from deployer.cli import terminal
-from deployer.core.units import usd
+from deployer.core.units import usd, usd_per
 
 if TYPE_CHECKING:
     from deployer.core.deployment import Deployment
@@ -40,7 +40,7 @@ def _costs(made: Deployment, plan: Plan) -> str:
         return hourly
     minutes = float(plan.inputs["scale_to_zero_minutes"])
     return (
-        f"{hourly} while it is awake, {usd(idle, 4)} USD/h asleep: "
+        f"{hourly} while it is awake, {usd_per(idle, 'h', 4)} asleep: "
         f"it sleeps {minutes:.0f} minutes after the last call"
     )
 

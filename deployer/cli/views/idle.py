@@ -33,7 +33,8 @@ def show(found: IdleDocument, unasked: Sequence[str] = ()) -> None:
         _endpoints(found.endpoints)
     if found.orphans:
         _orphans(found.orphans)
-    if not (found.instances or found.endpoints or found.orphans):
+    _left(found.left)
+    if not (found.instances or found.endpoints or found.orphans or found.left):
         terminal.say("Nothing of deployer was found.")
     for name in unasked:
         terminal.say(f"Not asked: {name}, for there are no credentials.")
@@ -62,6 +63,7 @@ def show_round(done: EndedDocument, chosen: Sequence[Instance], verb: Verb) -> N
         terminal.out(
             f"{one.done:8}{terminal.printable(f'{one.deployment} {one.region} {one.id}: {one.reason}')}"
         )
+    _left(done.left)
     _gaps(done.gaps)
 
 
@@ -114,6 +116,17 @@ def _idle(one: Instance) -> str:
 
 def _orphans(left: Sequence[Orphan]) -> None:
     terminal.out(terminal.heading("\nOrphaned: their deployment is gone"))
+    _billed(left)
+
+
+def _left(left: Sequence[Orphan]) -> None:
+    """What a deployment without a machine still costs, and how to end that."""
+    if left:
+        terminal.out(terminal.heading("\nStill billed: their deployment has no machine any more"))
+        _billed(left)
+
+
+def _billed(left: Sequence[Orphan]) -> None:
     header = ["deployment", "region", "type", "id", "USD/month"]
     rows = [
         [*map(terminal.printable, (o.deployment, o.region, o.type, o.id)), usd(o.monthly_usd)]

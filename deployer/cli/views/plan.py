@@ -22,8 +22,10 @@ from deployer.core.domain import (
     Range,
     Sizing,
 )
+from deployer.core.offer_words import chips
 from deployer.core.quantization import UNKNOWN
-from deployer.core.units import usd
+from deployer.core.units import usd, usd_per
+from deployer.planning.capacity import at_once
 
 WIDTH = 100
 
@@ -98,22 +100,12 @@ def _gib(size: float | None) -> str:
     return "unknown" if size is None else f"{size:.3g}"
 
 
-def _without_gpu(offer: Offer) -> str:
-    """A machine without a GPU, or a provider's own units, behind which there is hardware that it does not name."""
-    return (
-        "CPU"
-        if offer.billing in ("owned", "on-demand", "spot")
-        else "hardware chosen by the provider"
-    )
-
-
 def _hardware(offer: Offer) -> str:
-    gpu = offer.gpu_words or _without_gpu(offer)
     memory = f", {offer.vram_mib * offer.gpu_count / 1024:.1f} GiB VRAM" if offer.vram_mib else ""
     if not offer.gpu and offer.memory_gib:
         memory = f", {offer.memory_gib:.1f} GiB memory"
     where = f" in {offer.region}" if offer.region else ""
-    return f"{offer.instance_type}{where}: {gpu}{memory}; {_price(offer)}"
+    return f"{offer.instance_type}{where}: {chips(offer)}{memory}; {_price(offer)}"
 
 
 def _price(offer: Offer) -> str:
@@ -131,9 +123,17 @@ def _fit(sizing: Sizing) -> str:
         low, high = sizing.overhead_gib
         parts.append(f"overhead {low:g}-{high:g}")
     of = f" of {sizing.vram_gib:.1f} GiB" if sizing.vram_gib else " GiB"
-    most = f"; {sizing.max_concurrency} requests at once" if sizing.max_concurrency else ""
+    most = f"; {_at_once(sizing)}" if sizing.max_concurrency else ""
     limit = f"; {sizing.limit}" if sizing.limit else ""
     return f"{word}: {' + '.join(parts)}{of}{most}{limit} ({sizing.basis})"
+
+
+def _at_once(sizing: Sizing) -> str:
+    """What its engine is started with, and what its memory would hold beyond that."""
+    held, asked = sizing.max_concurrency or 0, sizing.concurrency or 1
+    here = at_once(sizing, asked)
+    more = f", its memory holds {held:,} of {sizing.context:,} tokens" if held != here else ""
+    return f"{here:,} requests at once{more}"
 
 
 def _speed(sizing: Sizing) -> str:
@@ -214,12 +214,12 @@ def _item(item: Item) -> list[str]:
 
 
 def _totals(cost: Estimate) -> Iterator[list[str]]:
-    month = heading(f"{usd(cost.monthly_usd)} USD/month")
+    month = heading(usd_per(cost.monthly_usd, "month"))
     if cost.monthly_range and cost.monthly_range[0] != cost.monthly_range[1]:
         month += f" (estimated {usd(cost.monthly_range[0])} to {usd(cost.monthly_range[1])})"
     yield ["total", month]
-    yield ["running", f"{usd(cost.hourly_usd, 4)} USD/h"]
-    yield ["idle", f"{usd(cost.idle_hourly_usd, 4)} USD/h while stopped or scaled to zero"]
+    yield ["running", usd_per(cost.hourly_usd, "h", 4)]
+    yield ["idle", f"{usd_per(cost.idle_hourly_usd, 'h', 4)} while stopped or scaled to zero"]
     if cost.usd_per_1m_tokens:
         yield ["tokens", f"{_dollars(cost.usd_per_1m_tokens)} USD per 1M tokens at this traffic"]
     if cost.unpriced:
@@ -241,8 +241,7 @@ def _alternatives(plan: Plan) -> Iterator[str]:
 
 def _alternative(other: Alternative) -> list[str]:
     offer = other.offer
-    hardware = offer.gpu_words or _without_gpu(offer)
-    month = f"{usd(other.monthly_usd)} USD/month"
+    hardware, month = chips(offer), usd_per(other.monthly_usd, "month")
     return ["", offer.instance_type, hardware, other.sizing.quantization, other.sizing.fit, month]
 
 

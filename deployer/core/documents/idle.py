@@ -91,6 +91,8 @@ class IdleDocument(Document):
     instances: tuple[Instance, ...]
     endpoints: tuple[IdleEndpoint, ...]
     orphans: tuple[Orphan, ...]
+    left: tuple[Orphan, ...]
+    """What is still billed of deployments that have no machine any more; `deployer down` removes it."""
     gaps: tuple[Gap, ...]
 
 

@@ -18,17 +18,19 @@ request comes. What it costs when it stops as `policy.idle` says is an alternati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from deployer.core.documents.compare import Traffic
-from deployer.core.domain import HOURS_PER_MONTH
+from deployer.core.domain import HOURS_PER_MONTH, Sizing
+from deployer.planning.capacity import Capacity
 from deployer.planning.compare import breakeven, curve, rules, scaling_wall
 from deployer.planning.compare.bill import Pricing
-from deployer.planning.compare.options import Asked, other_ways, own_way
+from deployer.planning.compare.options import Asked, Way, other_ways, own_way
 from deployer.planning.compare.result import Comparison, Paid, Recommendation, Row
 from deployer.planning.compare.rows import row
+from deployer.planning.compare.text import figure
 from deployer.planning.traffic.demand import Demand, of_traffic
 
 __all__ = ["Asked", "Comparison", "Pricing", "compare"]
@@ -57,7 +59,7 @@ def compare(asked: Asked, generated_at: str, notes: Sequence[str] = ()) -> Compa
         months={r.target: spent for r in rows if (spent := curve.spent(r))},
         walls=scaling_wall.walls(asked, ways, rows, demand),
         recommendation=_recommended(asked, rows),
-        notes=(*notes, *_notes(asked, rows)),
+        notes=(*notes, *_notes(asked, ways, rows)),
     )
 
 
@@ -105,14 +107,27 @@ def _development(asked: Asked) -> Demand:
     return of_traffic(traffic).week()
 
 
-def _notes(asked: Asked, rows: Sequence[Row]) -> Iterator[str]:
+def _notes(asked: Asked, ways: Mapping[str, Way], rows: Sequence[Row]) -> Iterator[str]:
+    """What the plans warn of, too, in the same words and figures; and what has no price."""
     for r in rows:
-        copies, most = r.copies or 1, asked.spec.serve.replicas.max
-        if r.simulation is None:
+        sizing = ways[r.target].sizing
+        if r.simulation is None or sizing is None:
             continue
-        if copies > 1 and r.target == "serverless" and copies > most:
-            yield f"serverless needs {copies} replicas at its busiest: set serve.replicas.max to that"
-        elif copies > 1 and r.target != "serverless":
-            yield f"{r.target} is priced as {copies} machines; this version can apply only one"
+        if short := _shortfall(asked, r, sizing):
+            yield f"{r.target}: {short}"
         if r.cells["wait"].value == "overloaded":
-            yield f"{r.target}: in its busiest hours requests wait longer than ten minutes"
+            yield (
+                f"{r.target}: requests in its busiest hours wait longer than ten minutes, for bursts go beyond the"
+                f" hour that it is built for; on average it is used to {figure(r.cells['utilisation'])}"
+            )
+        if r.unpriced:
+            yield f"{r.target}: not in its cost, for no price is known: {r.without}"
+
+
+def _shortfall(asked: Asked, row: Row, sizing: Sizing) -> str | None:
+    demand, concurrency = asked.demand, asked.spec.serve.concurrency
+    found = Capacity.of(sizing, concurrency, demand.peak, demand.output_tokens)
+    short = found.shortfall(asked.spec, row.target, sizing) if found else None
+    return (
+        f"{short}; its cost here is that of {figure(row.cells['copies'])} copies" if short else None
+    )

@@ -28,6 +28,10 @@ def paid(own: Row, other: Row) -> Paid:
     upfront, rent, power = own.decimal("upfront_usd"), other.monthly, running(own)
     if upfront is None or rent is None or power is None:
         return Paid(other.target, upfront, None, "unknown: a price is missing")
+    if not upfront:
+        return Paid(
+            other.target, upfront, (0.0, 0.0), "from the first day: nothing has to be bought"
+        )
     low, high = own.cells["upfront_usd"].within or (upfront, upfront)
     soon = _months(Decimal(low), rent[1] - power[0])
     late = _months(Decimal(high), rent[0] - power[1])

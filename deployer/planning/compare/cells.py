@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from deployer.core.domain import Basis, Estimate, Plan, Range
+from deployer.core.offer_words import chips
+from deployer.planning.capacity import allowed, at_once
 from deployer.planning.catalog.target_traits import TRAITS, trait
 from deployer.planning.compare.bill import Ran
 from deployer.planning.compare.options import Asked, Way
-from deployer.planning.compare.result import Cell
+from deployer.planning.compare.result import Cell, left_out
 from deployer.planning.compare.service_rate import Serving, seen
 from deployer.planning.compare.week import wait_class
 
@@ -26,14 +28,13 @@ def hardware(way: Way) -> dict[str, Cell]:
     if offer is None or sizing is None:
         why = "no offer can hold the model"
         return {"hardware": _unknown(why), "fit": _unknown(why)}
-    gpu = offer.gpu_words or "CPU"
     form = "" if sizing.quantization == "none" else f", {sizing.quantization}"
     started = seen(sizing, "kv_capacity_tokens")
     fit = Cell(
         sizing.fit, "measured" if started else "estimated", started or "deployer.planning.sizing"
     )
     return {
-        "hardware": Cell(f"{offer.instance_type}: {gpu}{form}", "exact", offer.source),
+        "hardware": Cell(f"{offer.instance_type}: {chips(offer)}{form}", "exact", offer.source),
         "fit": _unknown(sizing.limit or "unknown") if sizing.fit == "unknown" else fit,
     }
 
@@ -41,7 +42,7 @@ def hardware(way: Way) -> dict[str, Cell]:
 def costs(bill: Estimate | None, plan: Plan, ran: Ran | None) -> dict[str, Cell]:
     """What it costs: a month, a million tokens, idle, up front."""
     if bill is None or ran is None:
-        names = ("monthly_usd", "usd_per_1m_tokens", "idle_hourly_usd", "upfront_usd")
+        names = ("monthly_usd", "unpriced", "usd_per_1m_tokens", "idle_hourly_usd", "upfront_usd")
         return {name: _unknown("there is no plan", "USD") for name in names}
     why = SIMULATED
     if bill.monthly_usd is None:
@@ -49,6 +50,11 @@ def costs(bill: Estimate | None, plan: Plan, ran: Ran | None) -> dict[str, Cell]
     idle = bill.idle_hourly_usd
     return {
         "monthly_usd": _money(bill.monthly_usd, bill.monthly_range, why, "USD/month", _basis(bill)),
+        "unpriced": Cell(
+            left_out(bill.unpriced) or "nothing",
+            "exact",
+            "the lines of the bill that have no price",
+        ),
         "usd_per_1m_tokens": _per_million(bill, why),
         "idle_hourly_usd": Cell(
             idle,
@@ -86,15 +92,18 @@ def _per_million(bill: Estimate, source: str) -> Cell:
 
 
 def _upfront(plan: Plan, ran: Ran) -> Cell:
-    """The price of hardware that is bought: as many machines as the traffic asks for."""
+    """The price of hardware that is bought: as many machines as the traffic asks for, less one that is owned."""
     bought = [r.inputs for r in plan.resources if "amortize_months" in r.inputs]
     if not bought:
         return Cell(Decimal(0), "exact", "nothing is bought", "USD")
+    have = 1 if bought[0].get("owned") else 0
+    if have and ran.copies[1] == 1:
+        return Cell(Decimal(0), "exact", "the machine is owned already", "USD")
     price = bought[0].get("price_usd")
     source = str(bought[0].get("price_source"))
     if price is None:
         return _unknown("the price of the hardware is unknown", "USD")
-    low, high = (Decimal(str(price)) * copies for copies in ran.copies)
+    low, high = (Decimal(str(price)) * (copies - have) for copies in ran.copies)
     return _money((low + high) / 2, None if low == high else (low, high), source, "USD")
 
 
@@ -157,17 +166,20 @@ def _ends(values: Sequence[float]) -> Range | None:
 
 
 def _users(way: Way, asked: Asked, ran: Ran) -> Cell:
-    """How many requests the memory holds at once: the scaling wall of what is there."""
+    """How many requests are answered at once: the scaling wall of what is there."""
     held = way.sizing.max_concurrency if way.sizing else None
-    if held is None:
+    if held is None or way.sizing is None:
         return _unknown("how many requests the memory holds is unknown", "users")
     scaled = way.plan.target == "serverless"
-    copies = asked.spec.serve.replicas.max if scaled else ran.slow.copies
-    at_once = asked.spec.serve.concurrency
-    source = f"KV cache of {copies} {'copies' if copies > 1 else 'copy'}, each answering {at_once} at once as asked"
+    copies = max(ran.slow.copies, allowed(asked.spec, way.plan.target) if scaled else 1)
+    each = at_once(way.sizing, asked.spec.serve.concurrency)
+    source = (
+        f"{copies} {'copies' if copies > 1 else 'copy'}, each answering {each} at once;"
+        f" the KV cache of one holds {held} of the whole context"
+    )
     if started := seen(way.sizing, "kv_capacity_tokens"):
-        return _figure(held * copies, "measured", f"{source}; {started}", "users")
-    return _figure(held * copies, "estimated", source, "users")
+        return _figure(each * copies, "measured", f"{source}; {started}", "users")
+    return _figure(each * copies, "estimated", source, "users")
 
 
 def _per_hour(how: Serving, ran: Ran, basis: Basis, source: str) -> Cell:

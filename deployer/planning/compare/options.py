@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deployer.core.domain import Alternative, Estimate, Offer, Plan, Sizing
+from deployer.planning.capacity import allowed
 from deployer.planning.compare.bill import Pricing, Ran, estimate
 from deployer.planning.compare.service_rate import Measured, Serving, serving
+from deployer.planning.compare.shapes import Shapes
 from deployer.planning.traffic.demand import Demand
+from deployer.providers.registry import provider
 from deployer.spec import Spec
 
 OTHERS = 2
@@ -17,24 +20,34 @@ OTHERS = 2
 
 @dataclass(frozen=True)
 class Asked:
-    """All that a comparison depends on."""
+    """All that a comparison depends on.
+
+    `as_planned`: the demand is the spec's own, which the plans were priced for, so that a plan's bill is the answer
+    where its copies carry the demand.
+    """
 
     spec: Spec
     plans: tuple[Plan, ...]
     demand: Demand
     pricing: Mapping[str, Pricing]  # by target
     privacy: Mapping[str, str]  # by target: where the data goes, in the provider's own words
+    shapes: Shapes = field(default_factory=Shapes)
+    as_planned: bool = False
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to serve: a plan, or a plan with other hardware in it, or one that stops when idle."""
+    """One way to serve: a plan, or a plan with other hardware in it, or one that stops when idle.
+
+    `gone`: while nobody uses it the machine does not exist.
+    """
 
     plan: Plan
     variant: str = ""
     sizing: Sizing | None = None
     offer: Offer | None = None
     stops: bool = False
+    gone: bool = False
 
     @property
     def measured(self) -> Measured | None:
@@ -48,10 +61,19 @@ class Way:
         return serving(asked.spec, self.plan, self.sizing, demand, stops=self.stops)
 
     def price(self, asked: Asked, demand: Demand, ran: Ran) -> Estimate:
-        """Price what a simulation ran."""
-        own = self.offer is self.plan.offer or self.offer is None
-        hourly = None if own or self.offer is None else self.offer.usd_per_hour
-        return estimate(self.plan, demand, ran, asked.pricing[self.plan.target], hourly)[0]
+        """Price what a simulation ran: the plan's own bill where that is what it was made for."""
+        plan = self.plan
+        planned = asked.as_planned and not self.variant and demand is asked.demand
+        if planned and plan.cost and ran.copies[1] <= allowed(asked.spec, plan.target):
+            return plan.cost
+        shape = asked.shapes.of(plan, ran, gone=self.gone)
+        return estimate(plan, demand, ran, self._pricing(asked), shape)[0]
+
+    def _pricing(self, asked: Asked) -> Pricing:
+        pricing = asked.pricing[self.plan.target]
+        if not self.variant:
+            return pricing
+        return Pricing(pricing.rates, provider(self.plan.target, self.plan.provider).pricing)
 
 
 def own_way(plan: Plan) -> Way:
@@ -68,11 +90,20 @@ def other_ways(asked: Asked, plan: Plan) -> Iterator[Way]:
     if plan.target == "cloud-gpu" and idle.action != "none":
         done = {"stop": "stopped", "destroy": "destroyed"}[idle.action]
         after = f"{done} after {idle.after / 60:g} min idle; 'deployer up' starts it again"
-        yield replace(own, variant=after, stops=True)
+        yield replace(own, variant=after, stops=True, gone=idle.action == "destroy")
     priced = [a for a in plan.alternatives if a.monthly_usd is not None]
     yield from (_other(own, a) for a in priced[:OTHERS])
 
 
 def _other(own: Way, other: Alternative) -> Way:
     name = f"{other.offer.instance_type} as {other.sizing.quantization}"
-    return replace(own, variant=name, sizing=other.sizing, offer=other.offer)
+    plan = replace(
+        own.plan,
+        provider=other.offer.provider,
+        sizing=other.sizing,
+        offer=other.offer,
+        order=other.order,
+        inputs=other.inputs,
+        resources=other.resources,
+    )
+    return Way(plan, name, other.sizing, other.offer)

@@ -18,6 +18,11 @@ Money = tuple[Decimal, Decimal]
 """Lowest and highest likely."""
 
 
+def left_out(unpriced: tuple[str, ...]) -> str:
+    """Name the lines of a bill that have no price; "" where all have one."""
+    return " and ".join(dict.fromkeys(name.partition(": ")[2] or name for name in unpriced))
+
+
 @dataclass(frozen=True)
 class Cell:
     """One cell of the table. `within` is the lowest and the highest likely value."""
@@ -55,6 +60,7 @@ class Row:
     unpriced: tuple[str, ...] = ()
     simulation: Simulation | None = None  # at the lower likely speed
     week: tuple[WeekHour, ...] = ()
+    owned: bool = False  # hardware that is paid for already
 
     @property
     def monthly(self) -> Money | None:
@@ -64,6 +70,11 @@ class Row:
             return None
         low, high = cell.within or (cell.value, cell.value)
         return Decimal(low), Decimal(high)
+
+    @property
+    def without(self) -> str:
+        """What its cost leaves out, for no price is known; "" where that is nothing."""
+        return left_out(self.unpriced)
 
     @property
     def copies(self) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deployer.core.domain import Estimate, Plan
 from deployer.planning.compare import cells
+from deployer.planning.compare.bill import owned
 from deployer.planning.compare.options import Asked, Way
 from deployer.planning.compare.result import Row
 from deployer.planning.compare.week import typical
@@ -38,6 +39,7 @@ def row(asked: Asked, way: Way, demand: Demand) -> Row:
         unpriced=bill.unpriced if bill else (),
         simulation=ran.slow if ran else None,
         week=typical(ran.slow) if ran else (),
+        owned=any(map(owned, plan.resources)),
     )
 
 

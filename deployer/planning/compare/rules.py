@@ -1,8 +1,10 @@
 """Which target, rule by rule. Pure.
 
 Each rule says which targets it keeps and why; the next one chooses among those. A rule that would leave none
-is shown and passed over. Of what is left at the end the lowest expected cost wins, so that a higher price
-never does. The spec may name the target (`decide.prefer`) or leave rules out (`decide.ignore`).
+is shown and passed over. A rule about money (`bursty`, `idle`) only says why the cheapest is the cheapest: where it
+would take something dearer it does not apply. Any other that takes what costs more says how much more. Of what is
+left at the end the lowest expected cost wins, so that a higher price never does. The spec may name the target
+(`decide.prefer`) or leave rules out (`decide.ignore`).
 """
 
 from __future__ import annotations
@@ -39,6 +41,11 @@ class Case:
     def row(self, target: str) -> Row:
         """The row of a target."""
         return next(row for row in self.rows if row.target == target)
+
+    @property
+    def owned(self) -> bool:
+        """Whether the machine of the local target is paid for, so that its price decides nothing."""
+        return "local" in self.targets and self.row("local").owned
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -85,17 +92,25 @@ def _wall(case: Case, left: tuple[str, ...]) -> Said:
             None,
             "one machine of your own carries the busiest hour, as far as its speed is known",
         )
-    return CLOUD, (
-        f"the busiest hour ({case.demand.peak:,.0f} requests) needs {case.row('local').copies} machines"
-        " like your own"
+    copies, upfront = case.row("local").copies or 1, case.row("local").decimal("upfront_usd")
+    said = (
+        f"the busiest hour ({case.demand.peak:,.0f} requests) needs {copies} machines like your own"
     )
+    if case.owned:
+        price = "" if upfront is None else f" for {usd(upfront)} USD"
+        said += f": {copies - 1} more would have to be bought{price}"
+    return CLOUD, said
 
 
-def _bursty(case: Case, left: tuple[str, ...]) -> Said:  # noqa: ARG001
+def _bursty(case: Case, left: tuple[str, ...]) -> Said:
     times = case.demand.burstiness
     said = f"the busiest hour has {times:.1f} times the mean"
     if times < BURSTY_FROM:
         return None, f"{said}, less than {BURSTY_FROM:g}"
+    if "local" in left and case.owned:
+        return None, f"{said}, but your own machine is paid for: the cost decides"
+    if "local" in left and not _is_cheaper(case, CLOUD, ("local",), left):
+        return None, f"{said}, but hardware of your own costs less all the same: the cost decides"
     return CLOUD, f"{said}: hardware bought for it is idle most of the time"
 
 
@@ -109,21 +124,47 @@ def _steady(case: Case, left: tuple[str, ...]) -> Said:  # noqa: ARG001
 
 
 def _idle(case: Case, left: tuple[str, ...]) -> Said:
-    """Below the hours at which it costs what the cheapest dedicated target does, serverless is the choice."""
+    """Serverless, where it is cheaper than what runs all month because it is not awake all month."""
     if "serverless" not in left:
         return None, "serverless is already ruled out"
-    own, hourly = case.row("serverless"), _hourly(case.row("serverless"))
-    rents = [pair[0] for t in DEDICATED if t in left and (pair := case.row(t).monthly)]
-    if not rents or hourly is None or own.simulation is None:
+    own, others = case.row("serverless"), tuple(t for t in DEDICATED if t in left)
+    amounts = [amount for t in others if (amount := case.row(t).decimal("monthly_usd")) is not None]
+    mine = own.decimal("monthly_usd")
+    if not amounts or mine is None or own.simulation is None:
         return None, "there is nothing to compare it with"
-    hours, most = own.simulation.monthly("copy_hours"), float(min(rents) / hourly)
-    said = f"serverless would run {hours:,.0f} h a month; up to {most:,.0f} h it costs less than an owned or a rented machine"
-    return (("serverless",), said) if hours < most else (None, said)
+    hours = own.simulation.monthly("copy_hours")
+    said = f"serverless would run {hours:,.0f} h a month for {usd(mine)} USD"
+    cheapest = min(others, key=lambda t: _cost(case.row(t)))
+    with_ = f"{usd(min(amounts))} USD of {cheapest}"
+    if _is_cheaper(case, ("serverless",), others, left):
+        return ("serverless",), f"{said}, less than the {with_}"
+    return None, f"{said}, not less than the {with_}"
 
 
-def _hourly(row: Row) -> Decimal | None:
-    price = row.offer.usd_per_hour if row.offer else None
-    return price or None
+def _is_cheaper(
+    case: Case, kept: Sequence[str], dropped: Sequence[str], left: tuple[str, ...]
+) -> bool:
+    """Whether the cheapest of some targets costs less than the cheapest of others."""
+    return _least(case, [t for t in kept if t in left]) < _least(case, dropped)
+
+
+def _least(case: Case, targets: Sequence[str]) -> Decimal:
+    """The lowest cost of targets that can serve it; without end where none is known."""
+    rows = [case.row(t) for t in targets]
+    known = [row.decimal("monthly_usd") for row in rows if row.feasible]
+    return min((k for k in known if k is not None), default=Decimal("Infinity"))
+
+
+def _dearer(case: Case, left: tuple[str, ...], kept: tuple[str, ...]) -> str:
+    """How much more a month the cheapest that a rule keeps costs than the cheapest that it leaves out, in words."""
+    dropped = tuple(t for t in left if t not in kept)
+    ours, theirs = _least(case, kept), _least(case, dropped)
+    if not theirs.is_finite() or ours <= theirs:
+        return ""
+    cheapest = min(dropped, key=lambda t: _least(case, (t,)))
+    if not ours.is_finite():
+        return f"; what that costs is not known, and {cheapest} costs {usd(theirs)} USD a month"
+    return f"; that costs {usd(ours - theirs)} USD a month more than {cheapest}"
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -163,7 +204,7 @@ def _applied(case: Case, name: str, check: Check, left: tuple[str, ...]) -> Rule
     both = tuple(target for target in left if target in kept)
     if not both:
         return Rule(name, "nothing left", f"{detail}; none of these targets is left", left)
-    return Rule(name, "applies", detail, both)
+    return Rule(name, "applies", f"{detail}{_dearer(case, left, both)}", both)
 
 
 def _cost(row: Row) -> tuple[bool, Decimal, int]:
@@ -186,7 +227,10 @@ def _by_cost(case: Case, order: Sequence[str]) -> Rule:
 
 def _amount(row: Row) -> str:
     amount = row.decimal("monthly_usd")
-    return "unpriced" if amount is None else f"{usd(amount)} ({within(row.monthly)})"
+    if amount is None:
+        return "unpriced" if row.items else "cannot serve it"
+    without = f" without {row.without} (no price is known)" if row.unpriced else ""
+    return f"{usd(amount)} ({within(row.monthly)}){without}"
 
 
 def hybrid(production: Recommendation, development: Recommendation, requests: float) -> str | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from deployer.core.domain import Basis, Range, Sizing
+from deployer.planning.capacity import allowed
 from deployer.planning.compare.options import Asked, Way
 from deployer.planning.compare.result import Crowd, Row, Wall
 from deployer.planning.compare.service_rate import Serving
@@ -45,7 +46,8 @@ def walls(
 
 
 def _copies(asked: Asked, row: Row) -> int | None:
-    return asked.spec.serve.replicas.max if row.target == "serverless" else row.copies
+    most = allowed(asked.spec, row.target) if row.target == "serverless" else 1
+    return None if row.copies is None else max(row.copies, most)
 
 
 def _doubled(least: int) -> Iterator[int]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.core.domain import Plan, Range, Sizing
+from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start
 from deployer.planning.compare.bill import Ran
 from deployer.planning.traffic.demand import Demand
 from deployer.planning.traffic.profile import UNKNOWN_SECONDS
 from deployer.planning.traffic.simulation import Server, copies_for, simulate
+from deployer.providers.api import Sleep
+from deployer.providers.registry import provider
 from deployer.spec import Spec
 
 
@@ -38,58 +41,67 @@ def seen(sizing: Sizing | None, figure: str) -> str | None:
 
 @dataclass(frozen=True)
 class Serving:
-    """One plan as servers: of the higher and of the lower likely speed."""
+    """One plan as servers: of the higher and of the lower likely speed.
+
+    There are `least` copies at any time, and at most those that are `allowed` or that the busiest hour asks for.
+    """
 
     fast: Server
     slow: Server
     known: bool
+    least: int = 1
+    allowed: int = 1
+    window_hours: float = 0.0
+    sleeps: bool = False
 
     def run(self, demand: Demand) -> Ran:
-        """Simulate the demand at both ends; copies that do not follow it are built for what is expected."""
-        fast, slow = (simulate(demand.rates, _built(s, demand)) for s in (self.fast, self.slow))
-        return Ran(fast, slow, self.known)
+        """Simulate the demand at both ends; the copies that there may be are those for what is expected."""
+        fast, slow = (
+            simulate(demand.rates, self._built(s, demand)) for s in (self.fast, self.slow)
+        )
+        return Ran(fast, slow, self.known, self.window_hours, self.sleeps)
 
-
-def _built(server: Server, demand: Demand) -> Server:
-    return (
-        server if server.copies is None else replace(server, copies=copies_for(demand.peak, server))
-    )
+    def _built(self, server: Server, demand: Demand) -> Server:
+        asked = copies_for(demand.peak, server)
+        if server.copies is None:
+            return replace(server, least=self.least, most=max(self.allowed, asked))
+        return replace(server, copies=max(self.least, asked))
 
 
 def serving(spec: Spec, plan: Plan, sizing: Sizing, demand: Demand, *, stops: bool) -> Serving:
     """Say how a plan serves. `stops`: a rented machine that is stopped when idle, as policy.idle has it."""
-    keep = _keep(spec, plan, stops=stops)
-    cold = cold_start(plan.target)
-    minutes = cold[0] if cold and keep is not None else (0.0, 0.0)
-    copies = None if plan.target == "serverless" else 1
-    batch, speed = spec.serve.concurrency, sizing.output_tok_s
+    follows = plan.target == "serverless"
+    sleep = provider(plan.target, plan.provider).sleep if follows else None
+    keep = _scale_to_zero(plan, spec.policy.idle.after / 3600) if follows else None
+    if stops:
+        keep = spec.policy.idle.after / 3600
+    minutes = _cold_minutes(plan.target, sleep) if keep is not None else (0.0, 0.0)
+    batch = capacity.at_once(sizing, spec.serve.concurrency)
+    times = capacity.seconds(sizing, spec.serve.concurrency, demand.output_tokens)
     fast, slow = (
-        Server(
-            seconds=demand.output_tokens * batch / rate if rate else None,
-            batch=batch,
-            copies=copies,
-            keep_hours=keep,
-            cold_hours=start / 60,
-        )
-        for rate, start in zip(
-            (speed[1], speed[0]) if speed else (None, None), minutes, strict=True
-        )
+        Server(each, batch, None if follows else 1, keep, start / 60)
+        for each, start in zip(times or (None, None), minutes, strict=True)
     )
-    if speed is None and keep is not None:
+    if times is None and keep is not None:
         slow = replace(slow, keep_hours=keep + UNKNOWN_SECONDS[1] / 3600)
-    return Serving(fast, slow, speed is not None)
+    window = sleep.window_minutes / 60 if sleep else 0.0
+    awake = plan.target == "cloud-gpu" or (follows and keep is None)
+    least = spec.serve.replicas.min if awake else 1
+    most = capacity.allowed(spec, plan.target)
+    return Serving(fast, slow, times is not None, max(1, least), most, window, follows)
 
 
-def _keep(spec: Spec, plan: Plan, *, stops: bool) -> float | None:
-    """Hours that it runs on after its last request; None: it never stops by itself."""
-    if plan.target == "serverless":
-        return _scale_to_zero(plan, spec.policy.idle.after / 3600)
-    return spec.policy.idle.after / 3600 if stops else None
+def _cold_minutes(target: str, sleep: Sleep | None) -> Range:
+    if sleep is not None:
+        return sleep.cold_start_minutes
+    known = cold_start(target)
+    return known[0] if known else (0.0, 0.0)
 
 
 def _scale_to_zero(plan: Plan, otherwise: float) -> float | None:
+    """Hours that an endpoint runs on after its last request; None: it never stops by itself."""
     given = (plan.inputs, *(r.inputs for r in plan.resources))
     told: Mapping[str, Any] = next((i for i in given if "scale_to_zero_minutes" in i), {})
-    if float(told.get("min_replica") or 0) > 0:
+    if any(float(told.get(least) or 0) > 0 for least in ("min_replica", "min_copies")):
         return None
     return float(told["scale_to_zero_minutes"]) / 60 if told else otherwise

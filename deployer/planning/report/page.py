@@ -16,7 +16,7 @@ from deployer.planning.report.footnotes import Sources
 
 GROUPS = (
     ("Hardware", ("hardware", "fit")),
-    ("Money", ("monthly_usd", "usd_per_1m_tokens", "idle_hourly_usd", "upfront_usd")),
+    ("Money", ("monthly_usd", "unpriced", "usd_per_1m_tokens", "idle_hourly_usd", "upfront_usd")),
     ("Speed and capacity", ("copies", "capacity_users", "capacity_per_hour", "utilisation",
                             "wait", "cold_start_share", "ttft_ms")),
     ("Operation", ("latency", "privacy", "setup", "complexity", "scaling", "updates", "failover")),
@@ -45,6 +45,7 @@ class Card:
     close: bool
     refused: tuple[str, ...]
     month: Figure
+    without: str
     within: str
     upfront: Figure
     share: float
@@ -144,6 +145,7 @@ def _cards(made: Comparison, sources: Sources) -> Iterator[Card]:
                 month.basis,
                 sources.number(month.source),
             ),
+            without=row.without,
             within=_range(row),
             upfront=_figure(row.cells["upfront_usd"], sources),
             share=float(amount / most) if amount and most else 0.0,

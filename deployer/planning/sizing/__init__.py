@@ -145,7 +145,7 @@ def size(
         concurrency=load.concurrency,
         input_tokens=load.input_tokens,
         output_tokens=load.output_tokens,
-        notes=tuple(_unused(info, engine, hardware, gpus)),
+        notes=(*_limits(hardware), *_unused(info, engine, hardware, gpus)),
     )
     if engine.managed:
         return _managed(known, info, load)
@@ -172,8 +172,18 @@ def _managed(known: Sizing, info: ModelInfo, load: Load) -> Sizing:
         return replace(known, fit="no", limit=limit)
     if known.weights_gib is None:
         return replace(known, limit="the size of the weights is unknown")
-    note = "the provider chooses the hardware: speed and concurrent requests are unknown until they are measured"
-    return replace(known, fit="fits", basis="estimated", notes=(*known.notes, note))
+    return replace(known, fit="fits", basis="estimated", notes=known.notes)
+
+
+def _limits(hardware: Hardware) -> Iterator[str]:
+    """What the system keeps of the memory, where it is its setting: macOS of a Mac's."""
+    gpu, memory = hardware.gpu, hardware.memory_gib
+    if gpu is None or gpu.vendor != "apple" or memory is None:
+        return
+    yield (
+        f"macOS lets the GPU use {usable_gib(gpu, memory):.1f} of the Mac's {memory:.0f} GiB, which is what counts here:"
+        " 'sudo sysctl iogpu.wired_limit_mb=<MiB>' raises it until the next start"
+    )
 
 
 def _budget(

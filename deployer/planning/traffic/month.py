@@ -7,7 +7,7 @@ cold start takes. What is billed in windows pays its last one whole each time th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from deployer.core.domain import HOURS_PER_MONTH, Range, Usage
@@ -23,13 +23,17 @@ WEEKS = 4
 
 @dataclass(frozen=True)
 class Sleeper:
-    """An endpoint that sleeps. `seconds` is how long one request takes while `batch` are answered at once."""
+    """An endpoint that sleeps. `seconds` is how long one request takes while `batch` are answered at once.
+
+    `most` copies answer at the same time; None: as many as the traffic asks for.
+    """
 
     keep_minutes: float
     cold_minutes: Range
     seconds: Range | None
     batch: int = 1
     window_minutes: float = 0.0  # what is billed at least, each time it wakes
+    most: int | None = 1
 
     @property
     def servers(self) -> tuple[Server, Server]:
@@ -43,12 +47,11 @@ class Sleeper:
                 copies=None,
                 keep_hours=self.keep_minutes / 60,
                 cold_hours=cold / 60,
+                most=self.most,
             )
             for took, cold in zip(times, self.cold_minutes, strict=True)
         )
-        return fast, Server(
-            late.seconds, late.batch, None, (late.keep_hours or 0.0) + slow / 3600, late.cold_hours
-        )
+        return fast, replace(late, keep_hours=(late.keep_hours or 0.0) + slow / 3600)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def of_sleeper(traffic: Traffic, sleeper: Sleeper) -> Month:
 def _awake(run: Simulation, sleeper: Sleeper) -> float:
     """The hours that are billed: on average half a window more for each time that it falls asleep."""
     windows = run.monthly("cold_starts") * sleeper.window_minutes / 60 / 2
-    return min(float(HOURS_PER_MONTH), run.monthly("awake_hours") + windows)
+    return min(float(HOURS_PER_MONTH) * run.copies, run.monthly("copy_hours") + windows)
 
 
 def _busy(runs: Sequence[Simulation], traffic: Traffic, *, known: bool) -> list[float]:

@@ -41,7 +41,8 @@ class Server:
     """One deployment. `seconds` is how long a request takes while `batch` of them are answered at once.
 
     `seconds` None: the speed is not known, and any traffic is taken to fit on one copy. `keep_hours` is how
-    long it runs on after its last request (None: always). `copies` None: as many as the traffic asks for.
+    long it runs on after its last request (None: always). `copies` None: as many as the traffic asks for,
+    from `least` to `most`.
     """
 
     seconds: float | None
@@ -49,6 +50,8 @@ class Server:
     copies: int | None = 1
     keep_hours: float | None = None
     cold_hours: float = 0.0
+    least: int = 1
+    most: int | None = None
 
     @cached_property
     def per_hour(self) -> float:
@@ -156,7 +159,10 @@ def simulate(rates: Sequence[float], server: Server) -> Simulation:
     It works column by column: hour by hour takes three times as long, and a comparison has 80,000 hours.
     """
     fixed = server.copies
-    copies = [fixed or copies_for(rate, server) for rate in rates]
+    most = server.most or inf
+    copies = [
+        fixed or max(server.least, int(min(most, copies_for(rate, server)))) for rate in rates
+    ]
     left = _backlogs(rates, server)
     before = [0.0, *left[:-1]]
     sleeping = asleep(rates, server.keep_hours, server.seconds or 0.0, server.cold_hours)
@@ -188,8 +194,8 @@ def simulate(rates: Sequence[float], server: Server) -> Simulation:
 
 
 def _backlogs(rates: Sequence[float], server: Server) -> list[float]:
-    """The requests that each hour leaves over. Copies that follow the traffic leave none."""
-    capacity = (server.copies or inf) * server.per_hour
+    """The requests that each hour leaves over. Copies that follow the traffic without end leave none."""
+    capacity = (server.copies or server.most or inf) * server.per_hour
     if max(rates) <= capacity:
         return [0.0] * len(rates)
     left = accumulate(rates, lambda waiting, rate: max(0.0, rate + waiting - capacity), initial=0.0)

@@ -31,11 +31,12 @@ def _items(found: Found, rates: Rates) -> Iterator[Item]:
 
 
 def prices(of: Machine, disks: Sequence[Leftover], rates: Rates) -> Prices | None:
-    """What an hour of a machine costs: with its address while it runs, its disks always."""
-    resting = _sum([_per_hour(monthly(disk, rates)) for disk in disks])
+    """What an hour of a machine costs: its disks always, and its address while it runs or as long as it keeps it."""
+    address = [rates.rate("public-ipv4", of.scope).usd] if of.address else []
+    kept = address if of.address_stays else []
+    resting = _sum([*(_per_hour(monthly(disk, rates)) for disk in disks), *kept])
     running = [_rate(rates, of, "spot" if of.spot else "on-demand")]
-    if of.address:
-        running.append(rates.rate("public-ipv4", of.scope).usd)
+    running += [] if of.address_stays else address
     awake = _sum(running)
     return None if resting is None or awake is None else Prices(awake + resting, resting)
 

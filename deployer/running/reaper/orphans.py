@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from deployer.planning.cost import Rates
+from deployer.planning.cost import Rates, every_pricing
 from deployer.providers.cloud import Swept
 from deployer.providers.inventory import Found
 from deployer.running.reaper.costs import monthly
@@ -46,6 +46,17 @@ def orphans(swept: Swept, recorded: Collection[str], rates: Rates) -> list[Orpha
     return sorted(
         left, key=lambda o: (o.found.region, o.found.deployment, o.found.type, o.found.id)
     )
+
+
+def standing(swept: Swept, rates: Rates) -> list[Orphan]:
+    """Name what is billed besides machines, of every deployment, and does not end with a machine by itself."""
+    return [
+        Orphan(one.found, monthly(one, rates))
+        for one in swept.leftovers
+        if not one.ends
+        and one.found.region not in swept.blind
+        and one.found.type not in every_pricing().free
+    ]
 
 
 def _alive(swept: Swept) -> set[tuple[str, str]]:

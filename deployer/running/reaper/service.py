@@ -30,6 +30,11 @@ class Round:
     gaps: Sequence[Gap] = ()
 
     @property
+    def ended(self) -> frozenset[str]:
+        """The ids of the machines that were destroyed."""
+        return frozenset(one.machine.id for one in self.outcomes if one.done == "destroy")
+
+    @property
     def whole(self) -> bool:
         """Whether everything was seen, and everything that was to be ended was."""
         failed = any(one.done == "failed" for one in self.outcomes)

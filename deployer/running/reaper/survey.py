@@ -22,19 +22,31 @@ from deployer.providers.cloud import (
 from deployer.running.reaper.budget import budgeted
 from deployer.running.reaper.costs import prices
 from deployer.running.reaper.endpoints import Serving
-from deployer.running.reaper.orphans import Orphan, orphans
+from deployer.running.reaper.orphans import Orphan, orphans, standing
 from deployer.running.reaper.verdicts import MachineVerdict, policy
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What `deployer idle` shows. `unasked` names the clouds that there are no credentials for."""
+    """What `deployer idle` shows. `unasked` names the clouds that there are no credentials for.
+
+    `standing` is what is billed besides machines, of every deployment (`left` picks of it).
+    """
 
     machines: Sequence[MachineVerdict] = ()
     orphans: Sequence[Orphan] = ()
     gaps: Sequence[Gap] = ()
     served: Sequence[Serving] = ()
     unasked: Sequence[str] = ()
+    standing: Sequence[Orphan] = ()
+
+    def left(self, ended: Collection[str] = ()) -> list[Orphan]:
+        """What is billed on of deployments that have no machine, or none but those that were just ended (by id)."""
+        there = {one.machine.deployment for one in self.machines if one.machine.id not in ended}
+        there |= {one.found.deployment for one in self.served}
+        shown = {one.found for one in self.orphans}
+        billed = (one for one in self.standing if one.monthly_usd != 0)
+        return [o for o in billed if o.found.deployment not in there and o.found not in shown]
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ def merged(surveys: Sequence[Survey]) -> Survey:
         gaps=[one for each in surveys for one in each.gaps],
         served=[one for each in surveys for one in each.served],
         unasked=[one for each in surveys for one in each.unasked],
+        standing=[one for each in surveys for one in each.standing],
     )
 
 
@@ -71,7 +84,8 @@ def survey(cloud: Cloud, scopes: Scopes, grounds: Grounds) -> Survey:
     verdicts, gaps = _verdicts(cloud.control, swept, grounds) if cloud.control else ([], [])
     left = orphans(swept, grounds.recorded, grounds.rates)
     served = [Serving(one, one.found.deployment in grounds.recorded) for one in swept.sleepers]
-    return Survey(verdicts, left, list(dict.fromkeys([*scopes.gaps, *swept.gaps, *gaps])), served)
+    every = list(dict.fromkeys([*scopes.gaps, *swept.gaps, *gaps]))
+    return Survey(verdicts, left, every, served, standing=standing(swept, grounds.rates))
 
 
 def _verdicts(
@@ -107,10 +121,17 @@ def _judged(
     if seen is None:
         decision = unseen(of, grounds.now, grounds.idle_for_s)
         return MachineVerdict(of, decision, None, price, recorded, "unknown")
-    decision = decide(seen, policy(of, grounds.idle_for_s), grounds.now)
+    decision = _with_address(of, decide(seen, policy(of, grounds.idle_for_s), grounds.now))
     known = of.running or of.stopped_at is not None
     basis: IdleBasis = "estimated" if seen.estimated else "measured" if known else "unknown"
     return MachineVerdict(of, decision, decision.idle_s if known else None, price, recorded, basis)
+
+
+def _with_address(of: Machine, decision: Decision) -> Decision:
+    """Say that a stopped machine that keeps an address pays for it, too: the machine itself cannot know."""
+    if of.running or not of.address_stays or decision.action != "keep":
+        return decision
+    return replace(decision, reason="stopped: its disk and the address that it keeps are billed")
 
 
 def unseen(of: Machine, now: float, idle_for_s: float | None) -> Decision:

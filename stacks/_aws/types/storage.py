@@ -10,7 +10,7 @@ from deployer.planning.cost.rule import Quantity, Setting, decimal, line
 from deployer.providers.inventory import Found
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import machine_pricing
-from stacks._aws.types.finding import TAG, by_name, by_tags, described, tags_of
+from stacks._aws.types.finding import TAG, by_name, by_tags, described, tag_filter, tags_of
 from stacks._aws.types.listing import EC2, GB_MONTH, GIB_PER_S, Component
 from stacks._aws.types.record import (
     BEDROCK,
@@ -27,6 +27,7 @@ from stacks._aws.types.record import (
 from stacks._aws.types.removing import one_call
 
 VOLUME = "aws:ebs/volume:Volume"
+SNAPSHOT = "aws:ebs/snapshot:Snapshot"
 BUCKET = "aws:s3/bucket:Bucket"
 
 WEIGHTS = "weights-"
@@ -39,9 +40,14 @@ BYTES_PER_GB = 10**9
 def _volumes(clients: Clients, deployment: str | None) -> Iterator[Found]:
     """The disks; of one deployment, those that do not end with their instance by themselves."""
     for one in described(clients, "describe_volumes", "Volumes", deployment):
-        ends = [a.get("DeleteOnTermination") for a in one.get("Attachments", ())]
-        if deployment is None or not (ends and all(ends)):
+        if deployment is None or not ends_with_machine(one):
             yield by_tags(clients, VOLUME, one, "VolumeId")
+
+
+def ends_with_machine(details: Details) -> bool:
+    """Whether a disk hangs on machines with all of which it ends by itself."""
+    ends = [one.get("DeleteOnTermination") for one in details.get("Attachments", ())]
+    return bool(ends) and all(ends)
 
 
 def _volume_inputs(details: Details) -> Mapping[str, Any]:
@@ -55,6 +61,25 @@ def _volume_inputs(details: Details) -> Mapping[str, Any]:
 
 def _volume_is_loose(details: Details) -> bool:
     return bool(details.get("State") == "available")
+
+
+def _snapshot(resource: Resource, at: Setting) -> Iterator[Item]:
+    """What a snapshot stores is at most the size of its disk, which is all that EC2 tells of it."""
+    size = decimal(resource.inputs.get("volumeSize"))
+    stored = Quantity(size, "GB-month", basis="estimated")
+    yield line(resource, "snapshot, at most", stored, at.rate("ebs-snapshot"), "exists")
+
+
+def _snapshot_inputs(details: Details) -> Mapping[str, Any]:
+    return {"volumeSize": details.get("VolumeSize")}
+
+
+def _snapshots(clients: Clients, deployment: str | None) -> Iterator[Found]:
+    """Snapshots of the account itself: those of others carry others' tags."""
+    pages = clients("ec2").get_paginator("describe_snapshots")
+    for page in pages.paginate(OwnerIds=["self"], Filters=[tag_filter(deployment)]):
+        for one in page["Snapshots"]:
+            yield by_tags(clients, SNAPSHOT, one, "SnapshotId")
 
 
 def _buckets(clients: Clients, deployment: str | None) -> Iterator[Found]:
@@ -111,7 +136,6 @@ TYPES: tuple[ResourceType, ...] = (
                 Component("ebs-gp3-iops", EC2, "EBS:VolumeP-IOPS.gp3", {"iops-mo": "1"}),
                 Component("ebs-gp3-throughput", EC2, "EBS:VolumeP-Throughput.gp3", GIB_PER_S),
                 Component("ebs-gp2-storage", EC2, "EBS:VolumeUsage.gp2", GB_MONTH),
-                Component("ebs-snapshot", EC2, "EBS:SnapshotUsage", GB_MONTH),
             ],
         ),
         _volumes,
@@ -119,6 +143,18 @@ TYPES: tuple[ResourceType, ...] = (
         Stage.ATTACHED,
         id_prefix="vol",
         is_loose=_volume_is_loose,
+    ),
+    rented(
+        SNAPSHOT,
+        Price(
+            _snapshot,
+            _snapshot_inputs,
+            [Component("ebs-snapshot", EC2, "EBS:SnapshotUsage", GB_MONTH)],
+        ),
+        _snapshots,
+        one_call("ec2", "delete_snapshot", "SnapshotId"),
+        Stage.RECORDS,
+        id_prefix="snap",
     ),
     Tracked(
         BUCKET,

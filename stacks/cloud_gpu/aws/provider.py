@@ -186,6 +186,7 @@ PROVIDER = Provider(
         balancer=balancer_name,
         documentation=_documentation(),
         slow=SLOW,
+        unpriced=("deployment", "requests_per_minute", "user_data", "expose", "tags"),
     ),
     boot=BOOT,
     reads=("s3",),

@@ -146,7 +146,12 @@ PROVIDER = Provider(
     privacy="prompts and answers stay in your AWS account's Bedrock, in the region that you name; weights lie in your bucket",
     offers=offers,
     inputs=inputs,
-    program=Program(run=_run, packages=("pulumi", "pulumi-aws"), voices=("weights", "bedrock")),
+    program=Program(
+        run=_run,
+        packages=("pulumi", "pulumi-aws"),
+        voices=("weights", "bedrock"),
+        unpriced=("deployment", "tags"),
+    ),
     refuses=refuses,
     warnings=warnings,
     sleep=Sleep(idle_minutes, COLD_START_MINUTES, WINDOW_MINUTES),

@@ -38,7 +38,7 @@ def _on_demand(resource: Resource, at: Setting, rate: Rate) -> Iterator[Item]:
     awake = Quantity.between(low, high, "hour")
     yield line(resource, "endpoint", awake, rate, "running")
     nothing = known("idle", "hour", Decimal(0), f"{rate.source} ({ASLEEP})", rate.as_of)
-    asleep = Quantity(MONTH - (low + high) / 2, "hour", basis="estimated")
+    asleep = Quantity(max(Decimal(0), MONTH - (low + high) / 2), "hour", basis="estimated")
     yield line(resource, "scaled to zero", asleep, nothing, "exists")
 
 

@@ -149,6 +149,7 @@ PROVIDER = Provider(
         packages=("pulumi", "pulumi-aws"),
         slow=("sagemaker/endpoint:",),
         voices=("weights",),
+        unpriced=("deployment", "gpus", "memory_mb", "environment", "concurrency", "tags"),
     ),
     refuses=refuses,
     warnings=warnings,

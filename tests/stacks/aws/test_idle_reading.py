@@ -180,6 +180,20 @@ def test_an_hour_of_a_machine_is_its_type_its_address_and_its_disks():
     assert told.running == Decimal("1.006") + Decimal("0.005") + Decimal("0.08")
 
 
+def test_an_address_that_a_machine_keeps_is_paid_while_it_is_stopped_and_once():
+    lent = [{"Association": {"IpOwnerId": "amazon"}}]
+    reserved = [{"Association": {"IpOwnerId": "123456789012"}}]
+    running = {**INSTANCE, "State": {"Name": "running"}, "PublicIpAddress": "192.0.2.1"}
+    assert not described({**running, "NetworkInterfaces": lent}, REGION).address_stays
+    assert described({**running, "NetworkInterfaces": reserved}, REGION).address_stays
+    assert described({**INSTANCE, "PublicIpAddress": "192.0.2.1"}, REGION).address_stays, "stopped"
+    kept = replace(machine(), address=True, address_stays=True)
+    told = prices(kept, [], RATES)
+    assert told is not None
+    assert told.resting == Decimal("0.005")
+    assert told.running == Decimal("1.006") + Decimal("0.005")
+
+
 def test_a_disk_is_that_of_the_machines_that_it_is_attached_to():
     disk = found(storage.VOLUME, "v", Attachments=[{"InstanceId": "i-1"}])
     assert leftover(disk).disk_of == ("i-1",)

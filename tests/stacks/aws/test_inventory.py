@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from deployer.core.errors import PrerequisiteError
+from deployer.planning import catalog
+from deployer.providers.inventory import Found
+from deployer.running.reaper.costs import prices
 from deployer.running.stack.recovery import orphans
-from stacks._aws import inventory, removal, sweep, types
+from stacks._aws import instances, inventory, removal, sweep, types
+from stacks._aws.leftovers import leftover
 from stacks._aws.session import Session
 from stacks._aws.types import balancing, compute, identity, network, observing, scheduling, storage
 from stacks._aws.types.finding import TAG
@@ -56,7 +61,8 @@ def make(aws: Session, name: str) -> None:
         SecurityGroupIds=[group["GroupId"]],
         **marked("instance", name),
     )
-    ec2.create_volume(AvailabilityZone="us-east-1a", Size=8, **marked("volume", name))
+    disk = ec2.create_volume(AvailabilityZone="us-east-1a", Size=8, **marked("volume", name))
+    ec2.create_snapshot(VolumeId=disk["VolumeId"], **marked("snapshot", name))
     ec2.allocate_address(Domain="vpc", **marked("elastic-ip", name))
     aws("secretsmanager").create_secret(Name=f"deployer/{name}", SecretString="x", Tags=tags(name))
     aws("logs").create_log_group(logGroupName=f"/deployer/{name}")
@@ -76,7 +82,7 @@ def make(aws: Session, name: str) -> None:
 
 KINDS = {
     compute.INSTANCE, network.VPC, network.SUBNET, network.GATEWAY, network.ROUTES, network.FIREWALL,
-    storage.VOLUME, network.ADDRESS, identity.SECRET, observing.LOGS, identity.ROLE, identity.PROFILE,
+    storage.VOLUME, storage.SNAPSHOT, network.ADDRESS, identity.SECRET, observing.LOGS, identity.ROLE, identity.PROFILE,
     balancing.CERTIFICATE, scheduling.BUDGET,
 }  # fmt: skip
 
@@ -116,6 +122,27 @@ def test_what_cannot_be_removed_is_left_with_the_reason(aws, monkeypatch):
     removed, left = removal.remove(aws, vpc, lambda _: None, limit_s=0.0)
     assert removed == []
     assert "DependencyViolation" in left[0].why
+
+
+def test_a_stopped_machine_pays_for_the_address_that_it_keeps(aws):
+    make(aws, NAME)
+    (one,) = inventory.instances(aws, NAME)
+    ec2, rates = aws("ec2"), catalog.load()
+    assert not instances.machine(one).address_stays
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    ec2.associate_address(InstanceId=one.id, AllocationId=address)
+    ec2.stop_instances(InstanceIds=[one.id])
+    (one,) = inventory.instances(aws, NAME)
+    read = replace(instances.machine(one), type="g5.xlarge")
+    assert (read.running, read.address_stays) == (False, True)
+    disk = leftover(
+        Found(storage.VOLUME, "v", "v", NAME, "us-east-1", {}, inputs={"type": "gp3", "size": 120})
+    )
+    told = prices(read, [disk], rates)
+    assert told is not None
+    # 120 GB x 0.08 + 730 h x 0.005 = 9.60 + 3.65 a month
+    assert round(told.resting * 730, 2) == Decimal("13.25")
+    assert told.running - told.resting == Decimal("1.006"), "the address is not counted twice"
 
 
 def test_a_terminated_instance_does_not_exist(aws):

@@ -198,6 +198,7 @@ STANDING: dict[str, tuple[str, dict[str, Any], str]] = {
     "a disk": (storage.VOLUME, {"VolumeType": "gp3", "Size": 100}, "8.00"),
     "a fast disk": (storage.VOLUME, {"VolumeType": "gp3", "Size": 100, "Iops": 4000}, "13.00"),
     "an address": (network.ADDRESS, {}, "3.65"),
+    "a snapshot of a disk": (storage.SNAPSHOT, {"VolumeSize": 100}, "5.00"),
     "a gateway endpoint": (network.ENDPOINT, {"VpcEndpointType": "Gateway"}, "0"),
     "a log of 2 GiB": (observing.LOGS, {"storedBytes": 2**31}, "0.06"),
     "an empty log": (observing.LOGS, {}, "0"),

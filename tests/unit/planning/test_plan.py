@@ -158,7 +158,7 @@ targets: {{local: {{hardware: {{gpu: rtx-4090}}}}}}
     ("model", "way"),
     [
         ("Qwen/Qwen2.5-14B-Instruct", "fp8 would fit"),
-        ("Qwen/Qwen2.5-72B-Instruct", "set model.context below"),
+        ("Qwen/Qwen2.5-72B-Instruct", "hardware with more memory would hold it"),
     ],
 )
 def test_a_model_that_no_hardware_holds_exits_3_and_names_a_way(plan, model, way):
@@ -166,6 +166,52 @@ def test_a_model_that_no_hardware_holds_exits_3_and_names_a_way(plan, model, way
     made = document["plans"][0]
     assert (code, made["feasible"], made["cost"]) == (3, False, None)
     assert any(way in reason for reason in made["reasons"])
+
+
+def test_a_shorter_context_is_no_mend_where_the_weights_alone_do_not_fit(plan):
+    _, document = plan(BIG.format(model="Qwen/Qwen2.5-72B-Instruct"), "--target", "local")
+    reasons = document["plans"][0]["reasons"]
+    assert any("for the weights alone" in reason for reason in reasons)
+    assert not any("context" in reason or "concurrency" in reason for reason in reasons)
+
+
+def test_a_context_that_is_named_as_a_mend_fits(plan):
+    text = HEAD.replace("B}", "B, quantization: none, context: 40960}")
+    text += "targets: {local: {hardware: {gpu: m4-max, memory_gib: 28}}}\n"
+    _, document = plan(text, "--target", "local")
+    reasons = document["plans"][0]["reasons"]
+    (mend,) = [reason for reason in reasons if reason.startswith("model.context: ")]
+    tokens = mend.split()[1]
+    shorter = text.replace("40960", tokens)
+    assert only(plan(shorter, "--target", "local"))["feasible"]
+
+
+def test_a_context_beyond_the_models_own_is_told_as_that(plan):
+    text = HEAD.replace("B}", "B, context: 500000}")
+    _, document = plan(text, "--target", "cloud-gpu")
+    first, second = document["plans"][0]["reasons"][:2]
+    assert "the model's context ends at" in first
+    assert "set model.context to" in second
+
+
+MAC = "targets: {local: {hardware: {gpu: m4-max, memory_gib: 64}}}\n"
+
+
+def test_what_macos_lets_the_gpu_have_is_said_and_what_an_engine_repacks_by_that_engine(plan):
+    mac = only(plan(HEAD + MAC, "--target", "local"))
+    assert any("macOS lets the GPU use 48.0 of the Mac's 64 GiB" in w for w in mac["warnings"])
+    oss = "name: bot\nmodel: {source: hf:openai/gpt-oss-20b}\n"
+    assert not any("repacked" in w for w in only(plan(oss + MAC, "--target", "local"))["warnings"])
+    cloud = only(plan(oss, "--target", "cloud-gpu"))
+    assert any(w.startswith("vllm loads ") for w in cloud["warnings"])
+
+
+def test_hardware_that_is_owned_costs_its_electricity(plan):
+    own = "targets: {{local: {{hardware: {{gpu: rtx-4090, price_usd: 3600, usd_per_kwh: 0.2, watts: 500, idle_watts: 100, owned: {}}}}}}}\n"
+    bought, owned = (
+        only(plan(HEAD + own.format(word), "--target", "local")) for word in ("false", "true")
+    )
+    assert bought["cost"]["monthly_usd"] - owned["cost"]["monthly_usd"] == pytest.approx(100)
 
 
 def test_an_unknown_model_is_unknown_and_not_guessed(plan):

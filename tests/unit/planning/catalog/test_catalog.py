@@ -48,9 +48,16 @@ def gpu(name: str) -> Gpu:
 
 def test_every_ec2_type_region_and_gpu_of_the_facts_is_there():
     names = [row[0] for row in EC2["types"]["rows"]]
-    assert len(names) == len(set(names)) == 70
+    assert len(names) == len(set(names)) == 71
     assert len(CATALOG.regions("aws")) == 24
     assert len(CATALOG.gpus()) == 43
+
+
+def test_half_a_gpu_beside_much_memory_is_priced_in_its_twelve_regions():
+    found = [o for o in CATALOG.offers("aws") if o.instance_type == "gr6f.4xlarge"]
+    assert len(found) == 12
+    assert {(o.gpu, o.vram_mib, o.vcpus, o.memory_gib) for o in found} == {("L4", 11444, 16, 128)}
+    assert offer("us-east-1", "gr6f.4xlarge").usd_per_hour == Decimal("1.066")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -285,10 +292,12 @@ def test_every_price_of_the_facts_is_in_the_catalog():
         wanted = {
             (row["instance_type"], row["region"]): row["od_usd_h"] for row in csv.DictReader(file)
         }
-    known = set(offers.types("aws"))
+    missing = Decimal(
+        0
+    )  # no price is 0: a row that is not there differs from every row of the facts
     wrong = [
         key
         for key, usd in wanted.items()
-        if key[0] in known and priced[key] != (Decimal(usd) if usd else None)
+        if priced.get(key, missing) != (Decimal(usd) if usd else None)
     ]
     assert wrong == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deployer.cli.views import idle as view
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.planning.cost.spending import Prices
@@ -101,6 +102,22 @@ def test_one_that_the_cloud_protects_does_not_hold_up_the_others(home):
     assert ended(done) == {"a": "stop", "b": "failed", "c": "stop"}
     assert "it is protected" in [one.why for one in done.outcomes]
     assert not done.whole
+
+
+def test_what_is_destroyed_leaves_what_is_billed_on_and_says_how_to_end_it(home, capsys):
+    secret = Found("aws:secretsmanager/secret:Secret", "s", "s", "bot-cloud-gpu", "north")
+    free = Found("aws:ec2/vpc:Vpc", "v", "v", "bot-cloud-gpu", "north")
+    disk = Leftover(replace(secret, type="aws:ebs/volume:Volume", id="d"), ends=True)
+    there = control(machine("a", deployment="bot-cloud-gpu"))
+    cloud = FakeCloud(there, leftovers=[Leftover(secret), Leftover(free), disk])
+    before = idle.listed(reaper(home, cloud).look([]))
+    assert before.left == (), "its machine is there"
+    done = idle.ended(reaper(home, cloud).round([], "destroy", None, yes))
+    assert [(one.type, one.id) for one in done.left] == [(secret.type, "s")]
+    view.show_round(done, (), "destroy")
+    text = capsys.readouterr().out
+    assert "Still billed" in text
+    assert "'deployer down NAME' removes them" in text
 
 
 def test_what_is_used_between_the_looks_is_kept(home):
