@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from os.path import expanduser
 from pathlib import Path
 
 from deployer.providers.api import Host
 from deployer.sources import host_gpus
 
-SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
+SOCKETS = (Path("/var/run/docker.sock"), Path(expanduser("~/.docker/run/docker.sock")))  # noqa: PTH111 - a user may have no home
 """Where Docker Engine and Docker Desktop listen."""
 
 
