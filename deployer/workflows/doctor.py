@@ -234,10 +234,11 @@ def _disk(plan: Plan, seen: Daemon) -> Check:
 
 
 def _port(plan: Plan, port: int) -> Check:
-    from deployer.running.native.ports import free_port
+    from deployer.running.native.ports import reserved
 
     try:
-        free_port(port, set())
+        with reserved(port, set()):
+            pass
     except PrerequisiteError as error:
         mine = plan.deployment in _holders(port)
         said = f"{port} is held by {plan.deployment} itself" if mine else error.message
@@ -259,15 +260,19 @@ def _holders(port: int) -> set[str]:
 
 def access(repo: str) -> Check:
     """Say whether the model hub lets this user have a model; without a network it cannot be told."""
-    import httpx
     from huggingface_hub import get_token
 
-    token = get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    from deployer.sources import web
+
     address = f"{HUB}/{repo}/resolve/main/config.json"
     try:
-        code = httpx.head(address, headers=headers, timeout=HUB_LIMIT_S).status_code
-    except httpx.HTTPError as error:
+        token = get_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with web.client(headers=headers, timeout=HUB_LIMIT_S) as client:
+            code = client.head(address).status_code
+    except DeployerError as error:
+        return Check("model access", None, True, f"{HUB} was not reached: {error.message}")
+    except web.failures() as error:
         return Check("model access", None, True, f"{HUB} was not reached: {type(error).__name__}")
     if code in (401, 403):
         step = f"accept its terms at {HUB}/{repo}, then: hf auth login"

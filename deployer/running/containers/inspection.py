@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import PrerequisiteError
-from deployer.running.native.ports import free_port
+from deployer.running.native.ports import Reservation, reserved
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -52,14 +53,19 @@ def lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> I
         yield rest.decode(errors="replace")
 
 
-def port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
-    """The port that it had, if that will do; else the wanted one, or a free one."""
+@contextmanager
+def port(
+    client: APIClient, wanted: Mapping[str, Any], before: Found | None
+) -> Iterator[Reservation]:
+    """Hold the port that it had, if that will do; else the wanted one, or a free one."""
     if before is not None:
         bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
         had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
         if had is not None and wanted["port"] in ("auto", had):
-            return had
-    return free_port(wanted["port"], set())
+            yield Reservation(had)
+            return
+    with reserved(wanted["port"], set()) as held:
+        yield held
 
 
 def readable(wanted: Mapping[str, Any]) -> None:

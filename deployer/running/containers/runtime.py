@@ -20,7 +20,9 @@ from deployer.providers.api import Say
 from deployer.running.containers import arguments, build, daemon, inspection, pull
 from deployer.running.containers.inspection import Found
 from deployer.running.native import gpu
+from deployer.running.native.ports import Reservation
 from deployer.running.store import Store
+from deployer.sources.host import docker_address
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -48,15 +50,15 @@ class DockerRunner:
         wanted = next(r for r in resources if r["type"] == CONTAINER)["inputs"]
         inspection.readable(wanted)
         client = daemon.connect()
-        _have_image(client, resources, say)
-        port = self._set_aside(client, deployment, wanted, say)
-        config = arguments.create(wanted, port, self._secrets(deployment, wanted))
         with daemon.mended():
-            _prepare_to_ask()
-            made = client.create_container_from_config(config, deployment)
-            say(f"starting container {deployment} on {wanted['host']}:{port}")
-            client.start(made["Id"])
-        return f"http://{inspection.reached_at(wanted['host'])}:{port}/v1"
+            _have_image(client, resources, say)
+            with self._set_aside(client, deployment, wanted, say) as held:
+                config = arguments.create(wanted, held.port, self._secrets(deployment, wanted))
+                _prepare_to_ask()
+                made = client.create_container_from_config(config, deployment)
+                say(f"starting container {deployment} on {wanted['host']}:{held.port}")
+                client.start(made["Id"])
+        return f"http://{inspection.reached_at(wanted['host'])}:{held.port}/v1"
 
     def alive(self, deployment: str) -> bool:
         """Whether its container runs; one that ended before it was ever healthy does not count."""
@@ -148,11 +150,11 @@ class DockerRunner:
 
     @contextmanager
     def _containers(self, deployment: str) -> Iterator[tuple[APIClient | None, list[Found]]]:
-        """The daemon and the deployment's containers; none where nothing is known and no daemon answers."""
+        """The daemon and the deployment's containers; none where there is no Docker and no record of one."""
         try:
             client = daemon.connect()
         except DeployerError:
-            if (self.store.folder(deployment) / "deployment.json").exists():
+            if docker_address() is not None or self._is_recorded(deployment):
                 raise
             yield None, []
             return
@@ -161,24 +163,34 @@ class DockerRunner:
             found = client.containers(all=True, filters={"label": label})
             yield client, sorted(found, key=inspection.name)
 
+    def _is_recorded(self, deployment: str) -> bool:
+        """Whether its record says that it has a container; one that cannot be read says nothing."""
+        try:
+            record = self.store.load(deployment)
+        except DeployerError:
+            return False
+        return record is not None and any(r["type"] == CONTAINER for r in record.planned)
+
+    @contextmanager
     def _set_aside(
         self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
-    ) -> int:
-        """Stop what runs and keep it; return the port for what comes."""
+    ) -> Iterator[Reservation]:
+        """Stop what runs and keep it; hold the port for what comes."""
         with self._containers(deployment) as (_, found):
             current = next((c for c in found if inspection.name(c) == deployment), None)
             kept = next((c for c in found if inspection.name(c) != deployment), None)
-        port = inspection.port(client, wanted, current or kept)
-        if (
-            current is not None and kept is not None
-        ):  # a killed `up`: what it kept was the healthy one
-            client.remove_container(current["Id"], v=True, force=True)
-        elif current is not None:
-            say(f"setting the running container {deployment} aside until the new one is healthy")
-            with daemon.mended():
+        with inspection.port(client, wanted, current or kept) as held:
+            if (
+                current is not None and kept is not None
+            ):  # a killed `up`: what it kept was the healthy one
+                client.remove_container(current["Id"], v=True, force=True)
+            elif current is not None:
+                say(
+                    f"setting the running container {deployment} aside until the new one is healthy"
+                )
                 client.stop(current["Id"], timeout=arguments.STOP_S)
                 client.rename(current["Id"], deployment + PREVIOUS)
-        return port
+            yield held
 
     def _remove(self, client: APIClient, deployment: str, one: Found) -> None:
         """Stop and remove a container; its last lines stay where the deployment's files are."""
