@@ -25,7 +25,7 @@ COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 @options.target_option
 @options.json_option
 def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> int:
-    """Show one deployment, or all; exit 1 when one of them could not be looked at."""
+    """Show one deployment, or all; exit 1 when one of them was not checked."""
     from deployer.core.clock import now
     from deployer.core.home import home
     from deployer.workflows import status

@@ -107,7 +107,7 @@ class Store:
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise DamagedError(
                 f"the record of {name} is damaged: {type(error).__name__}: {quoted(str(error))}",
-                hint=f"'deployer down {name}' removes the deployment, or 'deployer up' writes it anew",
+                hint=f"'deployer down {name}' removes the deployment, or 'deployer up' writes it again",
                 where=str(path),
             ) from error
 

@@ -48,7 +48,7 @@ class DeploymentStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class NotSeen:
-    """A deployment that could not be looked at: its record is damaged, or who serves it cannot be asked."""
+    """A deployment that was not checked: its record is damaged, or its provider did not answer."""
 
     deployment: str
     target: Target | None
