@@ -55,8 +55,9 @@ class Deployment:
         """
         if not isinstance(plain, Mapping):
             raise ValueError(f"a record is an object, not {type(plain).__name__}")  # noqa: TRY004
-        for fault in (*_form_faults(plain), *_value_faults(plain)):
-            raise ValueError(fault)
+        faults = [*_form_faults(plain)] or [*_value_faults(plain)]
+        if faults:
+            raise ValueError(faults[0])
         return cls(**{**plain, "resources": tuple(plain.get("resources", ()))})
 
 

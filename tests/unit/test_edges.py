@@ -270,6 +270,7 @@ ASKED = {
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 def test_no_command_takes_a_failure_of_the_world_for_a_bug(recorded, unsent, monkeypatch, asked):
     import docker
+    import httpx
     import requests
     from botocore.client import BaseClient
 
@@ -278,7 +279,8 @@ def test_no_command_takes_a_failure_of_the_world_for_a_bug(recorded, unsent, mon
 
     monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.44")
     for error in ONE_OF_EACH:
-        unsent(error if isinstance(error, web.failures()) else TimeoutError())
+        declared = isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError)
+        unsent(error if declared else TimeoutError())
         monkeypatch.setattr(requests.Session, "send", fail)
         monkeypatch.setattr(BaseClient, "_make_api_call", fail)
         out, err = StringIO(), StringIO()
