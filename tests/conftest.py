@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,21 @@ settings.load_profile("plain")
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "examples" / "tiny" / "tiny.gguf"
+
+
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1)
+"""Those that the programs under test are sent, or read the disposition of."""
+
+
+def pytest_configure() -> None:
+    """Let no program under test inherit an ignored signal, as under nohup or behind `&`.
+
+    What ignores a signal here goes on to, by a handler: that is not inherited.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 @pytest.fixture(scope="session")

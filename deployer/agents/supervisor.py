@@ -2,15 +2,17 @@
 
 Reads `DIR/run.json` (`command`, a list; `health`, the host, port and path that say it is healthy;
 `grace_s`, how long it may take to end; `environment`, added to its own; `secrets`, variables that are read
-from files), leaves the terminal, and appends what the engine says to
+from files; `front`, a port or null), leaves the terminal, and appends what the engine says to
 `DIR/engine.log`. An engine that crashes after it has been healthy once is started again, after 1 s, then
 2 s, up to 60 s; before that, its end is the supervisor's end, so that whoever starts a deployment hears of
 it (`DIR/deployment.json` has its word on that). SIGTERM stops the engine, at the latest by SIGKILL.
-`DIR/supervisor.json` says how it is doing.
+SIGUSR1 says that the engine serves now: from then on what comes in at `front` is handed to it, as soon as that port
+is free. `DIR/supervisor.json` says how it is doing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,7 +21,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -31,6 +35,9 @@ STEADY_S = 60.0
 """An engine that ran this long starts again after the first pause."""
 LOOK_S = 0.5
 """How often it looks whether the engine is healthy, until it is."""
+RETRY_S = 0.002
+"""How often it is tried to listen where another one still does."""
+PIECE_BYTES = 65536
 LOG_BYTES = 10 * 2**20
 """The log is turned over at this size; one older log is kept."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -66,11 +73,14 @@ class Supervisor:
         self.report: dict[str, Any] = {"pid": os.getpid(), "restarts": 0, "last_exit": None}
         self.healthy = False
         self.looked = 0.0
+        self.relay: Relay | None = None
+        self.telling = threading.Lock()
 
     def run(self) -> None:
         """Start the engine, and start it again after each crash."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGALRM, self._kill)
+        signal.signal(signal.SIGUSR1, self._serve)
         pause = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
@@ -142,20 +152,91 @@ class Supervisor:
     def _tell(self, **news: Any) -> None:
         self.report.update(news)
         path = self.folder / "supervisor.json"
-        with contextlib.suppress(OSError):
+        with self.telling, contextlib.suppress(OSError):
             draft = path.with_suffix(".draft")
             draft.write_text(json.dumps(self.report))
             draft.replace(path)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.stopping = True
+        if self.relay is not None:
+            self.relay.close()
         signal.setitimer(signal.ITIMER_REAL, self.config["grace_s"])
         if self.engine is not None and self.engine.returncode is None:
             self.engine.terminate()
 
+    def _serve(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take the engine for healthy, and answer for it at the port in front."""
+        self.healthy = True
+        front, behind = self.config.get("front"), self.config["health"]
+        if front is not None and self.relay is None and not self.stopping:
+            self.relay = Relay(behind["host"], front, behind["port"])
+            self.relay.start(lambda: self._tell(relaying=True))
+
     def _kill(self, _signal: int, _frame: FrameType | None) -> None:
         if self.engine is not None and self.engine.returncode is None:
             self.engine.kill()
+
+
+class Relay:
+    """Hands what comes in at one port of this machine to another, in a thread of its own.
+
+    So an engine that takes another one's place answers where that one did. Connections that are open when it is
+    closed go on; none is taken any more.
+    """
+
+    def __init__(self, host: str, front: int, behind: int) -> None:
+        self.host, self.front, self.behind = host, front, behind
+        self.loop = asyncio.new_event_loop()
+        self.closing = False
+        self.listener: asyncio.Server | None = None
+
+    def start(self, listening: Callable[[], object]) -> None:
+        """Begin as soon as the port is free, and say so."""
+        self.loop.create_task(self._listen(listening))
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.closing = True
+        if self.listener is not None:
+            self.loop.call_soon_threadsafe(self.listener.close)
+
+    async def _listen(self, listening: Callable[[], object]) -> None:
+        while not self.closing:
+            line = socket.socket()
+            try:
+                for option in (
+                    socket.SO_REUSEADDR,
+                    socket.SO_REUSEPORT,
+                ):  # the one before may still listen
+                    line.setsockopt(socket.SOL_SOCKET, option, 1)
+                line.bind((self.host, self.front))
+                self.listener = await asyncio.start_server(self._hand_on, sock=line)
+            except OSError:
+                line.close()
+                await asyncio.sleep(RETRY_S)
+            else:
+                listening()
+                return
+
+    async def _hand_on(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            far, forth = await asyncio.open_connection(self.host, self.behind)
+            await asyncio.gather(_copy(near, forth), _copy(far, back))
+        back.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy until the end, and pass that on."""
+    try:
+        while piece := await reader.read(PIECE_BYTES):
+            writer.write(piece)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except OSError:
+        writer.close()
 
 
 def start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:

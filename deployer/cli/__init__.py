@@ -11,11 +11,18 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 import click
 
 from deployer import __version__
-from deployer.core.errors import DeployerError, Exit, UsageError
+from deployer.core.errors import (
+    DeployerError,
+    Exit,
+    UsageError,
+    system_error,
+)
 
 COMMANDS = {
     "init": "Write a commented spec.",
@@ -103,8 +110,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(args, prog_name="deployer", standalone_mode=False)
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(sys.stdout)
         return Exit.FAILED
+    except OSError as error:
+        return _report(args, system_error(error))
     except (DeployerError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
         return _report(args, _as_user_error(error))
     except Exception as error:  # noqa: BLE001 - the one boundary: what reaches it is a bug
@@ -119,6 +128,7 @@ def run() -> None:
     Garbage is looked for a hundredth as often as by default: a command's imports leave little, and looking takes a tenth of
     `plan` and `compare`.
     """
+    _open_streams()
     gc.set_threshold(70_000)
     sys.modules["httpx._main"] = None  # type: ignore[assignment]  # httpx does without it
     sys.exit(main())
@@ -143,15 +153,28 @@ class _BugError(DeployerError):
 
 
 def _report(args: Sequence[str], error: DeployerError) -> Exit:
+    """Tell of an error, on the other stream when the one that it belongs to cannot be written to."""
     from deployer.cli import terminal
 
-    if "--json" in args:
-        from deployer.core.documents.error import ErrorDocument
-
-        terminal.emit(ErrorDocument.of(error))
-    else:
-        terminal.error(error.message, error.hint, error.where)
+    if "--json" in args and _documented(error):
+        return error.exit_code
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget(sys.stdout)
+    terminal.error(error.message, error.hint, error.where)
     return error.exit_code
+
+
+def _documented(error: DeployerError) -> bool:
+    from deployer.cli import terminal
+    from deployer.core.documents.error import ErrorDocument
+
+    try:
+        terminal.emit(ErrorDocument.of(error))
+    except (DeployerError, OSError):  # there is no room for it
+        return False
+    return True
 
 
 def _bug(args: Sequence[str], error: Exception) -> Exit:
@@ -164,6 +187,22 @@ def _bug(args: Sequence[str], error: Exception) -> Exit:
     )
 
 
-def _forget_stdout() -> None:
-    """Keep the interpreter from flushing into a closed pipe at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _forget(stream: TextIO) -> None:
+    """Keep the interpreter from flushing into what cannot be written to at exit."""
+    with suppress(OSError, ValueError):  # what stands in for a stream may have no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed: no file of ours may take the number of a standard stream.
+
+    Nothing can be read from a closed standard input; writing to a closed standard output fails; messages are lost.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, mode), True)  # it gets the lowest number
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115 - they live as long as the process
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli import options, terminal
-from deployer.core.errors import Exit
+from deployer.core.errors import DeclinedError, Exit
 
 if TYPE_CHECKING:
     from deployer.core.documents.down import DownDocument
@@ -18,19 +19,35 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
+@options.yes_option
 @options.json_option
-def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
-    """Remove what belongs to one deployment; exit 1 when something of it is left."""
+def command(
+    name: str | None, spec_file: Path | None, target: str | None, yes: bool, as_json: bool
+) -> int:
+    """Remove what belongs to one deployment, after asking in a terminal.
+
+    Exit 1 when something of it is left, or when nothing was found and not everybody could be asked.
+    """
     from deployer.core.home import home
     from deployer.workflows import down
 
-    document = down.down(home(), options.deployment_name(name, spec_file, target), terminal.say)
+    wanted = options.deployment_name(name, spec_file, target)
+    asks = terminal.interactive() and not (yes or as_json)
+    agree = (lambda there: _agree(wanted, there)) if asks else None
+    document = down.down(home(), wanted, terminal.say, agree)
     if as_json:
         terminal.emit(document)
     else:
         _show(document)
-    if document.remaining:
-        raise click.exceptions.Exit(Exit.FAILED)
+    unseen = document.not_asked and not document.removed
+    return Exit.FAILED if document.remaining or unseen else Exit.DONE
+
+
+def _agree(name: str, there: Sequence[Mapping[str, str]]) -> None:
+    for one in there:
+        terminal.say(f"  {terminal.printable(one['type'])} {terminal.printable(one['id'])}")
+    if not terminal.confirm(f"Remove {name}?"):
+        raise DeclinedError("nothing was removed")
 
 
 def _show(document: DownDocument) -> None:

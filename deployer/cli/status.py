@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from deployer.cli import options, terminal
+from deployer.core.errors import Exit
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from deployer.core.documents.status import DeploymentStatus
+    from deployer.core.documents.status import DeploymentStatus, StatusDocument
 
 COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 
@@ -23,8 +24,8 @@ COLOURS = {"healthy": "green", "starting": "yellow", "stopped": "yellow"}
 @options.spec_file_option
 @options.target_option
 @options.json_option
-def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> None:
-    """Show one deployment, or all."""
+def command(name: str | None, spec_file: Path | None, target: str | None, as_json: bool) -> int:
+    """Show one deployment, or all; exit 1 when one of them was not checked."""
     from deployer.core.clock import now
     from deployer.core.home import home
     from deployer.workflows import status
@@ -34,10 +35,22 @@ def command(name: str | None, spec_file: Path | None, target: str | None, as_jso
     document = status.status(home(), names, now())
     if as_json:
         terminal.emit(document)
-    elif document.deployments:
-        terminal.out(_table(document.deployments))
     else:
+        _show(document)
+    return Exit.FAILED if document.gaps else Exit.DONE
+
+
+def _show(document: StatusDocument) -> None:
+    if document.deployments:
+        terminal.out(_table(document.deployments))
+    elif not document.gaps:
         terminal.say("No deployments. Next: deployer up --target local")
+    for gap in document.gaps:
+        where = f" ({gap.target} by {gap.provider})" if gap.target else ""
+        said = click.style(f"not checked: {gap.deployment}{where}: ", fg="red")
+        terminal.say(said + terminal.printable(gap.error))
+        if gap.hint:
+            terminal.say(f"  {click.style('hint:', bold=True)} {terminal.printable(gap.hint)}")
 
 
 def _table(deployments: Sequence[DeploymentStatus]) -> str:

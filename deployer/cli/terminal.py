@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
+
+from deployer.core.errors import PrerequisiteError
 
 if TYPE_CHECKING:
     from deployer.core.documents.base import Document
@@ -82,12 +86,52 @@ def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Send text that may hold our own colours; what the terminal's encoding lacks is written out too."""
     sent = _COLOURED.sub(lambda found: _written_out(found[1]) if found[1] else found[0], text)
     encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
-    click.echo(sent.encode(encoding, "backslashreplace").decode(encoding), err=err, nl=nl)
+    text = sent.encode(encoding, "backslashreplace").decode(encoding)
+    with _messages() if err else _data():
+        click.echo(text, err=err, nl=nl, color=False if _colourless() else None)
+
+
+@contextmanager
+def _data() -> Iterator[None]:
+    """Tell of a standard output that is closed or full. A reader that has gone away is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise PrerequisiteError(
+            f"standard output cannot be written to: {why}",
+            hint="send it to a file or a device that has room",
+        ) from error
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """Do without a message that nobody can be told: no work is given up for a full or closed stderr."""
+    with suppress(OSError):
+        yield
+
+
+def _colourless() -> bool:
+    """Whether the user wants no colours (no-color.org), or has a terminal that cannot show them."""
+    return bool(os.environ.get("NO_COLOR")) or _dumb()
+
+
+def _dumb() -> bool:
+    """Whether the terminal shows escape sequences as they are."""
+    return os.environ.get("TERM") == "dumb"
 
 
 def emit(document: Document) -> None:
-    """Print one JSON document on stdout."""
-    click.echo(as_json(document))
+    """Print one JSON document on stdout.
+
+    Raises:
+        PrerequisiteError: standard output is closed or full.
+    """
+    text = as_json(document)
+    with _data():
+        click.echo(text)
 
 
 def as_json(document: Document) -> str:
@@ -120,8 +164,9 @@ def progress(text: str | None, *, line: bool = False) -> None:
 
     `None` ends it.
     """
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K" + printable(text or ""), err=True, nl=False)
+    if _is_terminal(sys.stderr) and not _dumb():
+        with _messages():
+            click.echo("\r\x1b[K" + printable(text or ""), err=True, nl=False, color=True)
     elif text and line:
         say(printable(text))
 
@@ -138,7 +183,11 @@ def error(message: str, hint: str | None, where: str | None) -> None:
 
 def interactive() -> bool:
     """Whether a user can answer a prompt: both stdin and stderr are terminals."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def confirm(question: str) -> bool:

@@ -5,6 +5,9 @@ Anything else that escapes a command is a bug: it keeps its traceback and exits 
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import reprlib
 from enum import IntEnum
 
@@ -108,3 +111,41 @@ class DeclinedError(DeployerError):
     """The user said no."""
 
     exit_code = Exit.DECLINED
+
+
+_SECRETS = re.compile(
+    r"""(?ix)
+    (?<=://) [^/@\s]+ (?=@)                                                # user:password@ in a URL
+    | (?<=bearer\ ) [^\s'",]+
+    | (?<=credential=) [^\s'",&]+ | (?<=signature=) [^\s'",&]+ | (?<=token=) [^\s'",&]+
+    """
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return what a library said without what opens something: passwords in URLs, tokens, signatures."""
+    return _SECRETS.sub("***", text)
+
+
+_SYSTEM_HINTS = {
+    errno.EACCES: "check who owns it and its permissions (ls -ld), or set DEPLOYER_HOME to a folder of your own",
+    errno.EPERM: "check who owns it and its permissions (ls -ld), or set DEPLOYER_HOME to a folder of your own",
+    errno.EROFS: "set DEPLOYER_HOME to a folder that you can write to",
+    errno.ENOSPC: "free some disk space",
+    errno.EDQUOT: "free some disk space: your quota is used up",
+    errno.EMFILE: "raise the number of files that may be open: ulimit -n 1024",
+    errno.ENOMEM: "free some memory",
+}
+"""What helps, by what the operating system refused with."""
+
+
+def system_error(error: OSError) -> PrerequisiteError:
+    """Return the error of what the operating system refused: a file, a device, a process, a connection."""
+    place = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else None
+    named = os.fsdecode(place) if place else None
+    said = error.strerror or without_secrets(str(error)) or type(error).__name__
+    return PrerequisiteError(
+        f"cannot use {named}: {said}" if named else f"the operating system refused: {said}",
+        hint=_SYSTEM_HINTS.get(error.errno or 0),
+        where=named,
+    )

@@ -121,3 +121,18 @@ def writing(path: Path, hint: str = DISK_HINT) -> Iterator[None]:
         raise PrerequisiteError(
             f"cannot write {path}: {error.strerror}", hint=hint, where=str(path)
         ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be read into an error with a hint; one that is missing passes."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot read {path}: {error.strerror}",
+            hint="check who owns it and its permissions (ls -ld)",
+            where=str(path),
+        ) from error

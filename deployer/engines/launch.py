@@ -33,11 +33,15 @@ class Machine:
 
 @dataclass(frozen=True)
 class Job:
-    """One process to be: the inputs of the provider's resource, its port, and the deployment's folder."""
+    """One process to be: the inputs of the provider's resource, its port, and the folder of its files.
+
+    `keys` is the folder of the deployment, where its API key lies; None: that is the same.
+    """
 
     wanted: Mapping[str, Any]
     port: int
     folder: Path
+    keys: Path | None = None
 
     @property
     def config_file(self) -> Path:
@@ -47,7 +51,7 @@ class Job:
     @property
     def key_file(self) -> Path:
         """Where the API key lies."""
-        return self.folder / "key"
+        return (self.keys or self.folder) / "key"
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,32 @@ class Runner(Manager, Protocol):
 class SupportsRollback(Protocol):
     """What a `Runner` may do besides: keep what runs until what takes its place is healthy.
 
-    The `start` of such a runner sets aside what runs, so it is not stopped before.
+    The `start` of such a runner sets aside what runs, or leaves it running, so it is not stopped before.
     """
 
-    def settle(self, deployment: str) -> None:
-        """The new one is healthy: remove what was kept."""
+    def settle(self, deployment: str) -> str | None:
+        """The new one is healthy: let it take the place of what was kept, and remove that.
+
+        Returns:
+            Where it answers from now on; None: where it did before.
+        """
         ...
 
     def put_back(self, deployment: str) -> bool:
         """Remove the new one and start what was kept; False when nothing was."""
+        ...
+
+
+@runtime_checkable
+class ChecksOwn(Protocol):
+    """What a `Runner` may do besides: tell its own engine from another one at the same address."""
+
+    def check_own(self, deployment: str) -> None:
+        """See that nobody else answers where the deployment does.
+
+        Raises:
+            PrerequisiteError: another process does.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deployer.core.errors import RemoteError
+from deployer.sources import web
 
 if TYPE_CHECKING:
     import ssl
@@ -59,12 +60,10 @@ class Endpoint:
 
 def healthy(endpoint: Endpoint, path: str) -> bool:
     """Whether the endpoint's health check, at a path such as /health, says that it is ready."""
-    import httpx
-
     try:
         with _client(endpoint, LOOK_S) as client:
             return client.get(endpoint.root + path).status_code == 200
-    except httpx.HTTPError:
+    except web.failures():
         return False
 
 
@@ -87,12 +86,10 @@ def open_to_all(endpoint: Endpoint) -> bool:
 
 
 def _asked_for_models(endpoint: Endpoint, key: str) -> int:
-    import httpx
-
     try:
         with _client(endpoint, MODELS_S, key=key) as client:
             return client.get(f"{endpoint.url}/models").status_code
-    except httpx.HTTPError as error:
+    except web.failures() as error:
         raise _unasked(endpoint, error) from error
 
 
@@ -104,8 +101,6 @@ def chat(
     Raises:
         RemoteError: it cannot be reached, or refuses, or breaks off.
     """
-    import httpx
-
     body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": True}
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
@@ -116,14 +111,13 @@ def chat(
         ):
             _accepted(answer, endpoint)
             yield from pieces(answer.iter_lines(), endpoint)
-    except httpx.HTTPError as error:
+    except web.failures() as error:
         raise _unasked(endpoint, error) from error
 
 
 def _unasked(endpoint: Endpoint, error: Exception) -> RemoteError:
-    said = str(error) or type(error).__name__
     return RemoteError(
-        f"{endpoint.url} did not answer: {said}",
+        f"{endpoint.url} did not answer: {web.said(error)}",
         hint="check 'deployer status' and 'deployer logs NAME'",
         where=endpoint.url,
     )
@@ -131,14 +125,12 @@ def _unasked(endpoint: Endpoint, error: Exception) -> RemoteError:
 
 def metrics(endpoint: Endpoint) -> Mapping[str, float]:
     """Return the counters and gauges at /metrics by name, those with labels added up; {} if none."""
-    import httpx
-
     try:
         with _client(endpoint, LOOK_S) as client:
             answer = client.get(f"{endpoint.root}/metrics")
-    except httpx.HTTPError:
+        return parse_metrics(answer.text) if answer.status_code == 200 else {}
+    except web.failures():
         return {}
-    return parse_metrics(answer.text) if answer.status_code == 200 else {}
 
 
 def parse_metrics(text: str) -> dict[str, float]:
@@ -153,10 +145,8 @@ def parse_metrics(text: str) -> dict[str, float]:
 
 
 def _client(endpoint: Endpoint, seconds: float, key: str | None = None) -> httpx.Client:
-    import httpx
-
     shown = endpoint if key is None else replace(endpoint, key=key)
-    return httpx.Client(
+    return web.client(
         timeout=seconds,
         headers=shown.headers,
         verify=_trust(endpoint),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
@@ -92,5 +93,10 @@ class Waiting:
         return RemoteError(
             f"{what}; its last output:{words}" if words else what,
             hint="correct what it complains about, then run 'deployer up' again",
-            where=str(next(folder.glob("*.log"), folder)),
+            where=str(_newest_log(folder) or folder),
         )
+
+
+def _newest_log(folder: Path) -> Path | None:
+    """The log that was written to last: a run that takes another's place has its own."""
+    return max(folder.rglob("*.log"), key=lambda file: file.stat().st_mtime, default=None)

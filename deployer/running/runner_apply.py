@@ -7,22 +7,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, RemoteError
 from deployer.planning.record import new_record, planned
 from deployer.providers.evidence import ShowsPrivacy
-from deployer.providers.managers import Runner, Say, SupportsRollback
+from deployer.providers.managers import ChecksOwn, Runner, Say, SupportsRollback
 from deployer.running import health
 from deployer.running.readiness import Waiting
-from deployer.running.store import Store
+from deployer.running.store import DamagedError, Store
 from deployer.sources import measurements
-
-if TYPE_CHECKING:
-    pass
-
 
 READY_S = 900.0
 """How long a model may take to load: 100 GB from a disk that reads 150 MB/s take 11 minutes."""
@@ -79,6 +74,8 @@ class RunnerWork:
         """Start it anew in place of whatever is left of an older one."""
         if not isinstance(self.runner, SupportsRollback):
             self.runner.stop(self.name)
+        elif self._has_served():
+            self.store.set_aside(self.name)
         record = new_record(self.plan, self.now())
         self.store.save(record)
         endpoint = self.runner.start(self.name, record.planned, self.say)
@@ -90,10 +87,12 @@ class RunnerWork:
         """Wait for what was started, and see that it answers."""
         waiting = Waiting(self.plan, self.store, self.runner, self.say, self.limit_s)
         waiting.until_healthy(record)
+        if isinstance(self.runner, ChecksOwn):
+            self.runner.check_own(self.name)
         health.smoke_test(record, self.store, self.say)
         self._keeps_in()
         if isinstance(self.runner, SupportsRollback):
-            self.runner.settle(self.name)
+            record = self._settled(record, self.runner)
         found = tuple(self.runner.found(self.name))
         record = replace(record, ready_at=self.now(), resources=found)
         self.store.save(record)
@@ -114,6 +113,15 @@ class RunnerWork:
                 hint="Docker did not cut it off: 'deployer doctor --privacy' shows how; report it with 'docker version'",
             )
 
+    def _settled(self, record: Deployment, runner: SupportsRollback) -> Deployment:
+        """Let it take the place of the one before; return the record with the address that it has then."""
+        address = runner.settle(self.name)
+        self.store.settle(self.name)
+        if address is None:
+            return record
+        self.say(f"it has taken the place of the one before: {address}")
+        return replace(record, endpoint=address)
+
     def _learn(self, record: Deployment) -> None:
         """Keep what the engine said of its memory, for the next plan."""
         log = self.runner.logs(self.name, follow=False, tail=None)
@@ -129,6 +137,14 @@ class RunnerWork:
         except DeployerError:  # a damaged record is replaced
             return None
 
+    def _has_served(self) -> bool:
+        """Whether what is to be replaced has ever worked; of one whose record is damaged that is not known."""
+        try:
+            record = self.store.load(self.name)
+        except DamagedError:
+            return True
+        return record is not None and record.ready_at is not None
+
     @contextmanager
     def undone_on_failure(self) -> Iterator[None]:
         """Stop everything and drop the record when the work does not come to its end."""
@@ -143,13 +159,14 @@ class RunnerWork:
 
     def _put_back(self, before: Deployment | None) -> bool:
         """Bring back what was to be replaced, where the runner has kept it."""
-        if before is None or not isinstance(self.runner, SupportsRollback):
+        if not isinstance(self.runner, SupportsRollback):
             return False
         if self.runner.put_back(self.name):
             self.say(f"{self.name} is back as it was before")
-        elif not self._untouched(before):
+        elif before is None or not self._untouched(before):
             return False
-        self.store.save(before)
+        if not self.store.restore(self.name) and before is not None:
+            self.store.save(before)
         return True
 
     def _untouched(self, before: Deployment) -> bool:

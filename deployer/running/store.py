@@ -1,6 +1,7 @@
 """What is remembered of deployments: one folder each, under `<home>/deployments/<name>/`.
 
     deployment.json   the record: what was asked for, where it answers, since when
+    previous.json     the record of what runs until its successor has proved itself
     key               the API key, readable by its owner alone, nowhere else in the state
 
 Everything a provider writes (configuration, log) lies in the same folder. Every write is atomic.
@@ -18,15 +19,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import DeployerError, StaleError, UsageError
-from deployer.core.files import write_private, writing
+from deployer.core.errors import DeployerError, StaleError, UsageError, quoted
+from deployer.core.files import reading, write_private, writing
 from deployer.core.home import make_folder
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?")
-RECORD = "deployment.json"
+RECORD, PREVIOUS = "deployment.json", "previous.json"
 KEY = "key"
 AUTHORITY = "ca.pem"
 """The certificate authority of the deployment, for those who connect to it."""
+
+
+class DamagedError(DeployerError):
+    """A record that cannot be understood."""
 
 
 class Store:
@@ -49,26 +54,60 @@ class Store:
         return self.home / "deployments" / name
 
     def names(self) -> list[str]:
-        """Name every deployment there is a record of."""
-        found = (self.home / "deployments").glob(f"*/{RECORD}")
-        return sorted(f.parent.name for f in found if NAME.fullmatch(f.parent.name))
+        """Name every deployment there is a record of, readable or not.
+
+        Raises:
+            PrerequisiteError: the folder of deployments may not be read.
+        """
+        folder = self.home / "deployments"
+        with reading(folder):
+            found = [one.name for one in folder.iterdir()] if folder.exists() else []
+        return sorted(n for n in found if NAME.fullmatch(n) and self._has_record(n))
+
+    def _has_record(self, name: str) -> bool:
+        """Whether there is a record, or a folder into which this user may not look."""
+        try:
+            (self.home / "deployments" / name / RECORD).lstat()
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def is_known(self, name: str) -> bool:
+        """Whether a deployment of that name was ever worked on under this home, even if it is gone."""
+        return self.folder(name).exists() or (self.home / "locks" / name).exists()
+
+    def nearest(self, name: str) -> str | None:
+        """Return the name that was probably meant by one that no deployment has."""
+        import difflib
+
+        return next(iter(difflib.get_close_matches(name, self.names(), n=1)), None)
+
+    def unknown(self, name: str) -> UsageError:
+        """Return the error of a name that no deployment has: with the nearest, or with all that there are."""
+        near = self.nearest(name)
+        have = ", ".join(self.names()) or "none"
+        hint = f"did you mean '{near}'? deployments: {have}" if near else f"deployments: {have}"
+        return UsageError(f"no deployment named '{name}'", hint=hint)
 
     def load(self, name: str) -> Deployment | None:
         """Read a record, or None when there is none.
 
         Raises:
-            DeployerError: the file is damaged.
+            DamagedError: the file is damaged.
+            PrerequisiteError: it may not be read.
         """
         path = self.folder(name) / RECORD
         try:
-            plain = json.loads(path.read_text())
-            return Deployment(**{**plain, "resources": tuple(plain["resources"])})
+            with reading(path):
+                return Deployment.of(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
-            raise DeployerError(
-                f"the record of {name} is damaged",
-                hint=f"'deployer down {name}' removes the deployment",
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise DamagedError(
+                f"the record of {name} is damaged: {type(error).__name__}: {quoted(str(error))}",
+                hint=f"'deployer down {name}' removes the deployment, or 'deployer up' writes it again",
                 where=str(path),
             ) from error
 
@@ -80,8 +119,7 @@ class Store:
         """
         record = self.load(name)
         if record is None:
-            have = ", ".join(self.names()) or "none"
-            raise UsageError(f"no deployment named '{name}'", hint=f"deployments: {have}")
+            raise self.unknown(name)
         return record
 
     def save(self, record: Deployment) -> None:
@@ -105,11 +143,41 @@ class Store:
             write_private(path, f"dk-{secrets.token_urlsafe(32)}")
         return path.read_text()
 
+    def set_aside(self, name: str) -> None:
+        """Keep a record as it is until what takes its place has proved itself; one that is kept already stays.
+
+        Raises:
+            PrerequisiteError: the disk is full or may not be written to.
+        """
+        record, kept = (self.folder(name) / file for file in (RECORD, PREVIOUS))
+        if record.exists() and not kept.exists():
+            with writing(kept):
+                shutil.copyfile(record, kept)
+
+    def restore(self, name: str) -> bool:
+        """Put the record that was set aside in its place again; False when there is none."""
+        record, kept = (self.folder(name) / file for file in (RECORD, PREVIOUS))
+        if not kept.exists():
+            return False
+        with writing(record):
+            kept.replace(record)
+        return True
+
+    def settle(self, name: str) -> None:
+        """Forget the record that was set aside."""
+        (self.folder(name) / PREVIOUS).unlink(missing_ok=True)
+
     def forget(self, name: str, *, keep_logs: bool = False) -> None:
-        """Remove a deployment's folder, or all of it but its logs."""
+        """Remove a deployment's folder, or all of it but its logs.
+
+        Raises:
+            PrerequisiteError: this user may not remove it.
+        """
         folder = self.folder(name)
         if not keep_logs:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                with writing(folder):
+                    shutil.rmtree(folder)
             return
         for file in folder.glob("*"):
             if file.is_dir():

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from deployer.core.errors import PrerequisiteError, quoted
 
-SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
+SOCKETS = (Path("/var/run/docker.sock"), Path(expanduser("~/.docker/run/docker.sock")))  # noqa: PTH111 - a user may have no home
 """Where Docker Engine and Docker Desktop listen."""
 LOCAL = ("unix", "npipe", "fd")
 """Schemes of what only this machine can be reached by."""

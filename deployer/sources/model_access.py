@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from deployer.core.errors import PrerequisiteError
+from deployer.core.errors import DeployerError, PrerequisiteError
 
 LIMIT_S = 10.0
 REFUSED = (401, 403)
@@ -20,15 +20,19 @@ def address() -> str:
 
 def status(repo: str) -> int | None:
     """Ask for a file of a repository and return the HTTP status; None where the hub cannot be reached."""
-    import httpx  # late: only what is about to fetch a model asks
     from huggingface_hub import get_token
 
-    token = get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    from deployer.sources import web  # late: only what is about to fetch a model asks
+
     file = f"{address()}/{repo}/resolve/main/config.json"
     try:
-        return httpx.head(file, headers=headers, timeout=LIMIT_S).status_code
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        token = get_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with web.client(headers=headers, timeout=LIMIT_S) as client:
+            return client.head(file).status_code
+    except DeployerError:
+        return None
+    except web.failures():
         return None
 
 

@@ -260,10 +260,11 @@ def _disk(plan: Plan, seen: Daemon) -> Check:
 
 
 def _port(plan: Plan, port: int) -> Check:
-    from deployer.running.native.ports import free_port
+    from deployer.running.native.ports import reserved
 
     try:
-        free_port(port, set())
+        with reserved(port, set()):
+            pass
     except PrerequisiteError as error:
         mine = plan.deployment in _holders(port)
         said = f"{port} is held by {plan.deployment} itself" if mine else error.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from deployer.providers import registry
 from deployer.providers.managers import Manager, Say, SupportsLookup, SupportsPause
 from deployer.running.lookup import manager_for, manager_of, silent
 from deployer.running.native import environments
-from deployer.running.store import Store
+from deployer.running.store import DamagedError, Store
+
+Agree = Callable[[Sequence[Mapping[str, str]]], None]
+"""Is shown what is to be removed; raises `DeclinedError` when it must not be."""
 
 
 @dataclass(frozen=True)
@@ -23,23 +26,30 @@ class _Holder:
     manager: Manager
 
 
-def down(home: Path, name: str, say: Say = silent) -> DownDocument:
+def down(home: Path, name: str, say: Say = silent, agree: Agree | None = None) -> DownDocument:
     """Remove a deployment and everything that belongs to it.
 
-    Nothing there is not an error. What is left keeps its record, so that it is not lost from sight. Without
-    a readable record every provider that may hold it is asked; one that does not answer does not keep the
-    others from being removed.
+    What is left keeps its record, so that it is not lost from sight; nothing left of a known one is not an error.
+    Without a readable record every provider that may hold it is asked; one that does not answer does not keep the
+    others from being removed. `agree` is shown what is to be removed, and may refuse it by an error.
 
     Returns:
         The document: what was removed, what is left, and which providers could not be asked.
 
     Raises:
+        UsageError: no deployment was ever known by that name, and none was found.
         StaleError: another process is working on it.
-        DeployerError: who holds it does not answer, or nobody who answers holds it and another may.
+        DeployerError: who holds it does not answer.
     """
     store = Store(home)
+    if not store.is_known(name):
+        _check_exists(name, store, say)
     with store.lock(name):
         holders, not_asked = _holders(name, store, say)
+        if agree is not None:
+            there = [one for holder in holders for one in holder.manager.found(name)]
+            if there:
+                agree(there)
         removed: list[Removed] = []
         left: list[Remaining] = []
         for holder in holders:
@@ -48,8 +58,6 @@ def down(home: Path, name: str, say: Say = silent) -> DownDocument:
                 Remaining(type=one["type"], id=one["id"], why=_why(holder.manager, one))
                 for one in holder.manager.found(name)
             ]
-        if not_asked and not removed and not left and name in store.names():
-            raise next(iter(not_asked.values()))
         if not left:
             store.forget(name)
             environments.sweep(store)
@@ -59,6 +67,21 @@ def down(home: Path, name: str, say: Say = silent) -> DownDocument:
         remaining=tuple(left),
         not_asked=tuple(NotAsked(provider=p, why=e.message) for p, e in not_asked.items()),
     )
+
+
+def _check_exists(name: str, store: Store, say: Say) -> None:
+    """See that a name which is not known here belongs to something all the same."""
+    unknown = store.unknown(name)
+    try:
+        holders, not_asked = _holders(name, store, say)
+    except DeployerError as error:
+        unknown.hint = f"{unknown.hint}; nobody was asked: {error.message}"
+        raise (unknown if store.nearest(name) else error) from None
+    if any(holder.manager.found(name) for holder in holders):
+        return
+    silent_ones = "; ".join(f"{where} was not asked: {e.message}" for where, e in not_asked.items())
+    unknown.hint = "; ".join(filter(None, (unknown.hint, silent_ones)))
+    raise unknown
 
 
 def rest(home: Path, name: str) -> None:
@@ -92,7 +115,7 @@ def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], dict[str
     """
     try:
         record = store.load(name)
-    except DeployerError:
+    except DamagedError:
         record = None
     if record is not None:
         holder = f"{record.target}/{record.provider}"

@@ -9,8 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from deployer.core.deployment import Deployment
-from deployer.core.documents.status import DeploymentStatus, Existing, StatusDocument
+from deployer.core.documents.status import (
+    DeploymentStatus,
+    Existing,
+    NotSeen,
+    StatusDocument,
+)
 from deployer.core.domain import SECONDS_PER_HOUR, State
+from deployer.core.errors import DeployerError
 from deployer.engines import Metrics
 from deployer.providers import registry
 from deployer.providers.managers import Manager, ReportsStatus, ReportsUsage
@@ -22,12 +28,38 @@ from deployer.running.store import Store
 def status(home: Path, names: Sequence[str] | None, now: str) -> StatusDocument:
     """Return the status document: of the named deployments, or of all.
 
+    Of all, one that cannot be looked at is a gap and hides no other.
+
     Raises:
         UsageError: there is no deployment of a name.
+        DeployerError: a named one cannot be looked at.
     """
     store = Store(home)
-    records = [store.get(name) for name in names or store.names()]
-    return StatusDocument(deployments=tuple(_status(record, store, now) for record in records))
+    if names:
+        return StatusDocument(
+            deployments=tuple(_status(store.get(name), store, now) for name in names)
+        )
+    seen = [_looked_at(name, store, now) for name in store.names()]
+    return StatusDocument(
+        deployments=tuple(one for one in seen if isinstance(one, DeploymentStatus)),
+        gaps=tuple(one for one in seen if isinstance(one, NotSeen)),
+    )
+
+
+def _looked_at(name: str, store: Store, now: str) -> DeploymentStatus | NotSeen | None:
+    """Look at one deployment; None: it was removed meanwhile."""
+    record = None
+    try:
+        record = store.load(name)
+        return None if record is None else _status(record, store, now)
+    except DeployerError as error:
+        return NotSeen(
+            deployment=name,
+            target=record.target if record else None,
+            provider=record.provider if record else None,
+            error=error.message,
+            hint=error.hint,
+        )
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class AwsCloud:
         try:
             return Scopes(tuple(regions(self.clients_of(home))))
         except PrerequisiteError as error:
-            if "DescribeRegions" not in error.message:
+            if session.code_of(error.__cause__) not in session.DENIED:
                 raise
             gap = Gap(home, f"{error.message}; the regions that have prices were asked")
             return Scopes(tuple(priced), gaps=(gap,))

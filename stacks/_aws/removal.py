@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from deployer.core.errors import without_secrets
 from deployer.providers.inventory import Found, Left
 from deployer.providers.managers import Say
 from stacks._aws.session import Clients, code_of
@@ -65,9 +66,9 @@ def _tried(clients: Clients, one: Found) -> str | None:
     try:
         known.remove(clients, one)
     except ClientError as error:
-        return None if _gone(error) else f"{code_of(error)}: {error}"
+        return None if _gone(error) else without_secrets(f"{code_of(error)}: {error}")
     except BotoCoreError as error:
-        return str(error)
+        return without_secrets(str(error))
     except NotYetError as error:
         return str(error)
     return None

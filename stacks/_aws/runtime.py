@@ -19,19 +19,22 @@ def client(service: str, region: str) -> Any:
     """Return the client of a service that serves models.
 
     Raises:
-        PrerequisiteError: there are no AWS credentials.
+        PrerequisiteError: there are no AWS credentials, or none that can be used.
     """
-    import boto3
     from botocore.config import Config
 
-    session = boto3.Session(region_name=region)
-    if session.get_credentials() is None:
-        raise PrerequisiteError(
-            "there are no AWS credentials to sign calls with",
-            hint="run 'aws configure' or 'aws sso login', or set AWS_PROFILE",
-        )
+    from stacks._aws import credentials
+    from stacks._aws.session import client_of, understood
+
     retries: Any = {"total_max_attempts": 1}  # waiting is ours to do, and to say
-    return session.client(service, config=Config(retries=retries, read_timeout=READ_S))
+    with understood(f"call {service}"):
+        session = credentials.session(region)
+        if not credentials.check(session):
+            raise PrerequisiteError(
+                "there are no AWS credentials to sign calls with",
+                hint="run 'aws configure' or 'aws sso login', or set AWS_PROFILE",
+            )
+        return client_of(session, service, config=Config(retries=retries, read_timeout=READ_S))
 
 
 STATUS = {

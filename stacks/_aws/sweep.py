@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from deployer.core.errors import without_secrets
 from deployer.providers.cloud import Gap
 from deployer.providers.inventory import Found
 from stacks._aws import inventory, types
-from stacks._aws.session import Clients, code_of, understood
+from stacks._aws.session import Clients, code_of, is_wrong_time, refused, understood
 from stacks._aws.types import compute
 from stacks._aws.types.record import AWS, Find
 
@@ -114,9 +115,12 @@ def spelled(error: Exception) -> str:
     """Say what AWS's client raised, in a line: the operation, the code, AWS's words."""
     code = code_of(error)
     if code is None:
-        return f"AWS cannot be reached or asked: {error}"
+        return f"AWS cannot be reached or asked: {without_secrets(str(error))}"
     operation = getattr(error, "operation_name", "the call")
-    said = error.response["Error"].get("Message", "")  # type: ignore[attr-defined]
+    whole = error.response["Error"].get("Message", "")  # type: ignore[attr-defined]
+    said = without_secrets(whole.partition("\n")[0])  # the lines below it quote what was signed
+    if is_wrong_time(code, said):
+        return refused(operation, code, said).message
     if code in OFF:
         return f"the region is not enabled for your account ({operation}: {code})"
     return f"{operation}: {code}: {said}"

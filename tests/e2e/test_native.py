@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -319,6 +322,97 @@ def test_a_changed_spec_starts_anew_under_the_same_key(cli, tiny_gguf):
     assert Store(cli.home).key(NAME) == key
     assert not {p.pid for p in before} & {p.pid for p in cli.processes}
     assert len(cli.processes) == 2
+
+
+@contextmanager
+def asked_all_the_time(cli: Cli) -> Iterator[list[int]]:
+    """Ask the deployment again and again where it answers now; a call that fails is a 0."""
+    env = cli.json("env", NAME)["env"]
+    url, key = f"{env['OPENAI_BASE_URL']}/models", env["OPENAI_API_KEY"]
+    answers, over = list[int](), threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                told = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+                answers.append(told.status_code)
+            except httpx.HTTPError:
+                answers.append(0)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("port", [None, "auto"])
+def test_a_changed_spec_takes_the_place_of_the_one_before_without_a_gap(cli, tiny_gguf, port):
+    cli.write(tiny_gguf, port or free_port())
+    assert cli.up()[0] == 0
+    address = cli.json("env", NAME)["env"]["OPENAI_BASE_URL"]
+    with asked_all_the_time(cli) as answers:
+        for slots in (1, 3, 2):  # the second and third take over from one that took over itself
+            text = re.sub(r"concurrency: \d", f"concurrency: {slots}", cli.spec.read_text())
+            cli.spec.write_text(text)
+            code, out, err = cli.up()
+            assert code == 0, out + err
+    assert answers.count(200) > len(answers) * 0.95  # a call that was on its way may be lost
+    assert cli.json("env", NAME)["env"]["OPENAI_BASE_URL"] == address
+    assert cli.state() == "healthy"
+    assert len(cli.processes) == 2
+    assert len(cli.json("down", NAME)["removed"]) == 2
+
+
+def test_one_that_fails_does_not_touch_the_one_that_runs(cli, tiny_gguf):
+    port = free_port()
+    cli.write(tiny_gguf, port)
+    assert cli.up()[0] == 0
+    before, good = cli.processes, cli.spec.read_text()
+    odd = cli.folder / "odd.gguf"
+    odd.write_bytes(tiny_gguf.read_bytes().replace(b"output_norm.weight", b"output_nxrm.weight"))
+    cli.write(odd, port)
+    with asked_all_the_time(cli) as answers:
+        assert cli.up()[0] == 1
+    assert set(answers) == {200}
+    assert cli.processes == before
+    assert cli.state() == "healthy"
+    cli.spec.write_text(good)
+    assert cli.up()[0] == 0  # as planned: nothing to change
+    assert cli.processes == before
+
+
+def test_five_at_once_in_homes_of_their_own_get_a_port_each(cli, tiny_gguf):
+    cli.write(tiny_gguf, "auto")
+    homes = [cli.folder / f"home-{number}" for number in range(5)]
+    command = ("up", "-f", str(cli.spec), "--target", "local", "--yes")
+    started = [cli.start(*command, home=home) for home in homes]
+    try:
+        for one in started:
+            one.communicate(timeout=300)
+            assert one.returncode == 0
+        assert len({Store(home).get(NAME).endpoint for home in homes}) == 5
+    finally:
+        for home in homes:
+            process.stop(Store(home).folder(NAME))
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 8, 2), ("y\n", 0, 0)])
+def test_down_asks_in_a_terminal(cli, answer, code, left):
+    assert cli.up()[0] == 0
+    told, out = cli.typed(answer, "down", NAME)
+    assert told == code
+    assert f"Remove {NAME}?" in out
+    assert len(cli.processes) == left
+
+
+def test_a_misspelt_name_ends_nothing(cli):
+    assert cli.up()[0] == 0
+    error = cli.json("down", "tiny-loacl", code=2)["error"]
+    assert "did you mean 'tiny-local'?" in error["hint"]
+    assert cli.state() == "healthy"
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_applied(cli):

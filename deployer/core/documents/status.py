@@ -47,7 +47,20 @@ class DeploymentStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotSeen:
+    """A deployment that was not checked: its record is damaged, or its provider did not answer."""
+
+    deployment: str
+    target: Target | None
+    """Null: its record cannot be read."""
+    provider: str | None
+    error: str
+    hint: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusDocument(Document):
     """Deployments, as they are now."""
 
     deployments: tuple[DeploymentStatus, ...]
+    gaps: tuple[NotSeen, ...] = ()

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Offer, Rate
-from deployer.core.errors import UsageError
+from deployer.core.errors import UsageError, system_error
 from deployer.planning.catalog.tables import rows, usd
 
 SCHEMA = 1
@@ -97,13 +97,16 @@ def read(file: Path) -> Refreshed:
 
     Raises:
         UsageError: it is not a file of this form.
+        PrerequisiteError: it may not be read.
     """
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         return Refreshed(_prices(document), _types(document))
     except FileNotFoundError:
         return NOTHING
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+    except OSError as error:
+        raise system_error(error) from None
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
         raise UsageError(
             f"{file} holds no prices that can be read: {type(error).__name__}: {error}",
             hint=f"remove it, or fetch it again: rm '{file}'; deployer prices refresh",

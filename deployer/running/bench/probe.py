@@ -12,6 +12,7 @@ from deployer.running.bench.prompts import prompt
 from deployer.running.bench.samples import Answering, Load, Sample
 from deployer.running.bench.sse_client import ask, body_of
 from deployer.running.openai_client import LOOK_S, Endpoint, reason
+from deployer.sources import web
 
 if TYPE_CHECKING:
     import httpx
@@ -59,18 +60,14 @@ def only_model(endpoint: Endpoint) -> str:
         RemoteError: it does not answer, or refuses.
         UsageError: it lists none, or several.
     """
-    import httpx
-
     asked = Subject(endpoint, "")
     try:
-        answer = httpx.get(
-            f"{endpoint.url}/models",
-            headers=endpoint.headers,
-            timeout=LOOK_S,
-            trust_env=not endpoint.is_here,
-        )
-    except httpx.HTTPError as error:
-        raise failure(asked, Sample(0, 0, error="no connection", detail=str(error))) from None
+        with web.client(
+            headers=endpoint.headers, timeout=LOOK_S, trust_env=not endpoint.is_here
+        ) as client:
+            answer = client.get(f"{endpoint.url}/models")
+    except web.failures() as error:
+        raise failure(asked, Sample(0, 0, error="no connection", detail=web.said(error))) from None
     if answer.status_code in (401, 403):
         kind = f"http {answer.status_code}"
         raise failure(asked, Sample(0, 0, error=kind, detail=reason(answer.text)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.running.bench.samples import Sample
 from deployer.running.openai_client import Endpoint, reason
+from deployer.sources import web
 
 if TYPE_CHECKING:
     import httpx
@@ -122,12 +123,13 @@ def client_of(endpoint: Endpoint, limit_s: float) -> httpx.AsyncClient:
     """Return a client for one endpoint. It follows no redirect: the key goes to no other host."""
     import httpx
 
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(limit_s, connect=min(limit_s, 10.0)),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        headers={**endpoint.headers, "Accept-Encoding": "identity"},
-        trust_env=not endpoint.is_here,
-    )
+    with web.proxied():
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(limit_s, connect=min(limit_s, 10.0)),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            headers={**endpoint.headers, "Accept-Encoding": "identity"},
+            trust_env=not endpoint.is_here,
+        )
 
 
 async def ask(client: httpx.AsyncClient, endpoint: Endpoint, body: Body) -> Sample:
@@ -144,11 +146,13 @@ async def ask(client: httpx.AsyncClient, endpoint: Endpoint, body: Body) -> Samp
             # a kept connection that the server had closed meanwhile: any client takes another one
             await _read(client, endpoint, body, answer)
     except httpx.ConnectError as error:
-        answer.fail("no connection", str(error))
+        answer.fail("no connection", web.said(error))
     except httpx.TimeoutException as error:
         answer.fail("timeout", type(error).__name__)
-    except (httpx.HTTPError, LineTooLongError) as error:
+    except LineTooLongError as error:
         answer.fail("broke off", str(error) or type(error).__name__)
+    except web.failures() as error:
+        answer.fail("broke off", web.said(error))
     return answer.sample(time.perf_counter())
 
 

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
+from deployer.core.errors import (
+    DeployerError,
+    PrerequisiteError,
+    RemoteError,
+    system_error,
+    without_secrets,
+)
 from deployer.running.containers import ssh
 from deployer.sources import docker_address
 from deployer.sources.docker_address import DockerAddress
@@ -57,6 +63,9 @@ HINTS = (
 """What the daemon's words mean for the user, by a pattern that they match."""
 
 
+UNREADABLE = (AttributeError, EOFError, LookupError, TypeError, ValueError)
+"""What the SDK stumbles with over what is no daemon's answer."""
+
 _CLIENTS: dict[str, APIClient] = {}
 """By address. One for the whole process: each new one asks the daemon for its version first."""
 
@@ -81,12 +90,13 @@ def connect(url: str | None = None, limit_s: float = LIMIT_S) -> APIClient:
 
 def _new(address: DockerAddress, limit_s: float) -> APIClient:
     import docker
-    from docker.errors import DockerException
 
     try:
         client = docker.APIClient(timeout=limit_s, **_settings(address))
-    except (DockerException, OSError) as error:
-        raise unreachable(str(error), address) from None
+    except DeployerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - its transports raise what they like
+        raise unreachable(str(error) or type(error).__name__, address) from None
     client.timeout = LIMIT_S
     atexit.register(client.close)
     return client
@@ -133,19 +143,32 @@ def unreachable(why: str, address: DockerAddress | None = None) -> PrerequisiteE
 
 @contextmanager
 def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
-    """Turn a refusal of the daemon into an error with a hint; one that is expected passes through."""
-    from docker.errors import DockerException
+    """Turn a refusal of the daemon into an error with a hint; one that is expected passes through.
+
+    The SDK raises errors of its own, of requests and of urllib3, and stumbles over what is no daemon's answer.
+    """
+    from docker.errors import DockerException, StreamParseError
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
     except DockerException as error:
         if except_for is not None and isinstance(error, except_for):
             raise
-        said = getattr(error, "explanation", None) or str(error)
-        raise refusal(str(said)) from None
-    except RequestException as error:
-        raise unreachable(str(error)) from None
+        said = getattr(error, "explanation", None) or str(error) or type(error).__name__
+        raise refusal(without_secrets(str(said))) from None
+    except (RequestException, HTTPError) as error:
+        raise unreachable(without_secrets(str(error)) or type(error).__name__) from None
+    except OSError as error:
+        if error.filename:
+            raise system_error(error) from error
+        raise unreachable(str(error) or type(error).__name__) from None
+    except (StreamParseError, *UNREADABLE) as error:
+        raise RemoteError(
+            f"the Docker daemon's answer cannot be read ({type(error).__name__})",
+            hint="check that DOCKER_HOST names a Docker daemon: 'docker version' asks it",
+        ) from error
 
 
 def refusal(said: str) -> DeployerError:

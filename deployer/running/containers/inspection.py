@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import PrerequisiteError
-from deployer.running.native.ports import free_port
+from deployer.running.native.ports import Reservation, reserved
 from deployer.sources.docker_address import DockerAddress
 
 if TYPE_CHECKING:
@@ -70,16 +70,22 @@ def forget_volume(client: APIClient, name: str) -> None:
         client.remove_volume(name)
 
 
-def port(client: APIClient, wanted: Mapping[str, Any], before: Found | None) -> int:
-    """The port that it had, if that will do; else the wanted one, or a free one; 0: the daemon of another machine chooses."""
+@contextmanager
+def port(
+    client: APIClient, wanted: Mapping[str, Any], before: Found | None
+) -> Iterator[Reservation]:
+    """Hold the port that it had, if that will do; else the wanted one, or a free one; 0: another machine's daemon chooses."""
     if before is not None:
         bound = client.inspect_container(before["Id"])["HostConfig"]["PortBindings"] or {}
         had = next((int(b[0]["HostPort"]) for b in bound.values() if b), None)
         if had is not None and wanted["port"] in ("auto", had):
-            return had
+            yield Reservation(had)
+            return
     if wanted.get("docker"):
-        return 0 if wanted["port"] == "auto" else int(wanted["port"])
-    return free_port(wanted["port"], set())
+        yield Reservation(0 if wanted["port"] == "auto" else int(wanted["port"]))
+        return
+    with reserved(wanted["port"], set()) as held:
+        yield held
 
 
 def readable(wanted: Mapping[str, Any]) -> None:

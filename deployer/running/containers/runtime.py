@@ -31,7 +31,9 @@ from deployer.running.containers import (
 from deployer.running.containers.evidence import Look
 from deployer.running.containers.inspection import Found
 from deployer.running.native import gpu
+from deployer.running.native.ports import Reservation
 from deployer.running.store import Store
+from deployer.sources import docker_address
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -63,26 +65,36 @@ class DockerRunner:
         client = daemon.connect(url)
         if url is not None:
             say(f"by the Docker daemon at {url}, which is not known to be on this machine")
-        _have_image(client, resources, say)
-        folder = self._secrets(deployment, wanted)
-        fetching.ensure(client, deployment, wanted, folder, say)
-        port = self._set_aside(client, deployment, wanted, say)
+        with daemon.mended():
+            _have_image(client, resources, say)
+            folder = self._secrets(deployment, wanted)
+            fetching.ensure(client, deployment, wanted, folder, say)
+            with self._set_aside(client, deployment, wanted, say) as held:
+                made = self._create(client, deployment, wanted, held.port)
+                say(
+                    f"starting container {deployment} on {wanted['host']}:{held.port or 'a free port'}"
+                )
+                client.start(made)
+        if url is None:
+            return f"http://{inspection.reached_at(wanted['host'])}:{held.port}/v1"
+        return inspection.endpoint_there(client, made, wanted, url)
+
+    def _create(
+        self, client: APIClient, deployment: str, wanted: Mapping[str, Any], port: int
+    ) -> str:
+        """Create the container on its network, with its secrets; return its id."""
+        url, folder = wanted.get("docker"), self.store.folder(deployment) / "secrets"
         if wanted.get("network"):
             network.ensure(client, deployment)
         config = arguments.create(wanted, port, folder)
         if url is not None:
             config = other_machine.without_binds(config, deployment)
-        with daemon.mended():
-            _prepare_to_ask()
-            made = client.create_container_from_config(config, deployment)
-            if url is not None:
-                values = {name: (folder / name).read_text() for name in wanted["secrets"]}
-                other_machine.send(client, made["Id"], values)
-            say(f"starting container {deployment} on {wanted['host']}:{port or 'a free port'}")
-            client.start(made["Id"])
-        if url is None:
-            return f"http://{inspection.reached_at(wanted['host'])}:{port}/v1"
-        return inspection.endpoint_there(client, made["Id"], wanted, url)
+        _prepare_to_ask()
+        made = client.create_container_from_config(config, deployment)
+        if url is not None:
+            values = {name: (folder / name).read_text() for name in wanted["secrets"]}
+            other_machine.send(client, made["Id"], values)
+        return str(made["Id"])
 
     def alive(self, deployment: str) -> bool:
         """Whether its container runs; one that ended before it was ever healthy does not count."""
@@ -205,11 +217,11 @@ class DockerRunner:
 
     @contextmanager
     def _containers(self, deployment: str) -> Iterator[tuple[APIClient | None, list[Found]]]:
-        """The daemon and the deployment's containers; none where nothing is known and no daemon answers."""
+        """The daemon and the deployment's containers; none where there is no Docker and no record of one."""
         try:
             client = daemon.connect(self._daemon_of(deployment))
         except DeployerError:
-            if (self.store.folder(deployment) / "deployment.json").exists():
+            if docker_address.find() is not None or self._is_recorded(deployment):
                 raise
             yield None, []
             return
@@ -227,24 +239,34 @@ class DockerRunner:
             return next(urls, None)
         return None
 
+    def _is_recorded(self, deployment: str) -> bool:
+        """Whether its record says that it has a container; one that cannot be read says nothing."""
+        try:
+            record = self.store.load(deployment)
+        except DeployerError:
+            return False
+        return record is not None and any(r["type"] == CONTAINER for r in record.planned)
+
+    @contextmanager
     def _set_aside(
         self, client: APIClient, deployment: str, wanted: Mapping[str, Any], say: Say
-    ) -> int:
-        """Stop what runs and keep it; return the port for what comes."""
+    ) -> Iterator[Reservation]:
+        """Stop what runs and keep it; hold the port for what comes."""
         with self._containers(deployment) as (_, found):
             current = next((c for c in found if inspection.name(c) == deployment), None)
             kept = next((c for c in found if inspection.name(c) != deployment), None)
-        port = inspection.port(client, wanted, current or kept)
-        if (
-            current is not None and kept is not None
-        ):  # a killed `up`: what it kept was the healthy one
-            client.remove_container(current["Id"], v=True, force=True)
-        elif current is not None:
-            say(f"setting the running container {deployment} aside until the new one is healthy")
-            with daemon.mended():
+        with inspection.port(client, wanted, current or kept) as held:
+            if (
+                current is not None and kept is not None
+            ):  # a killed `up`: what it kept was the healthy one
+                client.remove_container(current["Id"], v=True, force=True)
+            elif current is not None:
+                say(
+                    f"setting the running container {deployment} aside until the new one is healthy"
+                )
                 client.stop(current["Id"], timeout=arguments.STOP_S)
                 client.rename(current["Id"], deployment + PREVIOUS)
-        return port
+            yield held
 
     def _remove(self, client: APIClient, deployment: str, one: Found) -> None:
         """Stop and remove a container; its last lines stay where the deployment's files are."""

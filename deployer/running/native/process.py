@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from deployer.core.files import write_private
 MARK = "DEPLOYER_SUPERVISED"
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
-REPORT = "supervisor.json"
+RUN, REPORT = "run.json", "supervisor.json"
 KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 KEPT_OF_HUB = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT")
 """Where models are downloaded to, and from."""
@@ -34,7 +34,7 @@ KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA
 """What an engine needs of the environment. The rest, credentials among it, stays outside."""
 
 
-def start(
+def start(  # noqa: PLR0913 - each is a thing of its own, and most are named
     folder: Path,
     command: Sequence[str],
     health: Mapping[str, str | int],
@@ -42,12 +42,15 @@ def start(
     *,
     environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, Path] | None = None,
+    front: int | None = None,
+    locks: Sequence[int] = (),
 ) -> None:
     """Start an engine under a supervisor that outlives this process and its terminal.
 
     `health` is the host, port and path that say that it is healthy; `grace_s` is how long it may take
     to end when it is told to. `environment` is added to what the engine keeps of this one's; `secrets` are
-    variables that the engine alone is given, each read from its file when it starts.
+    variables that the engine alone is given, each read from its file when it starts. `front` is a port that
+    `take_over` makes it answer at besides; `locks` are open files that the supervisor keeps open while it lives.
 
     Raises:
         RemoteError: the supervisor cannot be started.
@@ -56,15 +59,25 @@ def start(
     log = folder / "engine.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    (folder / REPORT).unlink(missing_ok=True)  # the one before this had its own
     config = {
         "command": list(command),
         "health": dict(health),
         "grace_s": grace_s,
         "environment": dict(environment or {}),
         "secrets": {name: str(file) for name, file in (secrets or {}).items()},
+        "front": front,
     }
-    write_private(folder / "run.json", json.dumps(config))
+    write_private(folder / RUN, json.dumps(config))
+    start_again(folder, locks)
+
+
+def start_again(folder: Path, locks: Sequence[int] = ()) -> None:
+    """Start the supervisor of what a folder says is to be run.
+
+    Raises:
+        RemoteError: it cannot be started.
+    """
+    (folder / REPORT).unlink(missing_ok=True)  # the one before this had its own
     argv = [sys.executable, "-P", supervisor.__file__, str(folder)]
     done = subprocess.run(
         argv,
@@ -74,6 +87,7 @@ def start(
         capture_output=True,
         text=True,
         check=False,
+        pass_fds=locks,
     )
     if done.returncode:
         raise RemoteError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
@@ -94,9 +108,12 @@ def _token() -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def find(folder: Path) -> list[psutil.Process]:
-    """Return the deployment's processes that are running now, the supervisor first."""
-    ours = [p for p in psutil.process_iter() if _marked(p, str(folder))]
+def find(folder: Path, *, alone: bool = False) -> list[psutil.Process]:
+    """Return the processes of a folder that are running now, supervisors first.
+
+    `alone` leaves out those of the folders in it: other runs of the same deployment.
+    """
+    ours = [p for p in psutil.process_iter() if _marked(p, str(folder), alone=alone)]
     return sorted(ours, key=lambda p: (not is_supervisor(p), p.pid))
 
 
@@ -108,30 +125,48 @@ def is_supervisor(process: psutil.Process) -> bool:
         return False
 
 
-def stop(folder: Path, limit_s: float = STOP_S) -> list[int]:
-    """End every process of a deployment and return their ids: gently first, by SIGKILL after a while."""
-    found = find(folder)
+def take_over(folder: Path) -> None:
+    """Tell a supervisor that its engine serves: it answers at the port in front as soon as that is free."""
+    _signal(filter(is_supervisor, find(folder, alone=True)), signal.SIGUSR1)
+
+
+def stop(folder: Path, limit_s: float = STOP_S, *, alone: bool = False) -> list[int]:
+    """End every process of a folder and return their ids: gently first, by SIGKILL after a while."""
+    found = find(folder, alone=alone)
     _signal([p for p in found if is_supervisor(p)] or found, signal.SIGTERM)
     _wait(found, limit_s)
-    left = find(folder)
+    left = find(folder, alone=alone)
     _signal(left, signal.SIGKILL)
     _wait(left, 5)
     found += left
     return list(dict.fromkeys(p.pid for p in found))
 
 
-def holder(port: int) -> str | None:
-    """Say which process listens on a port of this machine, as far as this user may know."""
+def holder(port: int, but: Collection[int] = ()) -> str | None:
+    """Say which process listens on a port of this machine, as far as this user may know; `but` are left out."""
+    pids = [pid for pid in _listeners(port) if pid is not None and pid not in but]
+    with suppress(psutil.Error):
+        return f"{psutil.Process(pids[0]).name()}, pid {pids[0]}" if pids else None
+    return None
+
+
+def is_shared(folder: Path, port: int) -> bool:
+    """Whether processes besides those of a folder listen on a port: what answers there may be theirs.
+
+    Where the system does not tell (macOS, of other users' processes), none do.
+    """
+    ours = {p.pid for p in find(folder)}
+    return any(pid not in ours for pid in _listeners(port))
+
+
+def _listeners(port: int) -> list[int | None]:
+    """The ids of the processes that listen on a port; None is one that this user may not know."""
     try:
-        lines = psutil.net_connections("tcp")
-        pids = [
-            c.pid
-            for c in lines
-            if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port
-        ]
-        return f"{psutil.Process(pids[0]).name()}, pid {pids[0]}" if pids and pids[0] else None
+        lines = psutil.net_connections("tcp4")
     except psutil.Error:
-        return None
+        return []
+    heard = (c for c in lines if c.status == psutil.CONN_LISTEN)
+    return [c.pid for c in heard if getattr(c.laddr, "port", None) == port]
 
 
 def report(folder: Path) -> Mapping[str, object]:
@@ -143,9 +178,20 @@ def report(folder: Path) -> Mapping[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _marked(process: psutil.Process, folder: str) -> bool:
+def ports(folder: Path) -> list[int]:
+    """Return the ports that a run was given, its own and then the one in front of it; none where there is no run."""
     try:
-        return bool(process.environ().get(MARK) == folder) and process.is_running()
+        told = json.loads((folder / RUN).read_text())
+        return [int(one) for one in (told["health"]["port"], told.get("front")) if one]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _marked(process: psutil.Process, folder: str, *, alone: bool) -> bool:
+    try:
+        mark = str(process.environ().get(MARK, ""))
+        ours = mark == folder or (not alone and mark.startswith(f"{folder}/"))
+        return ours and process.is_running()
     except (psutil.Error, OSError):
         return False
 

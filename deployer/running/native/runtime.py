@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deployer.agents import fetch_weights
 from deployer.core.documents.privacy import Finding
-from deployer.core.errors import RemoteError
+from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.core.files import write_private
 from deployer.engines.launch import Job, Machine, launch
 from deployer.providers.managers import Say
-from deployer.running.native import environments, gpu, hub_cache, logs, process
-from deployer.running.native.ports import HOST, free_port
+from deployer.running.native import environments, gpu, hub_cache, logs, process, room
+from deployer.running.native.ports import HOST, Reservation, reserved
+from deployer.running.native.slots import Coming, Slots
 from deployer.running.store import Store
 from deployer.sources import installed
 
 PROCESS = "local:index:Process"
+TAKES_OVER_S = 10.0
+"""How long a port may stay taken after the engine that had it has ended."""
 
 
 class NativeRunner:
@@ -31,15 +35,57 @@ class NativeRunner:
     def start(self, deployment: str, resources: Sequence[Mapping[str, Any]], say: Say) -> str:
         """Start the engine under its supervisor and return the base URL.
 
+        One that serves goes on beside it until `settle`, or is stopped and kept where two have no room.
+
         Raises:
             PrerequisiteError: the engine is not installed, the port is taken, the disk is full.
             UsageError: there is no such model file.
         """
         wanted = next(r for r in resources if r["type"] == PROCESS)["inputs"]
-        others = self._ports_of_others(deployment)
-        port = free_port(wanted["port"], others)
-        folder = self.store.folder(deployment)
-        job = Job(wanted, port, folder)
+        slots = self._slots(deployment)
+        self._drop_coming(slots)
+        if not self._serves(slots.current):
+            return self._begin(deployment, wanted, say)
+        had = self._public_port(slots)
+        takes_over = wanted["port"] in ("auto", had)
+        if room.for_two(process.find(slots.current, alone=True), resources):
+            asked, others = ("auto" if takes_over else wanted["port"]), {had}
+            front, kept = (had if takes_over else None), True
+        else:
+            launch(
+                Job(wanted, had, slots.folder), self.machine
+            )  # what cannot be started ends nothing
+            say("there is no room for two at once: stopping the running engine, which is kept")
+            process.stop(slots.current, alone=True)
+            asked, others, front, kept = (had if takes_over else wanted["port"]), set(), None, False
+        try:
+            with reserved(asked, others | self._ports_of_others(deployment)) as held:
+                place = slots.free()
+                slots.announce(Coming(place.name, held.port, front, kept))
+                return self._run(deployment, wanted, place, held, say, front)
+        except BaseException:
+            if not kept and slots.coming is None:
+                process.start_again(slots.current)
+            raise
+
+    def _begin(self, deployment: str, wanted: Mapping[str, Any], say: Say) -> str:
+        """Start it where nothing serves; what is left of an older one goes."""
+        slots = self._slots(deployment)
+        process.stop(slots.folder)
+        slots.clear()
+        with reserved(wanted["port"], self._ports_of_others(deployment)) as held:
+            return self._run(deployment, wanted, slots.folder, held, say)
+
+    def _run(
+        self,
+        deployment: str,
+        wanted: Mapping[str, Any],
+        place: Path,
+        held: Reservation,
+        say: Say,
+        front: int | None = None,
+    ) -> str:
+        job = Job(wanted, held.port, place, self.store.folder(deployment))
         run = launch(job, self.machine)
         command = run.command
         if run.requirements is not None:
@@ -47,15 +93,94 @@ class NativeRunner:
             command = (python, *command[1:])
         self.store.key(deployment)
         self._fetch(wanted, say)
-        write_private(job.config_file, json.dumps({**run.config, "port": port}))
-        say(f"starting {run.what} on {HOST}:{port}")
-        health: Mapping[str, str | int] = {"host": HOST, "port": port, "path": run.health_path}
-        process.start(folder, command, health, environment=run.environment, secrets=run.secrets)
-        return f"http://{HOST}:{port}/v1"
+        write_private(job.config_file, json.dumps({**run.config, "port": held.port}))
+        say(f"starting {run.what} on {HOST}:{held.port}")
+        health: Mapping[str, str | int] = {
+            "host": HOST,
+            "port": held.port,
+            "path": run.health_path,
+        }
+        process.start(
+            place,
+            command,
+            health,
+            environment=run.environment,
+            secrets=run.secrets,
+            front=front,
+            locks=held.locks,
+        )
+        return _url(held.port)
+
+    def check_own(self, deployment: str) -> None:
+        """See that nobody else answers at its port.
+
+        Raises:
+            PrerequisiteError: another process listens there too.
+        """
+        folder = self.store.folder(deployment)
+        for port in process.ports(self._slots(deployment).newest)[:1]:
+            if process.is_shared(folder, port):
+                by = process.holder(port, [p.pid for p in process.find(folder)])
+                raise PrerequisiteError(
+                    f"port {port} is also listened on by {by or 'another process'}",
+                    hint="run 'deployer up' again, or set targets.local.port to another port",
+                    where=f"{HOST}:{port}",
+                )
+
+    def settle(self, deployment: str) -> str | None:
+        """Let the new one answer where the one before did, which is stopped; return the address.
+
+        Raises:
+            RemoteError: the port of the one before was taken by something else meanwhile.
+        """
+        slots = self._slots(deployment)
+        coming = slots.coming
+        process.take_over(slots.newest)
+        if coming is None:
+            return None
+        before = slots.current
+        if coming.kept:
+            process.stop(before, alone=True)
+        if coming.front is not None:
+            _await_relay(slots.newest, coming.front)
+        slots.promote()
+        return _url(coming.front or coming.port)
+
+    def put_back(self, deployment: str) -> bool:
+        """Stop the new one; start the one before where that was stopped for it."""
+        slots = self._slots(deployment)
+        coming = slots.coming
+        if coming is None:
+            return False
+        self._drop_coming(slots)
+        if not self._serves(slots.current):
+            process.start_again(slots.current)
+        return True
+
+    def _drop_coming(self, slots: Slots) -> None:
+        """Stop a run that has not taken its place."""
+        coming = slots.coming
+        if coming is not None:
+            process.stop(slots.folder / coming.slot)
+            slots.withdraw()
+
+    def _serves(self, place: Path) -> bool:
+        """Whether a run is there that has been healthy."""
+        healthy = process.report(place).get("healthy") is True
+        return healthy and any(map(process.is_supervisor, process.find(place, alone=True)))
+
+    def _slots(self, deployment: str) -> Slots:
+        return Slots(self.store.folder(deployment))
+
+    def _public_port(self, slots: Slots) -> int:
+        """The port that the run which serves is asked at."""
+        told = process.ports(slots.current)
+        return told[-1]
 
     def alive(self, deployment: str) -> bool:
         """Whether its supervisor is running, and with it the engine, or the pause before its restart."""
-        return any(map(process.is_supervisor, process.find(self.store.folder(deployment))))
+        newest = self._slots(deployment).newest
+        return any(map(process.is_supervisor, process.find(newest, alone=True)))
 
     def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Return its processes that are running now."""
@@ -66,7 +191,7 @@ class NativeRunner:
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield the lines of its log."""
-        path = self.store.folder(deployment) / "engine.log"
+        path = self._slots(deployment).newest / "engine.log"
         if follow:
             yield from logs.follow(path, tail, lambda: self.alive(deployment))
         else:
@@ -122,10 +247,24 @@ class NativeRunner:
         """The ports that other deployments were given, whether they listen yet or not."""
         taken = set()
         for name in self.store.names():
-            config = self.store.folder(name) / "engine.json"
-            if name != deployment and config.exists() and self.alive(name):
-                taken.add(int(json.loads(config.read_text())["port"]))
+            if name != deployment and process.find(self.store.folder(name)):
+                for place in self._slots(name).every():
+                    taken.update(process.ports(place))
         return taken
+
+
+def _await_relay(place: Path, port: int) -> None:
+    until = time.monotonic() + TAKES_OVER_S
+    while process.report(place).get("relaying") is not True:
+        if time.monotonic() > until:
+            raise RemoteError(
+                f"port {port} could not be taken over", hint="run 'deployer up' again"
+            )
+        time.sleep(0.01)
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}/v1"
 
 
 def _process(name: str, pid: int) -> Mapping[str, str]:

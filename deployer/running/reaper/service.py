@@ -75,11 +75,12 @@ class Reaper:
         if refusals and len(refusals) == len(answers):
             raise refusals[0]
         surveys = [_survey_of(cloud, answer) for cloud, answer in answers]
-        return merged([*surveys, *self._unasked(asked, named, store)])
+        unread = Survey(gaps=list(_unread(store)))
+        return merged([*surveys, *self._unasked(asked, named, store), unread])
 
     def _asked(self) -> list[Cloud]:
         """Those that there are credentials for; when there are none at all, those that rent machines say so."""
-        configured = [cloud for cloud in self.clouds if cloud.configured()]
+        configured = [cloud for cloud in self.clouds if _may_answer(cloud)]
         return configured or [cloud for cloud in self.clouds if cloud.control]
 
     def _unasked(
@@ -145,6 +146,23 @@ def _survey_of(cloud: Cloud, answer: Survey | DeployerError) -> Survey:
     if isinstance(answer, Survey):
         return answer
     return Survey(gaps=[Gap(cloud.name, answer.message)])
+
+
+def _may_answer(cloud: Cloud) -> bool:
+    """Whether there is something to ask with; what cannot be read is told of by asking."""
+    try:
+        return cloud.configured()
+    except DeployerError:
+        return True
+
+
+def _unread(store: Store) -> Iterator[Gap]:
+    """The records that cannot be read: whether their clouds were asked is not known."""
+    for name in store.names():
+        try:
+            store.load(name)
+        except DeployerError as error:
+            yield Gap(f"record of {name}", error.message)
 
 
 def _providers(store: Store) -> Iterator[str]:

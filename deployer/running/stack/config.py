@@ -94,13 +94,14 @@ def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:
         return given
     if asked is None:
         return "127.0.0.1/32"
-    import httpx
+    from deployer.sources import web
 
     try:
-        address = ip_address(httpx.get(asked, timeout=10).raise_for_status().text.strip())
-    except (httpx.HTTPError, ValueError) as error:
+        with web.client(timeout=10) as client:
+            address = ip_address(client.get(asked).raise_for_status().text.strip())
+    except web.failures() as error:
         raise PrerequisiteError(
-            f"cannot determine your public address, the only one to be let in: {error}",
+            f"cannot determine your public address, the only one to be let in: {web.said(error)}",
             hint="set DEPLOYER_CALLER_CIDR=203.0.113.7/32, or targets.cloud-gpu.expose to a list of blocks",
             where=asked,
         ) from None

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -154,8 +155,12 @@ class Command(PulumiCommand):
     """
 
     def __init__(self, binary: Path, say: Say) -> None:
-        super().__init__(str(binary.parent.parent))
-        self.command = str(binary)
+        with tempfile.TemporaryDirectory() as root:  # Pulumi's SDK looks for bin/pulumi in a folder
+            link = Path(root) / "bin" / "pulumi"
+            link.parent.mkdir()
+            link.symlink_to(binary.absolute())
+            super().__init__(root)
+        self.command = str(binary.absolute())
         self.say = say
 
     def run(

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
+from os.path import expanduser
 from pathlib import Path
 
 from deployer.core.errors import PrerequisiteError
@@ -42,7 +43,7 @@ def here_already(environ: Mapping[str, str] | None = None) -> Path | None:
     given = os.environ if environ is None else environ
     found = shutil.which("pulumi", path=given.get("PATH", ""))
     if found:
-        return Path(found)
+        return Path(found).absolute()
     return next((f for f in _places(given) if os.access(f, os.X_OK) and f.is_file()), None)
 
 
@@ -55,12 +56,12 @@ def _places(environ: Mapping[str, str]) -> Iterator[Path]:
     own = environ.get("PULUMI_HOME")
     if own:
         yield Path(own) / "bin" / "pulumi"
-    yield Path(environ.get("HOME") or Path.home()) / ".pulumi" / "bin" / "pulumi"
+    yield Path(environ.get("HOME") or expanduser("~")) / ".pulumi" / "bin" / "pulumi"  # noqa: PTH111 - a user may have no home
     yield _versions() / pinned() / "bin" / "pulumi"
 
 
 def _versions() -> Path:
-    return Path.home() / ".pulumi" / "versions"
+    return Path(expanduser("~")) / ".pulumi" / "versions"  # noqa: PTH111 - a user may have no home
 
 
 def _install() -> Path:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError, UsageError
+from deployer.sources import web
 
 if TYPE_CHECKING:
     import httpx
@@ -26,10 +27,12 @@ class NotThereError(UsageError):
 
 
 def client(headers: Mapping[str, str] | None = None) -> httpx.Client:
-    """Return what downloads are made with: one for all the files of a region."""
-    import httpx
+    """Return what downloads are made with: one for all the files of a region.
 
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers)
+    Raises:
+        PrerequisiteError: the proxy that the environment names cannot be used.
+    """
+    return web.client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers)
 
 
 @contextmanager
@@ -52,7 +55,13 @@ def stream(by: httpx.Client, url: str, label: str, progress: Progress) -> Iterat
             size = answer.headers.get("content-length", "")
             with progress(label, int(size) if size.isdigit() else None) as advance:
                 yield _counted(answer, advance)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        httpx.StreamError,
+        httpx.CookieConflict,
+        OSError,
+    ) as error:
         raise _as_ours(error, url) from None
 
 
@@ -67,7 +76,7 @@ def _counted(answer: httpx.Response, advance: Advance) -> Iterator[bytes]:
 def _as_ours(error: Exception, url: str) -> DeployerError:
     import httpx
 
-    said = str(error) or type(error).__name__
+    said = web.said(error)
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return UsageError(
             f"{url} is not a valid URL: {said}", hint="set DEPLOYER_PRICES_URL to http(s)://host"

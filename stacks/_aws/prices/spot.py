@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from deployer.core.errors import DeployerError
+
 LINUX = "Linux/UNIX"
 
 
@@ -20,19 +22,16 @@ def live(region: str, types: Sequence[str]) -> Mapping[str, Decimal]:
     Raises:
         NoSpotError: there are no credentials, or AWS does not answer with prices.
     """
-    import boto3
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-    )
+    from stacks._aws import credentials, session
 
     try:
-        session = boto3.Session()
-        if session.get_credentials() is None:
-            raise NoSpotError("there are no AWS credentials")
-        return prices(session.client("ec2", region_name=region), types)
-    except (BotoCoreError, ClientError) as error:
-        raise NoSpotError(str(error)) from None
+        with session.understood("list spot prices"):
+            made = credentials.session(region)
+            if not credentials.check(made):
+                raise NoSpotError("there are no AWS credentials")
+            return prices(session.client_of(made, "ec2"), types)
+    except DeployerError as error:
+        raise NoSpotError(error.message) from None
 
 
 def prices(ec2: Any, types: Sequence[str]) -> Mapping[str, Decimal]:

@@ -23,9 +23,7 @@ class HuggingFaceCloud:
 
     def configured(self) -> bool:
         """See `Cloud`: whether there is a token."""
-        from huggingface_hub import get_token
-
-        return get_token() is not None
+        return service.token() is not None
 
     def scopes(self, named: Sequence[str], priced: Sequence[str]) -> Scopes:  # noqa: ARG002 - one signature for all
         """See `Cloud`: there is but one."""

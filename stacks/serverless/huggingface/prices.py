@@ -170,11 +170,11 @@ class OwnListing:
 
     def refreshes(self, regions: Sequence[str], asked: Asked) -> list[Callable[[], Refreshed]]:
         """See `PriceSource`."""
-        from huggingface_hub import get_token
+        from stacks.serverless.huggingface.service import token
 
         if regions:
             raise UsageError(
                 "Hugging Face's prices are the same in every region of a cloud",
                 hint="leave --region out",
             )
-        return [partial(refresh, asked, get_token())]
+        return [partial(refresh, asked, token())]

@@ -10,13 +10,20 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from deployer.core.domain import Plan
-from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError, RemoteError
+from deployer.core.errors import (
+    DeployerError,
+    PolicyError,
+    PrerequisiteError,
+    RemoteError,
+    system_error,
+)
 from deployer.providers.inventory import Found, Left
 from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen, State
+from deployer.sources import web
 
 TYPE = "pulumi-python:dynamic/deployer:HuggingFaceEndpoint"
 OURS = "deployer:"
@@ -55,22 +62,52 @@ def understood(what: str) -> Iterator[None]:
         PolicyError: it is not paid for, or beyond the quota.
         RemoteError: the service failed.
     """
-    import httpx
     from huggingface_hub import errors
 
-    # the library's transport, whichever it is
-    unsent = cast("type[Exception]", errors.HfHubHTTPError.__mro__[1])
     try:
         yield
+    except DeployerError:
+        raise
     except errors.LocalTokenNotFoundError as error:
         raise PrerequisiteError("no Hugging Face token is set", hint=TOKEN) from error
     except errors.HfHubHTTPError as error:
-        raise refused(what, error.response.status_code, str(error).splitlines()[0]) from error
-    except (httpx.HTTPError, unsent) as error:
-        raise PrerequisiteError(
-            f"Hugging Face cannot be reached to {what}: {error}",
+        status = getattr(error.response, "status_code", 0)
+        raise refused(what, status, web.said(error)) from error
+    except Exception as error:
+        raise _unread(what, error) from error
+
+
+def _unread(what: str, error: Exception) -> DeployerError:
+    """The error of a call that got no answer, or none of Hugging Face's. The library declares a hundred kinds."""
+    from huggingface_hub import errors
+
+    transport = errors.HfHubHTTPError.__mro__[1]  # the library's own, whichever it is
+    no_proxy = web.without_socks(error)
+    if no_proxy is not None:
+        return no_proxy
+    if isinstance(error, OSError) and error.filename:
+        return system_error(error)
+    if isinstance(error, (*web.unanswered(), transport)):
+        return PrerequisiteError(
+            f"Hugging Face cannot be reached to {what}: {web.said(error)}",
             hint="check the network, then try again",
-        ) from error
+        )
+    return PrerequisiteError(
+        f"something else answered in Hugging Face's place to {what}: {web.said(error)}",
+        hint="log in to this network, or check HTTPS_PROXY, HF_ENDPOINT and HF_INFERENCE_ENDPOINTS_ENDPOINT",
+    )
+
+
+def token() -> str | None:
+    """Return the user's token, if there is one.
+
+    Raises:
+        PrerequisiteError: its file may not be read.
+    """
+    from huggingface_hub import get_token
+
+    with understood("read your token"):
+        return get_token()
 
 
 def refused(what: str, status: int, said: str) -> DeployerError:
@@ -149,9 +186,7 @@ class Hub:
 
     def check(self, plan: Plan, say: Say) -> str:  # noqa: ARG002 - one signature for all
         """See `Service`: a token, and the permission to manage endpoints. Quotas are told when one is made."""
-        from huggingface_hub import get_token
-
-        if get_token() is None:
+        if token() is None:
             raise PrerequisiteError("no Hugging Face token is set", hint=TOKEN)
         with understood("say who you are"):
             owner = str(api().whoami()["name"])
@@ -198,7 +233,6 @@ class Hub:
 
 def _log(one: Found) -> list[str]:
     """The log of an endpoint, which the library does not read: the service's own API does."""
-    import httpx
     from huggingface_hub import constants
 
     with understood(f"read the log of {one.id}"):
@@ -206,7 +240,8 @@ def _log(one: Found) -> list[str]:
         space = hub.get_inference_endpoint(one.id).namespace
         url = f"{constants.INFERENCE_ENDPOINTS_ENDPOINT}/endpoint/{space}/{one.id}/logs"
         headers = hub._build_hf_headers()  # noqa: SLF001 - the library's own token and agent
-        answer = httpx.get(url, headers=headers, timeout=60)
+        with web.client(headers=headers, timeout=60) as client:
+            answer = client.get(url)
     if answer.status_code == 404:  # nothing has been written yet
         return []
     if answer.status_code != 200:

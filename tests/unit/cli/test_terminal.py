@@ -77,6 +77,21 @@ def test_every_colour_of_every_view_reaches_the_terminal_and_is_left_out_elsewhe
         assert plain.getvalue() == "word\n"
 
 
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none_in_a_terminal(home, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    out, err = shown(main, ["status"]), shown(terminal.error, "no", "do", "there")
+    assert "\x1b" not in "".join((*out, *err))
+    assert "\x1b" not in shown(terminal.out, terminal.heading("word"))[0]
+    if name == "TERM":
+        assert "\x1b" not in shown(lambda: terminal.progress("half", line=True))[1]
+
+
+def test_an_empty_no_color_is_none(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b[1m" in shown(terminal.out, terminal.heading("word"))[0]
+
+
 def test_text_of_every_language_is_shown_as_it_is():
     assert shown(terminal.out, "größe 大きさ حجم 🙂")[0] == "größe 大きさ حجم 🙂\n"
 

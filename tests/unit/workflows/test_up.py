@@ -17,12 +17,12 @@ import pytest
 
 from deployer.cli import main
 from deployer.core.domain import Estimate, ModelInfo, Plan, Resource, Sizing
-from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
+from deployer.core.errors import DeclinedError, DeployerError, RemoteError, UsageError
 from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.running.store import Store
 from deployer.workflows import down, status
 from deployer.workflows.up import apply
-from tests.kits.documents import made
+from tests.kits.documents import made, printed
 from tests.kits.processes import PATIENCE_S
 
 NAME = "bot-local"
@@ -313,7 +313,13 @@ def test_what_down_cannot_remove_is_named_and_not_forgotten(world, runner):
     assert Store(world.home).names() == [NAME]
 
 
-def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
+@pytest.fixture
+def silent_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Docker daemon that is set up and does not answer."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+
+def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner, silent_docker):
     up(world)
     record = Store(world.home).folder(NAME) / "deployment.json"
     record.write_text("{")
@@ -328,17 +334,29 @@ def test_a_damaged_record_is_replaced_by_up_and_removed_by_down(world, runner):
     assert Store(world.home).names() == []
 
 
-def test_a_damaged_record_stays_while_nobody_holds_it_and_somebody_does_not_answer(world, runner):
+def test_a_damaged_record_can_be_removed_while_docker_does_not_answer(
+    world, runner, silent_docker, monkeypatch, capsys
+):
+    monkeypatch.setenv("DEPLOYER_HOME", str(world.home))
     up(world)
-    record = Store(world.home).folder(NAME) / "deployment.json"
-    record.write_text("{")
+    (Store(world.home).folder(NAME) / "deployment.json").write_text("{")
     runner.things = 0
-    with pytest.raises(PrerequisiteError, match="Docker daemon"):
-        down.down(world.home, NAME)
-    assert record.exists()
+    assert main(["down", NAME]) == 1  # a container of it may be left
+    assert "local/docker may hold more of" in capsys.readouterr().err
+    assert Store(world.home).names() == []
 
 
-def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(world, monkeypatch, capsys):
+def test_where_there_is_no_docker_there_is_nothing_to_ask_it(world, runner):
+    up(world)
+    (Store(world.home).folder(NAME) / "deployment.json").write_text("{")
+    runner.things = 0
+    assert down.down(world.home, NAME).not_asked == ()
+    assert Store(world.home).names() == []
+
+
+def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(
+    world, silent_docker, monkeypatch, capsys
+):
     monkeypatch.setenv("DEPLOYER_HOME", str(world.home))
     up(world)
     (Store(world.home).folder(NAME) / "deployment.json").write_text("{")
@@ -348,6 +366,83 @@ def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(world, monkeypatc
     assert "not checked: the Docker daemon does not answer" in said.err
     assert "(local/docker may hold more of" in said.err
     assert "is left" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("bot-loacl", "did you mean 'bot-local'?"), ("entirely-other", "deployments: bot-local")],
+)
+def test_a_name_that_was_never_known_is_refused_and_nothing_of_it_kept(world, runner, typed, hint):
+    up(world)
+    runner.things, there = 0, runner.things
+    with pytest.raises(UsageError, match=typed) as caught:
+        down.down(world.home, typed)
+    runner.things = there
+    assert hint in str(caught.value.hint)
+    assert not Store(world.home).is_known(typed)
+    assert shown(world)["state"] == "healthy"
+
+
+def test_what_nobody_recorded_is_removed_where_it_is_found(world, runner):
+    runner.things = 1
+    assert [one.id for one in down.down(world.home, "lost-local").removed] == ["1"]
+
+
+def test_what_is_to_be_removed_is_shown_first_and_stays_when_declined(world, runner):
+    up(world)
+
+    def decline(there: Sequence[Mapping[str, str]]) -> None:
+        assert [one["id"] for one in there] == ["1"]
+        raise DeclinedError("nothing was removed")
+
+    with pytest.raises(DeclinedError):
+        down.down(world.home, NAME, agree=decline)
+    assert shown(world)["state"] == "healthy"
+
+
+DAMAGES = ("{", "[]", '{"name": "x"}', "null", "[" * 100_000, "\0")
+
+
+@pytest.mark.parametrize("text", DAMAGES, ids=range(len(DAMAGES)))
+def test_a_damaged_record_hides_no_other_and_is_named(world, monkeypatch, capsys, text):
+    monkeypatch.setenv("DEPLOYER_HOME", str(world.home))
+    up(world)
+    other = Store(world.home).folder("other-local")
+    other.mkdir()
+    (other / "deployment.json").write_text(text)
+    assert main(["status"]) == 1
+    said = capsys.readouterr()
+    assert NAME in said.out
+    assert "not checked: other-local: the record of other-local is damaged" in said.err
+    code, document, _ = printed(capsys, "status")
+    assert code == 1
+    assert [one["name"] for one in document["deployments"]] == [NAME]
+    assert [one["deployment"] for one in document["gaps"]] == ["other-local"]
+    assert main(["down", "other-local"]) == 0
+    assert main(["status"]) == 0
+
+
+FIELDS = {
+    "started_at": (None, 5, "yesterday", "2026-01-02T03:04:05"),
+    "usd_per_hour": (5, "cheap", "NaN"),
+    "planned": (None, "x", [5], [{"type": "t"}]),
+    "resources": (None, {}, [5], [{"type": "t"}]),
+    "outputs": (None, [], {"a": 5}),
+    "target": (None, 5, []),
+    "launched": ([], {"a": 5}),
+    "served": (None, []),
+    "more": (1,),
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(k, v) for k, vs in FIELDS.items() for v in vs])
+def test_a_record_with_a_field_of_another_form_is_a_damaged_one(world, field, value):
+    up(world)
+    record = Store(world.home).folder(NAME) / "deployment.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), field: value}))
+    (gap,) = status.status(world.home, None, LATER).gaps
+    assert gap.deployment == NAME
+    assert gap.provider is None
 
 
 def test_a_refused_question_carries_the_servers_reason(runner):

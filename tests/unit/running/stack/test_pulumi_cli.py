@@ -12,7 +12,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
 
 from deployer.core.errors import PrerequisiteError
-from deployer.running.stack import pulumi_cli, settings
+from deployer.running.stack import engine, pulumi_cli, settings
 
 
 def program(folder: Path) -> Path:
@@ -28,6 +28,25 @@ def test_the_one_on_path_goes_before_pulumis_own_folder(tmp_path):
     environ = {"PATH": str(on_path.parent), "PULUMI_HOME": str(own.parent.parent)}
     assert pulumi_cli.here_already(environ) == on_path
     assert pulumi_cli.here_already(environ | {"PATH": ""}) == own
+
+
+VERSION = '#!/bin/sh\n[ "$1" = version ] && echo v3.999.0 || echo "$0 $*"\n'
+
+
+@pytest.mark.parametrize("folder", ["bin", "pulumi", "pulumi-v3.999.0 unpacked", "."])
+def test_the_program_is_used_wherever_it_lies(tmp_path, folder, monkeypatch):
+    """The official archive unpacks into a folder `pulumi`."""
+    file = program(tmp_path / folder)
+    file.write_text(VERSION)
+    monkeypatch.chdir(tmp_path)
+    found = pulumi_cli.here_already({"PATH": folder})  # one that is named from here
+    assert found is not None
+    assert found == tmp_path / folder / "pulumi"
+    command = engine.Command(found, print)
+    monkeypatch.chdir("/")
+    assert str(command.version) == "3.999.0"
+    done = command.run(["whoami"], str(tmp_path), {})
+    assert done.stdout == f"{found} --non-interactive whoami"
 
 
 def test_pulumis_folder_in_the_users_home_is_looked_at(tmp_path):
