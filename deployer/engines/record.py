@@ -133,7 +133,7 @@ class Engine:
     `read_start` reads what it says of itself in its log when it starts.
     `ignores_eos` says whether a request may ask it (`ignore_eos`) to go on until `max_tokens`.
     `metrics` says what it calls its figures; None: it has none, so nobody sees whether it is used.
-    `elsewhere` is what to do where a provider does not run it.
+    `elsewhere` is what to do where a provider does not run it. `also_called` are other names that people write for it.
     `adapters` says of a LoRA adapter why it cannot serve it; None: it serves none.
     `silent` are the variables that keep it, and the libraries that it is made of, from reporting their use; `offline`
     those with which it takes what it needs from the disk alone.
@@ -164,6 +164,7 @@ class Engine:
     read_start: ReadStart | None = None
     metrics: Metrics | None = None
     elsewhere: str | None = None
+    also_called: tuple[str, ...] = ()
     adapters: AdapterCheck | None = None
     silent: Mapping[str, str] = field(default_factory=lambda: SILENT)
     offline: Mapping[str, str] = field(default_factory=lambda: OFFLINE)

@@ -59,6 +59,10 @@ def _text(value: Any) -> str:
     return value
 
 
+MOST_MEANT = 200
+"""Longer texts than this are not taken for something that was meant."""
+
+
 @dataclass(frozen=True)
 class Pattern(_Mark):
     """Text of one form, described in words by `form`."""
@@ -71,7 +75,7 @@ class Pattern(_Mark):
         """Refuse what has not that form."""
         text = _text(value)
         if not re.fullmatch(self.pattern, text):
-            hint = self.meant(text) if self.meant else None
+            hint = self.meant(text) if self.meant and len(text) <= MOST_MEANT else None
             raise Mistake(f"{quoted(text)} does not have the form {self.form}", hint)
         return text
 

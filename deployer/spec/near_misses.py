@@ -30,11 +30,6 @@ _FORMATS = {
     **dict.fromkeys(("16bit", "half", "full", "original"), "write none to serve the weights as they are published"),
     **dict.fromkeys(("mlx", "mlx4", "mlx_4"), "did you mean mlx_4bit?"),
 }  # fmt: skip
-_ENGINES = {
-    **dict.fromkeys(("llamacpp", "llama_cpp", "llama-cpp", "llama", "llama-server", "gguf", "ollama"), "llama.cpp"),
-    **dict.fromkeys(("mlx-lm", "mlx_lm"), "mlx"),
-    **dict.fromkeys(("handler", "python", "custom"), "fastapi"),
-}  # fmt: skip
 
 
 def source(text: str) -> str | None:
@@ -119,9 +114,12 @@ def quantization(text: str) -> str | None:
 
 def engine(text: str, known: Iterable[str]) -> str | None:
     """Return the engine that was meant, of those that are there."""
+    from deployer import engines  # late: only a refusal needs their records
+
     said, names = text.strip().lower(), tuple(known)
-    if _ENGINES.get(said) in names:
-        return f"did you mean {_ENGINES[said]}?"
+    called = (n for n in engines.names() if n in names and said in engines.engine(n).also_called)
+    if meant := next(called, None):
+        return f"did you mean {meant}?"
     return _nearest(said, str, names)
 
 

@@ -29,6 +29,7 @@ def refuses(gpu: Gpu | None, format_name: str) -> str | None:  # noqa: ARG001 - 
 
 ENGINE = Engine(
     name="fastapi",
+    also_called=("handler", "python", "custom"),
     families=("handler",),
     vendors=("nvidia", "amd", "apple", "aws", "other", "cpu"),
     memory_fraction=1.0,

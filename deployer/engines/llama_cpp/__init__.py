@@ -81,6 +81,7 @@ _METAL = replace(
 
 ENGINE = Engine(
     name="llama.cpp",
+    also_called=("llamacpp", "llama_cpp", "llama-cpp", "llama", "llama-server", "gguf", "ollama"),
     families=("gguf",),
     formats=("gguf",),
     suggested_formats=("q8_0", "q6_k", "q4_k_m"),

@@ -51,6 +51,7 @@ the same memory, with a wider band."""
 
 ENGINE = Engine(
     name="mlx",
+    also_called=("mlx-lm", "mlx_lm"),
     families=("safetensors",),
     formats=("mlx", "safetensors"),
     suggested_formats=("mlx_4bit",),

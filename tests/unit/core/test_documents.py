@@ -116,9 +116,8 @@ def test_a_mistake_is_a_document_of_the_schema_of_errors(plan, text, arguments, 
     assert exit_code == code == document["error"]["exit_code"]
 
 
-def test_nothing_deployed_and_nothing_removed_are_of_their_schemas(capsys, home):
+def test_nothing_deployed_is_of_its_schema(capsys, home):
     assert quiet(capsys, "status")[1]["deployments"] == []
-    assert quiet(capsys, "down", "none-local")[1]["removed"] == []
 
 
 OPEN = ("inputs", "origins", "defaults")

@@ -92,10 +92,13 @@ def test_answers_are_kept_long_only_where_the_engine_knows_how(wished):
         assert all(("ignore_eos" in body) == wished for body in server.asked)
 
 
+AT = "2026-11-29T12:00:00+00:00"
+
+
 @pytest.mark.parametrize(("engine", "knows"), [("vllm", True), ("fastapi", False)])
 def test_whether_it_knows_how_is_what_the_deployments_engine_says(tmp_path, engine, knows):
     store, url = Store(tmp_path), "http://127.0.0.1:1/v1"
-    made = Deployment("a-local", "a", "d", "local", "native", engine, "m", "now", [], endpoint=url)
+    made = Deployment("a-local", "a", "d", "local", "native", engine, "m", AT, [], endpoint=url)
     store.key(made.name)
     store.save(made)
     assert of_deployment(store, made.name).ignores_eos == knows
