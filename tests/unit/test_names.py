@@ -41,7 +41,6 @@ ALLOWED = {
     "sources/model_access.py": HUB,
     "sources/model_hub.py": HUB,
     "spec/near_misses.py": HUB,
-    "workflows/doctor.py": HUB,
     "core/model_source.py": HUB,
     "core/domain.py": "the maker of a chip, as of the others",
     "planning/catalog/gpus.py": "the maker of a chip, as of the others",

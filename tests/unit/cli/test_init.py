@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from deployer.cli import main
 from deployer.spec.load import load
+from tests.kits.documents import read
 
 
 def _init(*arguments: str) -> int:
@@ -101,4 +100,4 @@ def test_a_group_without_a_command_prints_its_help_and_is_no_mistake(group, caps
 
 def test_an_unknown_command_is_still_a_mistake(capsys):
     assert main(["pln", "--json"]) == 2
-    assert "plan" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert "plan" in read("plan", capsys.readouterr().out)["error"]["message"]
