@@ -55,7 +55,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Question:
-    """All that a choice depends on."""
+    """All that a choice depends on. `idle_action` is `policy.idle.action` where the spec itself says it."""
 
     spec: Spec
     target: str
@@ -63,6 +63,7 @@ class Question:
     catalog: Catalog
     host: Host
     measured: tuple[Measurement, ...] = ()
+    idle_action: str | None = None
 
     @property
     def options(self) -> Any:
@@ -121,8 +122,13 @@ def choose(question: Question) -> Choice:
     """Ask every provider once, size every combination of offer, engine and format, and rank them."""
     asked = question.options.provider
     names = providers(question.target) if asked == "auto" else (asked,)
-    places = (_place(question, provider(question.target, name)) for name in names)
+    found = (provider(question.target, name) for name in names)
+    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
     return _weighed(question, tuple(places))
+
+
+def _is_configured(one: Provider) -> bool:
+    return one.configured is None or one.configured()
 
 
 def _place(question: Question, where: Provider) -> Place:
@@ -224,7 +230,7 @@ def _rank(
 def want_of(question: Question, where: Provider) -> Want:
     """What a provider of the question's target is asked for."""
     options: Mapping[str, Any] = to_plain(question.options)
-    model = question.spec.model
+    model, replicas = question.spec.model, question.spec.serve.replicas
     region = where.region(options.get("region"))
     return Want(
         region.id if region else None,
@@ -233,6 +239,8 @@ def want_of(question: Question, where: Provider) -> Want:
         source=model.source,
         adapter=model.adapter,
         model=question.info,
+        replicas=(replicas.min, replicas.max),
+        idle_action=question.idle_action,
     )
 
 

@@ -136,7 +136,9 @@ def _hub(setting: Setting) -> model_facts.Lookup:
 def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Plan:
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
-    question = Question(loaded.spec, target, info, prices, host.look(), kept)
+    action = loaded.spec.policy.idle.action
+    said = None if "policy.idle.action" in loaded.defaults else action
+    question = Question(loaded.spec, target, info, prices, host.look(), kept, said)
 
     def collect(where: Provider, inputs: Mapping[str, Any]) -> Sequence[Resource]:
         return program.resources_of(where, inputs, setting.home / "cache" / "programs")
