@@ -74,7 +74,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Question:
-    """All that a choice depends on."""
+    """All that a choice depends on. `idle_action` is `policy.idle.action` where the spec itself says it."""
 
     spec: Spec
     target: str
@@ -82,6 +82,7 @@ class Question:
     catalog: Catalog
     host: Host
     measured: tuple[Measurement, ...] = ()
+    idle_action: str | None = None
     adapter: Adapter | None = None
     place: Callable[[str], str] = str  # where the file has a key of the spec
 
@@ -142,9 +143,15 @@ def choose(question: Question) -> Choice:
     """Ask every provider once, size every combination of offer, engine and format, and rank them."""
     asked = question.options.provider
     names = providers(question.target) if asked == "auto" else (asked,)
+    found = (provider(question.target, name) for name in names)
+    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
     key = f"targets.{question.target}.provider"
     places = (_place(question, provider(question.target, name, key)) for name in names)
     return _weighed(question, tuple(places))
+
+
+def _is_configured(one: Provider) -> bool:
+    return one.configured is None or one.configured()
 
 
 def _place(question: Question, where: Provider) -> Place:
@@ -245,7 +252,7 @@ def _rank(
 def want_of(question: Question, where: Provider) -> Want:
     """What a provider of the question's target is asked for."""
     options: Mapping[str, Any] = to_plain(question.options)
-    model = question.spec.model
+    model, replicas = question.spec.model, question.spec.serve.replicas
     region = where.region(options.get("region"))
     return Want(
         region.id if region else None,
@@ -255,6 +262,8 @@ def want_of(question: Question, where: Provider) -> Want:
         adapter=model.adapter,
         model=question.info,
         local_only=question.spec.policy.privacy == LOCAL_ONLY,
+        replicas=(replicas.min, replicas.max),
+        idle_action=question.idle_action,
     )
 
 

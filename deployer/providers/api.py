@@ -80,6 +80,8 @@ class Want:
     source: str = ""  # the spec's `model.source`
     adapter: str | None = None
     model: ModelInfo | None = None  # what is known of the model
+    replicas: tuple[int, int] = (1, 1)  # at least, at most
+    idle_action: str | None = None  # the spec's `policy.idle.action`; None: it says nothing
     local_only: bool = False  # the spec's `policy.privacy` lets nothing leave this machine
 
     def offer(self, **given: Any) -> Offer:
@@ -201,7 +203,7 @@ class Provider:
     `boot` is for machines that start from the texts of `deployer.planning.cloud_init`. `reads` are the schemes of the
     bucket URLs that it fetches models from (what stands before `://`). `tags` is how its cloud writes what everything is
     found by. `cloud` is where its deployments lie, as `deployer idle` asks it: providers that share one name the same
-    function.
+    function. `configured` says whether this user has an account there: `provider: auto` takes it only then (None: always).
     """
 
     target: str
@@ -230,6 +232,7 @@ class Provider:
     tags: TagCodec | None = None
     prices: Callable[[], Any] | None = None
     cloud: Callable[[], Cloud] | None = None
+    configured: Callable[[], bool] | None = None
 
     def region(self, wanted: str | None) -> Region | None:
         """The region that is used when `wanted` is asked for; None where it knows of none."""

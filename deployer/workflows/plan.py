@@ -186,8 +186,10 @@ def _plan(loaded: Loaded, info: ModelInfo, target: str, setting: Setting) -> Pla
     prices = catalog.load(setting.home / "catalog")
     kept = measurements.kept(setting.home)
     adapter = _adapter(loaded, info, setting)
+    action = loaded.spec.policy.idle.action
+    said = None if "policy.idle.action" in loaded.defaults else action
     here = host.look(_asker(target, setting))
-    question = Question(loaded.spec, target, info, prices, here, kept, adapter, loaded.place)
+    question = Question(loaded.spec, target, info, prices, here, kept, said, adapter, loaded.place)
     collect = collector(setting)
     write = cached(setting.home / "cache" / "files")
     known = _deployed(f"{loaded.name}-{target}", info, setting)

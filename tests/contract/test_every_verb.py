@@ -381,6 +381,7 @@ VERBS: Mapping[str, Callable[[Provider], object]] = {
 """What each verb needs of a record."""
 E2E = "tests/e2e/"
 CLOUD, BOOT, DOCKER = f"{E2E}test_cloud.py", f"{E2E}test_cloud_boot.py", f"{E2E}test_docker.py"
+RENTED = f"{E2E}test_lambda.py"
 MADE = f"{CLOUD}::test_a_deployment_is_made_changed_renewed_and_removed"
 AWAKE = f"{BOOT}::test_from_a_spec_to_an_answer_asleep_awake_again_and_back_to_nothing"
 HUB = f"{E2E}test_serverless.py::test_an_endpoint_of_hugging_face_is_made_asked_changed_paused_renewed_and_removed"
@@ -399,6 +400,13 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "idle": f"{E2E}test_idle.py::test_exactly_the_idle_machines_and_what_is_left_over_are_found_without_a_call_for_each",
         "prices refresh": "tests/stacks/aws/test_prices_refresh.py::test_every_price_is_read_and_dated_and_says_which_list_it_is_from",
         "render": f"{E2E}test_cloud_standalone.py::test_plain_pulumi_previews_the_rendered_project_as_it_was_planned",
+    },
+    "cloud-gpu/lambda": {
+        **dict.fromkeys(WHOLE_LIFE, f"{RENTED}::test_a_machine_is_made_asked_changed_and_removed"),
+        "killed up": f"{RENTED}::test_an_up_killed_at_any_moment_is_gone_on_with_and_has_one_machine",
+        "idle": f"{RENTED}::test_what_nobody_uses_is_listed_ended_by_the_reaper_alone_and_left_over_is_found",
+        "prices refresh": "tests/stacks/lambda/test_prices.py::test_the_command_reads_it_with_the_key_and_lists_it",
+        "render": "tests/stacks/lambda/test_render.py::test_plain_pulumi_runs_the_rendered_project",
     },
     "local/docker": {
         "up": f"{DOCKER}::test_dockers_own_health_check_finds_it_healthy",

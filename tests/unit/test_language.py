@@ -180,7 +180,7 @@ def faults(text: str) -> Iterator[str]:
         yield "it begins in upper case"
 
 
-NAMES = ("Bedrock ", "Docker ", "Pulumi ", "Hugging ")
+NAMES = ("Bedrock ", "Docker ", "Lambda ", "Pulumi ", "Hugging ")
 
 
 def test_messages_and_hints_are_phrases():

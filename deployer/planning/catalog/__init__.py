@@ -75,7 +75,7 @@ class Catalog:
     def _offers(self, provider: str, region: str | None) -> Sequence[Offer]:
         listed = self._listed(provider)
         if listed:
-            return [o for o in listed if region in (None, o.region)]
+            return [o for o in listed if region is None or o.region in (None, region)]
         return refreshed.merge(offers.of(provider, region), self._by_region(provider, region))
 
     def _refreshed_regions(self, provider: str) -> Sequence[str]:

@@ -101,6 +101,7 @@ class StackWork:
 
         at = self._settings()
         binary = pulumi_cli.find(self.say)
+        recovery.end_left_behind(at.work, self.say)
         opened: list[Engine] = []
         recovery.guarded(
             self.name,

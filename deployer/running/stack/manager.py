@@ -65,10 +65,11 @@ class StackManager(ABC):
 
     def _opened(self, deployment: str) -> Scene:
         from deployer.running.stack import engine, pulumi_cli, settings
-        from deployer.running.stack.recovery import Scene
+        from deployer.running.stack.recovery import Scene, end_left_behind
 
         record = self.record(deployment)
         at = settings.settings(self.store.home, deployment, record.state if record else None)
+        end_left_behind(at.work, self.say)
         opened = engine.opened(pulumi_cli.find(self.say), at, lambda: None, self.say)
         return Scene(
             deployment,

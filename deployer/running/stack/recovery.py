@@ -104,7 +104,7 @@ def unlock(at: Scene) -> None:
     Raises:
         StaleError: its holder lives.
     """
-    _end_left_behind(at)
+    end_left_behind(at.work, at.say)
     held = list(locks(at.locks))
     for lock in held:
         if _holds(lock):
@@ -132,12 +132,18 @@ def locks(folder: Path | None) -> Iterator[Lock]:
             yield Lock(told["username"], told["hostname"], int(told["pid"]), since)
 
 
-def _end_left_behind(at: Scene) -> None:
-    """Let a Pulumi process whose deployer was killed finish what it is making, then go on."""
-    pid = _left_behind(at.work / PID_FILE)
+def end_left_behind(work: Path, say: Say) -> None:
+    """Let a Pulumi process whose deployer was killed finish what it is making, then go on.
+
+    Before that a stack must not be opened: it may be writing the state. Who calls has the deployment's lock.
+
+    Raises:
+        StaleError: it does not end.
+    """
+    pid = _left_behind(work / PID_FILE)
     if pid is None:
         return
-    at.say(f"Pulumi from an interrupted run is still at work (pid {pid}): waiting for it to end")
+    say(f"Pulumi from an interrupted run is still at work (pid {pid}): waiting for it to end")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)  # it finishes what is in the making, and writes it down
     until = time.monotonic() + ENDS_S
