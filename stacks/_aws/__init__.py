@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from deployer.providers.cloud import Cloud
 
 
-def account() -> Cloud:
+def aws_cloud() -> Cloud:
     """The one cloud that all of them name: an account of AWS, as the user's credentials show it."""
     from stacks._aws.cloud import AwsCloud
 

@@ -93,6 +93,7 @@ def refuse_html(response_dict: Mapping[str, Any], **_: Any) -> None:
     kind = str(headers.get("content-type", "")).lower()
     body = response_dict.get("body")
     start = body[:64].lstrip().lower() if isinstance(body, bytes) else b""
-    page = "text/html" in kind or start.startswith((b"<!doctype html", b"<html"))
-    if page and response_dict["status_code"] < 400:
+    page = start.startswith((b"<!doctype html", b"<html"))
+    unlike = start and not start.startswith((b"{", b"[", b"<?xml")) and b"response" not in start
+    if (page or ("text/html" in kind and unlike)) and response_dict["status_code"] < 400:
         raise UnreadableAnswerError(f"a web page came back ({response_dict['status_code']})")

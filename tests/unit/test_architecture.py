@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from importlinter.cli import lint_imports
@@ -175,3 +177,27 @@ PACKAGES = sorted((ROOT / "deployer").rglob("__init__.py"))
 def test_what_a_package_says_that_it_holds_is_there(file):
     said = LISTED.findall(ast.get_docstring(ast.parse(file.read_text()), clean=False) or "")
     assert [name for name in said if not (file.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        file
+        for top in ("deployer", "stacks")
+        for file in sorted((ROOT / top).rglob("__init__.py"))
+        if file.read_text(encoding="utf-8").strip()
+    ],
+    ids=lambda file: str(file.parent.relative_to(ROOT)),
+)
+def test_what_a_package_defines_is_not_replaced_by_a_module_of_that_name(package):
+    """Importing the module puts it in the place of the function, unless it was imported before."""
+    defined = {
+        node.name
+        for node in ast.parse(package.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    beside = {file.stem for file in package.parent.glob("*.py")}
+    name = ".".join(package.parent.relative_to(ROOT).parts)
+    for both in sorted(defined & beside):
+        import_module(f"{name}.{both}")
+        assert not isinstance(getattr(import_module(name), both), ModuleType), f"{name}.{both}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deployer.running.stack.request import ApplyRequest
 
 
-def driver(request: ApplyRequest) -> Driver:
+def make_driver(request: ApplyRequest) -> Driver:
     """Return what applies an order to a service; the provider's `manager` must be an `EndpointManager`."""
     from deployer.running.endpoints.driver import EndpointDriver
 

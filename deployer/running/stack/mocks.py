@@ -8,8 +8,9 @@ caller's event loop and Pulumi's context variables are not touched, so it can be
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -73,7 +74,8 @@ async def _collected(
     mocks.set_mocks(_NoMocks(), project=project, stack=name, preview=True, monitor=monitor)
     pulumi.runtime.register_stack_transformation(note)
     try:
-        await stack.run_pulumi_func(lambda: _call(program, inputs))
+        with _pickler_kept():
+            await stack.run_pulumi_func(lambda: _call(program, inputs))
     finally:
         SETTINGS.outputs.clear()
         SETTINGS.rpc_manager.clear()
@@ -82,6 +84,20 @@ async def _collected(
 
 def _call(program: Program, inputs: Mapping[str, Any]) -> None:
     program(inputs)
+
+
+@contextmanager
+def _pickler_kept() -> Iterator[None]:
+    """Undo what Pulumi's serializer of dynamic resources leaves: each use wraps Python's own pickler once more.
+
+    After some hundred programs in one process pickling would exceed the depth of recursion (`pulumi.dynamic`, 3.272).
+    """
+    pickler: Any = pickle._Pickler  # noqa: SLF001 - it is what Pulumi changes
+    before = pickler._batch_setitems, pickler.save_dict  # noqa: SLF001 - as above
+    try:
+        yield
+    finally:
+        pickler._batch_setitems, pickler.save_dict = before  # noqa: SLF001 - as above
 
 
 class _NoMocks(mocks.Mocks):

@@ -11,7 +11,7 @@ from deployer.core.order import Order
 from deployer.providers.api import Inputs, Program, Provider
 from deployer.providers.boot import BootDialect
 from deployer.providers.tags import Prefixed, of_machine
-from stacks._aws import account, explain
+from stacks._aws import aws_cloud, explain
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
 
@@ -197,5 +197,5 @@ PROVIDER = Provider(
     regions=REGIONS,
     manager=_manager,
     prices=_prices,
-    cloud=account,
+    cloud=aws_cloud,
 )

@@ -18,7 +18,7 @@ from deployer.providers.api import Inputs, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
 from deployer.running import endpoints
-from stacks._aws import account, explain, session
+from stacks._aws import aws_cloud, explain, session
 from stacks._aws.native_api import native_api
 from stacks._aws.pricing import PRICING
 from stacks._aws.regions import REGIONS
@@ -156,11 +156,11 @@ PROVIDER = Provider(
     sleep=Sleep(idle_minutes, COLD_START_MINUTES),
     native_api=native_api(NAME, backend, limit_s=1800.0),
     pricing=PRICING,
-    driver=endpoints.driver,
+    driver=endpoints.make_driver,
     explain=explain,
     reads=("s3",),
     tags=TAGS,
     regions=REGIONS,
     manager=_manager,
-    cloud=account,
+    cloud=aws_cloud,
 )

@@ -96,21 +96,15 @@ JUDGED = [  # what is wrong, the target, the place, words of the message
     ("targets: {serverless: {region: eu-west-9}}", "serverless", (3, 24), "eu-west-3"),
     ("targets: {cloud-gpu: {instance: g6e.xlrge}}", "cloud-gpu", (3, 23), "g6e.xlarge"),
     (
-        "targets: {cloud-gpu: {instance: g6e.xlarge, region: mx-central-1}}",
+        "targets: {cloud-gpu: {provider: aws, instance: g6e.xlarge, region: mx-central-1}}",
         "cloud-gpu",
-        (3, 23),
+        (3, 38),
         "g6e.xlarge in mx-central-1",
     ),
     ("serve: {engine: mlx}", "cloud-gpu", (3, 9), "does not run mlx"),
     ("policy: {privacy: local-only}", "cloud-gpu", (3, 10), "local-only forbids"),
     ("policy:\n  privacy: region:de", "cloud-gpu", (4, 3), "is not in region:de"),
     ("policy: {budget: 4 USD/month}", "cloud-gpu", (3, 10), "over the budget"),
-    (
-        "targets: {local: {provider: docker, hardware: {gpu: rtx-4090}}}\nserve: {replicas: 2}",
-        "local",
-        (4, 9),
-        "one replica",
-    ),
 ]
 
 

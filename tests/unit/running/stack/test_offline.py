@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -189,3 +190,17 @@ def test_a_cached_plan_does_not_import_pulumi(tmp_path):
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, check=False
     )
     assert ran.returncode == 0, ran.stderr.decode()
+
+
+def test_a_dynamic_resource_leaves_pythons_pickler_as_it_was():
+    """Pulumi wraps it once more each time: some hundred programs in one process would end in a RecursionError."""
+    before = pickle._Pickler._batch_setitems
+
+    class Made(pulumi.dynamic.Resource, module="deployer", name="Made"):
+        pass
+
+    def program(_: Mapping[str, Any]) -> None:
+        Made(pulumi.dynamic.ResourceProvider(), "one", {})
+
+    assert len(collect(program, {}, project="p", stack="s")) == 1
+    assert pickler._batch_setitems is before
