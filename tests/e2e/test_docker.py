@@ -282,12 +282,12 @@ def test_a_model_that_the_container_may_not_read_is_refused_with_the_mend(box, t
     assert "chmod" in error["hint"]
 
 
-def test_without_a_daemon_up_says_what_to_do_and_down_of_nothing_works(box):
+def test_without_a_daemon_up_says_what_to_do_and_a_name_that_never_was_is_refused(box):
     nowhere = f"unix://{box.folder}/none.sock"
     error = box.refused(DOCKER_HOST=nowhere)
     assert error["exit_code"] == 6
     assert "https://docs.docker.com" in error["hint"]
-    assert box.run("down", "never-local", DOCKER_HOST=nowhere)[0] == 0
+    assert box.run("down", "never-local", DOCKER_HOST=nowhere)[0] == 2
 
 
 def test_a_name_with_quotes_dollars_and_braces_is_only_a_name(box, tiny_gguf):

@@ -51,7 +51,7 @@ def private(tmp_path_factory: pytest.TempPathFactory, tiny_gguf: Path, image: st
 def evidence(box: Box, **environment: str) -> tuple[int, dict[str, Any]]:
     code, out, err = box.run("doctor", "--privacy", box.deployment, "--json", **environment)
     assert out, err
-    document = read("privacy", out)
+    document = read("doctor", out)
     return code, {one["name"]: one for one in document["findings"]} | {"": document}
 
 

@@ -91,7 +91,8 @@ class Reaper:
         for cloud in self.clouds:
             if cloud in asked:
                 continue
-            if cloud.control and (named or used.intersection(cloud.providers)):
+            meant = _may_lie_there(cloud, named)
+            if cloud.control and (meant or used.intersection(cloud.providers)):
                 yield Survey(gaps=[Gap(cloud.name, NO_CREDENTIALS)])
             else:
                 yield Survey(unasked=[cloud.name])
@@ -146,6 +147,16 @@ def _survey_of(cloud: Cloud, answer: Survey | DeployerError) -> Survey:
     if isinstance(answer, Survey):
         return answer
     return Survey(gaps=[Gap(cloud.name, answer.message)])
+
+
+def _may_lie_there(cloud: Cloud, named: Sequence[str]) -> bool:
+    """Whether a region that was named is one of a cloud, or one that nobody here knows."""
+    known: dict[str, set[str]] = {}
+    for target, name in registry.every_provider():
+        if regions := registry.provider(target, name).regions:
+            known.setdefault(name, set()).update(regions.countries)
+    own = set[str]().union(*(known.get(name, set()) for name in cloud.providers))
+    return any(name in own or not any(name in ids for ids in known.values()) for name in named)
 
 
 def _may_answer(cloud: Cloud) -> bool:

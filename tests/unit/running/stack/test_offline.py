@@ -194,7 +194,8 @@ def test_a_cached_plan_does_not_import_pulumi(tmp_path):
 
 def test_a_dynamic_resource_leaves_pythons_pickler_as_it_was():
     """Pulumi wraps it once more each time: some hundred programs in one process would end in a RecursionError."""
-    before = pickle._Pickler._batch_setitems
+    pickler: Any = pickle._Pickler
+    before = pickler._batch_setitems
 
     class Made(pulumi.dynamic.Resource, module="deployer", name="Made"):
         pass
