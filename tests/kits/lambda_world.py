@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.doubles import lambda_server
 from tests.doubles.lambda_cloud import Lambda
 from tests.kits.cloud import environ_of
@@ -80,7 +82,7 @@ class LambdaWorld(World):
 def world(folder: Path, region: str = "us-east-1") -> Iterator[LambdaWorld]:
     """Make one; skip where a part of it is not here."""
     if ENGINE is None:
-        missing("the Pulumi engine is not on PATH")
+        pytest.skip("the Pulumi CLI is not on PATH; no package registry carries it")
     _may_listen()
     with lambda_server.serving(folder / "machines") as account:
         given = environ_of("", folder / "home", folder / "pulumi")
