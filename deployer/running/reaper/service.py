@@ -86,12 +86,13 @@ class Reaper:
     def _unasked(
         self, asked: Sequence[Cloud], named: Sequence[str], store: Store
     ) -> Iterator[Survey]:
-        """What it means that a cloud is not asked: a gap where something of it is known, or a scope was named."""
-        used = frozenset(_providers(store))
+        """What it means that a cloud is not asked: a gap where something of it is known, or may lie in what was named."""
+        used, elsewhere = frozenset(_providers(store)), set(named) - _regions(asked)
         for cloud in self.clouds:
             if cloud in asked:
                 continue
-            meant = _may_lie_there(cloud, named)
+            others = _regions([one for one in self.clouds if one is not cloud])
+            meant = elsewhere - (others - _regions([cloud]))
             if cloud.control and (meant or used.intersection(cloud.providers)):
                 yield Survey(gaps=[Gap(cloud.name, NO_CREDENTIALS)])
             else:
@@ -149,14 +150,13 @@ def _survey_of(cloud: Cloud, answer: Survey | DeployerError) -> Survey:
     return Survey(gaps=[Gap(cloud.name, answer.message)])
 
 
-def _may_lie_there(cloud: Cloud, named: Sequence[str]) -> bool:
-    """Whether a region that was named is one of a cloud, or one that nobody here knows."""
-    known: dict[str, set[str]] = {}
-    for target, name in registry.every_provider():
-        if regions := registry.provider(target, name).regions:
-            known.setdefault(name, set()).update(regions.countries)
-    own = set[str]().union(*(known.get(name, set()) for name in cloud.providers))
-    return any(name in own or not any(name in ids for ids in known.values()) for name in named)
+def _regions(clouds: Sequence[Cloud]) -> frozenset[str]:
+    """The regions of the providers of some clouds."""
+    wanted = {name for cloud in clouds for name in cloud.providers}
+    where = (
+        registry.provider(*one).regions for one in registry.every_provider() if one[1] in wanted
+    )
+    return frozenset(name for regions in where if regions for name in regions.countries)
 
 
 def _may_answer(cloud: Cloud) -> bool:
