@@ -51,7 +51,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, tiny_gguf: Path) -> It
     """Each provider that can be applied here, with nothing on it; nothing is left on it afterwards."""
     one = made(request.param, tmp_path / "world", tiny_gguf)
     yield one
-    one.down()
+    one.clear()
     gone(one)
 
 
@@ -63,7 +63,7 @@ def served(
     one = made(request.param, tmp_path_factory.mktemp("served") / "world", tiny_gguf)
     assert one.up()["state"] == "healthy"
     yield one
-    one.down()
+    one.clear()
     gone(one)
 
 
@@ -76,7 +76,7 @@ def cloud(tmp_path: Path) -> Iterator[Dummy]:
     (one.account / "machine-theirs.json").write_text(json.dumps(stranger))
     one.up()
     yield one
-    one.down()
+    one.clear()
     assert one.things("machine") == [stranger], "it was never touched, and nothing else is left"
     assert one.things("disk") == []
     until(one.nothing_runs, 20)

@@ -94,6 +94,11 @@ class World:
         """Take it down."""
         return self.json("down", self.name)
 
+    def clear(self) -> None:
+        """Take it down; that a cloud could not be asked is no matter here."""
+        with self.begin("down", self.name, "--yes") as command:
+            command.communicate(timeout=60)
+
     def killed_up(self, moment: str) -> None:
         """Kill an `up` as soon as a moment has come."""
         err = self.folder / "stderr"
