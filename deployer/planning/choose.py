@@ -143,10 +143,9 @@ def choose(question: Question) -> Choice:
     """Ask every provider once, size every combination of offer, engine and format, and rank them."""
     asked = question.options.provider
     names = providers(question.target) if asked == "auto" else (asked,)
-    found = (provider(question.target, name) for name in names)
-    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
     key = f"targets.{question.target}.provider"
-    places = (_place(question, provider(question.target, name, key)) for name in names)
+    found = (provider(question.target, name, key) for name in names)
+    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
     return _weighed(question, tuple(places))
 
 
