@@ -233,7 +233,7 @@ def test_each_sample_of_ec2_is_five_minutes_and_nobody_is_asked_about_no_machine
 
 def test_the_providers_on_aws_share_one_cloud():
     names = [cloud.name for cloud in registry.clouds()]
-    assert sorted(names) == ["aws", "huggingface"]
+    assert sorted(names) == ["aws", "huggingface", "lambda"]
     shared = {
         registry.provider(*one).cloud
         for one in registry.every_provider()
