@@ -61,10 +61,15 @@ class Way:
         return serving(asked.spec, self.plan, self.sizing, demand, stops=self.stops)
 
     def price(self, asked: Asked, demand: Demand, ran: Ran) -> Estimate:
-        """Price what a simulation ran: the plan's own bill where that is what it was made for."""
+        """Price what a simulation ran: the plan's own bill where that is what it was made for.
+
+        Of a fleet that follows the traffic the plan has a range, from the fewest machines to the most; here those that ran.
+        """
         plan = self.plan
         planned = asked.as_planned and not self.variant and demand is asked.demand
-        if planned and plan.cost and ran.copies[1] <= allowed(asked.spec, plan.target):
+        most = allowed(asked.spec, plan.target)
+        follows = most > max(1, asked.spec.serve.replicas.min) and not ran.sleeps
+        if planned and plan.cost and not follows and ran.copies[1] <= most:
             return plan.cost
         shape = asked.shapes.of(plan, ran, gone=self.gone)
         return estimate(plan, demand, ran, self._pricing(asked), shape)[0]

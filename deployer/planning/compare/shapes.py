@@ -18,7 +18,10 @@ ONE = {"min": 1, "max": 1}
 
 @dataclass
 class Shapes:
-    """Runs each program at most once for each piece of hardware; without `collect` one copy stands for all."""
+    """Runs each program at most once for each piece of hardware; without `collect` one copy stands for all.
+
+    What a plan that is a fleet itself has besides (what scales it by load) stays as the plan has it.
+    """
 
     collect: Collect | None = None
     known: dict[tuple[str, ...], Sequence[Resource] | None] = field(default_factory=dict)
@@ -44,4 +47,8 @@ class Shapes:
             )
             fleet = where.program is not None and several != alone
             self.known[key] = self.collect(where, several) if fleet else None
-        return self.known[key]
+        made = self.known[key]
+        if made is None or plan.order["replicas"]["max"] == 1:
+            return made
+        known = {(one.type, one.name) for one in made}
+        return [*made, *(one for one in plan.resources if (one.type, one.name) not in known)]
