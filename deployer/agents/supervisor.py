@@ -129,11 +129,11 @@ class Supervisor:
             self._look()
 
     def _look(self) -> None:
-        """Notice the first time that the engine is healthy."""
-        if self.healthy or time.monotonic() - self.looked < LOOK_S:
+        """Notice the first time that the engine is healthy, or that it was taken for that, and tell it."""
+        if self.report.get("healthy") or time.monotonic() - self.looked < LOOK_S:
             return
         self.looked = time.monotonic()
-        self.healthy = answers(**self.config["health"])
+        self.healthy = self.healthy or answers(**self.config["health"])
         self._tell(healthy=self.healthy)
 
     def _was_healthy(self) -> bool:
@@ -168,6 +168,8 @@ class Supervisor:
     def _serve(self, _signal: int, _frame: FrameType | None) -> None:
         """Take the engine for healthy, and answer for it at the port in front."""
         self.healthy = True
+        # on a thread of its own: what the signal interrupts may hold the lock
+        threading.Thread(target=self._tell, kwargs={"healthy": True}, daemon=True).start()
         front, behind = self.config.get("front"), self.config["health"]
         if front is not None and self.relay is None and not self.stopping:
             self.relay = Relay(behind["host"], front, behind["port"])

@@ -57,6 +57,7 @@ class Cli:
     folder: Path
     home: Path = field(init=False)
     spec: Path = field(init=False)
+    shown: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self.home, self.spec = self.folder / "home", self.folder / "deployer.yaml"
@@ -100,7 +101,7 @@ class Cli:
         return self.run("up", "-f", str(self.spec), "--target", "local", "--yes", *more, **options)
 
     def typed(self, text: str, *arguments: str) -> tuple[int, str]:
-        """Run in a terminal, type the text, and return the exit code and what came on stdout."""
+        """Run in a terminal, type the text, and return the exit code and what came on stdout; `shown` is what the terminal shows."""
         keyboard, terminal = pty.openpty()
         command = [sys.executable, "-m", "deployer", *arguments]
         env = os.environ | {"DEPLOYER_HOME": str(self.home)}
@@ -109,6 +110,8 @@ class Cli:
         ) as cli:
             os.write(keyboard, text.encode())
             out, _ = cli.communicate(timeout=120)
+        os.set_blocking(keyboard, False)
+        self.shown = os.read(keyboard, 65536).decode(errors="replace")
         os.close(keyboard)
         os.close(terminal)
         return cli.returncode, out
@@ -359,8 +362,7 @@ def test_a_changed_spec_takes_the_place_of_the_one_before_without_a_gap(cli, tin
             cli.spec.write_text(text)
             code, out, err = cli.up()
             assert code == 0, out + err
-    # calls that are on their way may be lost, on a busy machine more of them: without the relay nearly all would be
-    assert answers.count(200) > len(answers) * 0.5
+    assert answers.count(200) > len(answers) * 0.95  # a call that was on its way may be lost
     assert cli.json("env", NAME)["env"]["OPENAI_BASE_URL"] == address
     assert cli.state() == "healthy"
     assert len(cli.processes) == 2
@@ -377,7 +379,7 @@ def test_one_that_fails_does_not_touch_the_one_that_runs(cli, tiny_gguf):
     cli.write(odd, port)
     with asked_all_the_time(cli) as answers:
         assert cli.up()[0] == 1
-    assert answers.count(200) > len(answers) * 0.9  # a busy machine may lose one
+    assert set(answers) == {200}
     assert cli.processes == before
     assert cli.state() == "healthy"
     cli.spec.write_text(good)
@@ -404,6 +406,7 @@ def test_five_at_once_in_homes_of_their_own_get_a_port_each(cli, tiny_gguf):
 def test_down_asks_in_a_terminal(cli, answer, code, left):
     assert cli.up()[0] == 0
     assert cli.typed(answer, "down", NAME)[0] == code
+    assert f"Remove {NAME}?" in cli.shown
     assert len(cli.processes) == left
 
 
