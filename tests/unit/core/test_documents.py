@@ -116,8 +116,9 @@ def test_a_mistake_is_a_document_of_the_schema_of_errors(plan, text, arguments, 
     assert exit_code == code == document["error"]["exit_code"]
 
 
-def test_nothing_deployed_is_of_its_schema(capsys, home):
+def test_nothing_deployed_and_a_name_that_never_was_are_of_their_schemas(capsys, home):
     assert quiet(capsys, "status")[1]["deployments"] == []
+    assert quiet(capsys, "down", "none-local")[1]["error"]["exit_code"] == Exit.USAGE
 
 
 OPEN = ("inputs", "origins", "defaults")

@@ -363,7 +363,10 @@ def test_what_was_not_asked_is_said_and_not_claimed_to_be_gone(
     assert main(["down", NAME]) == 0
     said = capsys.readouterr()
     assert "removed fake:index:Thing 1" in said.out
-    assert "not checked: the Docker daemon" in said.err
+    assert (
+        "not checked: the Docker daemon at tcp://127.0.0.1:1 (DOCKER_HOST) does not answer"
+        in said.err
+    )
     assert "(local/docker may hold more of" in said.err
     assert "is left" not in said.err
 
