@@ -307,7 +307,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
 def test_the_document_is_the_design_s(aws, world, crowd):
     found = crowd.look(REGIONS[:1])
     plain = made("idle", idle.listed(found))
-    assert set(plain) == {"schema", "instances", "endpoints", "orphans", "gaps"}
+    assert set(plain) == {"schema", "instances", "endpoints", "orphans", "left", "gaps"}
     instance = {"deployment", "region", "id", "state", "idle_seconds", "usd_per_hour"}
     instance |= {"cost_since_idle_usd", "decision", "reason"}
     assert instance <= set(plain["instances"][0])

@@ -66,8 +66,8 @@ HINTS = (
 UNREADABLE = (AttributeError, EOFError, LookupError, TypeError, ValueError)
 """What the SDK stumbles with over what is no daemon's answer."""
 
-_CLIENTS: dict[str, APIClient] = {}
-"""By address. One for the whole process: each new one asks the daemon for its version first."""
+_CLIENTS: dict[str, tuple[DockerAddress, APIClient]] = {}
+"""By URL. One for the whole process: each new one asks the daemon for its version first."""
 
 
 def connect(url: str | None = None, limit_s: float = LIMIT_S) -> APIClient:
@@ -84,8 +84,8 @@ def connect(url: str | None = None, limit_s: float = LIMIT_S) -> APIClient:
     if address is None:
         raise unreachable("no socket was found")
     if address.url not in _CLIENTS:
-        _CLIENTS[address.url] = _new(address, limit_s)
-    return _CLIENTS[address.url]
+        _CLIENTS[address.url] = address, _new(address, limit_s)
+    return _CLIENTS[address.url][1]
 
 
 def _new(address: DockerAddress, limit_s: float) -> APIClient:
@@ -159,7 +159,9 @@ def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
         said = getattr(error, "explanation", None) or str(error) or type(error).__name__
         raise refusal(without_secrets(str(said))) from None
     except (RequestException, HTTPError) as error:
-        raise unreachable(without_secrets(str(error)) or type(error).__name__) from None
+        raise unreachable(
+            without_secrets(str(error)) or type(error).__name__, _asked(error)
+        ) from None
     except OSError as error:
         if error.filename:
             raise system_error(error) from error
@@ -169,6 +171,13 @@ def mended(except_for: type[Exception] | None = None) -> Iterator[None]:
             f"the Docker daemon's answer cannot be read ({type(error).__name__})",
             hint="check that DOCKER_HOST names a Docker daemon: 'docker version' asks it",
         ) from error
+
+
+def _asked(error: Exception) -> DockerAddress | None:
+    """Whose answer did not come, where the error says which request it was."""
+    url = str(getattr(getattr(error, "request", None), "url", None) or "")
+    asked = (address for address, client in _CLIENTS.values() if url.startswith(client.base_url))
+    return next(asked, None)
 
 
 def refusal(said: str) -> DeployerError:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from deployer.core.errors import RemoteError
 from deployer.planning.catalog import Catalog
 from deployer.sources.prices import PriceList, Row
 
@@ -40,6 +41,23 @@ class News:
     missing: Sequence[str]  # types that had a price and have none now
     doubts: Sequence[str] = field(default=())  # why it must not be used without being asked for
     faults: Sequence[str] = field(default=())  # why it must not be used at all
+
+
+def believe(
+    news: News, *, accept_changes: bool, hint: str, where: str, of: str = "", what: str = "listing"
+) -> None:
+    """Refuse prices that cannot be believed: `of` names whose they are, `what` the list, `hint` where to check them.
+
+    Raises:
+        RemoteError: they must not be used at all, or not without being asked for.
+    """
+    why = [*news.faults, *(() if accept_changes else news.doubts)]
+    if why:
+        raise RemoteError(
+            f"the old prices{of} are kept, because the new {what} is implausible: {'; '.join(why)}",
+            hint=None if news.faults else hint,
+            where=where,
+        )
 
 
 def compare(

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deployer.core.errors import RemoteError, UsageError, quoted
+from deployer.core.errors import UsageError, quoted
 from deployer.planning import catalog
 from deployer.planning.catalog import offers, refreshed
 from deployer.sources.prices import Asked, PriceList, Refreshed, Spot, checks, store
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PROVIDER = "aws"
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+CHECK = "look at AWS's own price page; if it is right: deployer prices refresh --accept-changes"
 
 
 def refresh(region: str, asked: Asked) -> Refreshed:
@@ -44,7 +45,14 @@ def refresh(region: str, asked: Asked) -> Refreshed:
         read = [_file(by, offer, region, asked, notes) for offer in rows.OFFERS]
     files = [found for found in read if found is not None]
     news = checks.compare(old, PROVIDER, region, files, _wanted())
-    _believe(news, region, asked)
+    checks.believe(
+        news,
+        accept_changes=asked.accept_changes,
+        hint=f"{CHECK} --region {region}",
+        where=file_url(asked.base, rows.EC2, region),
+        of=f" of {region}",
+        what="list",
+    )
     notes += [note for found in files for note in found.notes]
     notes += _not_found(news)
     live = _spot(region, asked, notes)
@@ -83,18 +91,6 @@ def _no_region(region: str, error: NotThereError) -> NotThereError:
     near = get_close_matches(region, offers.regions(PROVIDER), n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "see 'deployer prices list'"
     return NotThereError(error.message, hint=hint, where=error.where)
-
-
-def _believe(news: News, region: str, asked: Asked) -> None:
-    why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
-    if not why:
-        return
-    check = "look at AWS's own price page; if it is right: deployer prices refresh --accept-changes"
-    raise RemoteError(
-        f"the old prices of {region} are kept, because the new list is implausible: {'; '.join(why)}",
-        hint=None if news.faults else f"{check} --region {region}",
-        where=file_url(asked.base, rows.EC2, region),
-    )
 
 
 def _not_found(news: News) -> Sequence[str]:

@@ -21,6 +21,7 @@ from .program.dynamic.rest import Api, address
 PROVIDER = "lambda"
 BILLING = "on-demand"
 MOST_CENTS = 10**7
+CHECK = "check lambda.ai/instances; if it is right: deployer prices refresh --provider lambda --accept-changes"
 
 
 class Listing(PriceList):
@@ -48,7 +49,7 @@ def refresh(asked: Asked, api: Api | None = None) -> Refreshed:
         if offer.usd_per_hour is not None
     }
     news = checks.against(old, found)
-    _believe(news, asked)
+    checks.believe(news, accept_changes=asked.accept_changes, hint=CHECK, where=asked.base)
     file = refreshed.file_of(asked.folder, PROVIDER)
     new = list(described(types, found.instances))
     made = store.document(PROVIDER, asked.today, [found], {}, news.missing, file, new)
@@ -118,17 +119,6 @@ def described(types: Mapping[str, Any], names: Iterable[str]) -> Iterator[dict[s
 def _kind(name: str) -> str:
     """`a10` of `gpu_1x_a10`."""
     return name.partition("x_")[2]
-
-
-def _believe(news: checks.News, asked: Asked) -> None:
-    why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
-    if why:
-        again = "deployer prices refresh --provider lambda --accept-changes"
-        raise RemoteError(
-            f"the old prices are kept, because the new listing is implausible: {'; '.join(why)}",
-            hint=None if news.faults else f"check lambda.ai/instances; if it is right: {again}",
-            where=asked.base,
-        )
 
 
 class OwnListing:

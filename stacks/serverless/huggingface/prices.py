@@ -24,6 +24,10 @@ PROVIDER = "huggingface"
 ADDRESS = "https://api.endpoints.huggingface.cloud/v2"
 HAD = "available"
 BILLING = "per-minute"
+CHECK = (
+    "check huggingface.co/docs/inference-endpoints/support/pricing; "
+    "if it is right: deployer prices refresh --provider huggingface --accept-changes"
+)
 
 
 class Listing(PriceList):
@@ -55,7 +59,7 @@ def refresh(asked: Asked, token: str | None = None) -> Refreshed:
         if offer.usd_per_hour is not None
     }
     news = checks.against(old, found)
-    _believe(news, asked)
+    checks.believe(news, accept_changes=asked.accept_changes, hint=CHECK, where=asked.base)
     file = refreshed.file_of(asked.folder, PROVIDER)
     new = described(found.instances)
     made = store.document(PROVIDER, asked.today, [found], {}, news.missing, file, new)
@@ -140,19 +144,6 @@ def _fetched(asked: Asked, token: str | None) -> bytes:
         stream(by, asked.base, "Inference Endpoints", asked.progress) as pieces,
     ):
         return b"".join(pieces)
-
-
-def _believe(news: checks.News, asked: Asked) -> None:
-    why = [*news.faults, *(() if asked.accept_changes else news.doubts)]
-    if not why:
-        return
-    check = "check huggingface.co/docs/inference-endpoints/support/pricing; if it is right"
-    again = "deployer prices refresh --provider huggingface --accept-changes"
-    raise RemoteError(
-        f"the old prices are kept, because the new listing is implausible: {'; '.join(why)}",
-        hint=None if news.faults else f"{check}: {again}",
-        where=asked.base,
-    )
 
 
 class OwnListing:
