@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,23 +11,32 @@ import click
 
 from deployer.cli import options, terminal
 from deployer.core.errors import DeclinedError, Exit
+from deployer.core.units import usd
 
 if TYPE_CHECKING:
     from deployer.core.documents.down import DownDocument
+    from deployer.workflows.claims import Claim
 
 
 @click.command("down", help="Remove a deployment and verify that nothing is left.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
+@click.option("--owner", metavar="OWNER", help="Remove it although OWNER, somebody else, made it.")
 @options.yes_option
 @options.json_option
 def command(
-    name: str | None, spec_file: Path | None, target: str | None, yes: bool, as_json: bool
+    name: str | None,
+    spec_file: Path | None,
+    target: str | None,
+    owner: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Remove what belongs to one deployment, after asking in a terminal.
 
-    Exit 1 when something of it is left, or when nothing was found and not everybody could be asked.
+    Exit 1 when something of it is left, or when not everybody could be asked who is known to hold some of it, or who may
+    hold all of it. Exit 4 when somebody else has made it.
     """
     from deployer.core.home import home
     from deployer.workflows import down
@@ -34,18 +44,24 @@ def command(
     wanted = options.deployment_name(name, spec_file, target)
     asks = terminal.interactive() and not (yes or as_json)
     agree = (lambda there: _agree(wanted, there)) if asks else None
-    document = down.down(home(), wanted, terminal.say, agree)
+    asked = down.Request(owner, None if name else options.state_of(spec_file, target))
+    document = down.down(home(), wanted, _say, agree, asked)
     if as_json:
         terminal.emit(document)
     else:
         _show(document)
-    unseen = document.not_asked and not document.removed
+    known = any(one.known for one in document.not_asked)
+    unseen = known or (document.not_asked and not document.removed)
     return Exit.FAILED if document.remaining or unseen else Exit.DONE
 
 
-def _agree(name: str, there: Sequence[Mapping[str, str]]) -> None:
+def _say(line: str) -> None:
+    terminal.say(terminal.printable(line))
+
+
+def _agree(name: str, there: Sequence[Claim]) -> None:
     for one in there:
-        terminal.say(f"  {terminal.printable(one['type'])} {terminal.printable(one['id'])}")
+        terminal.say(terminal.printable(f"  {one.found.type} {one.found.id}"))
     if not terminal.confirm(f"Remove {name}?"):
         raise DeclinedError("nothing was removed")
 
@@ -55,6 +71,11 @@ def _show(document: DownDocument) -> None:
         terminal.out(f"removed {one.type} {one.id}")
     for left in document.remaining:
         terminal.out(f"left    {left.type} {left.id}: {left.why}")
+    for strange in document.kept:
+        _say(
+            f"kept    {strange.type} {strange.id}: it only carries the tag, deployer did not make it;"
+            f" {_cost(strange.monthly_usd)}"
+        )
     name = document.deployment
     for silent in document.not_asked:
         terminal.say(f"not checked: {silent.why} ({silent.provider} may hold more of {name})")
@@ -63,3 +84,7 @@ def _show(document: DownDocument) -> None:
             "Nothing of {} is left." if document.removed else "There was nothing to remove of {}."
         )
         terminal.say(nothing.format(name))
+
+
+def _cost(monthly_usd: Decimal | None) -> str:
+    return "unpriced" if monthly_usd is None else f"{usd(monthly_usd)} USD/month"

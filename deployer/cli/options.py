@@ -31,6 +31,22 @@ offline_option = click.option(
 )
 
 
+def state_of(spec_file: Path | None, target: str | None) -> str | None:
+    """Return where a spec says that the state of one of its targets lies, if it says so.
+
+    Raises:
+        UsageError: the spec cannot be read.
+    """
+    if target is None:
+        return None
+    from deployer.spec.load import load
+
+    spec = load(spec_file or DEFAULT_SPEC).spec
+    asked = getattr(spec.targets, target.replace("-", "_"), None)
+    state: str | None = getattr(asked, "state", None)
+    return state
+
+
 def deployment_name(name: str | None, spec_file: Path | None, target: str | None) -> str:
     """Turn `NAME`, or `-f SPEC --target T`, into a deployment's name.
 

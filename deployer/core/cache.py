@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from deployer.core.errors import DeployerError
-from deployer.core.files import replace_file
+from deployer.core.files import check_own, read_own, replace_file
+from deployer.core.home import make_folder
 
 MOST_BYTES = 16 * 2**20
 """A longer file is none of ours."""
@@ -52,16 +53,16 @@ class Cache(Generic[Value]):
             return None
         with suppress(*UNREADABLE):
             file = self._file(self.folder, key)
-            if file.stat().st_size <= MOST_BYTES:
-                return self.read(json.loads(file.read_text(encoding="utf-8")))
+            return self.read(json.loads(read_own(file, MOST_BYTES)))
         return None
 
     def put(self, key: str, plain: Any) -> None:
         """Keep the JSON of a value. A full or read-only disk only costs the next look-up."""
         if self.folder is None:
             return
-        with suppress(OSError):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError, DeployerError):
+            make_folder(self.folder)
+            check_own(self._file(self.folder, key))
             replace_file(self._file(self.folder, key), json.dumps(plain), mode=0o600)
 
     @staticmethod

@@ -14,7 +14,8 @@ class Deployment:
     """A spec applied to a target. Times are ISO 8601 in UTC; money is text, so that it stays exact.
 
     `endpoint` is None until there is one, `ready_at` until it has answered; `usd_per_hour` None is
-    unpriced, as is `usd_per_hour_idle`, what it costs while it rests. `launched` has the machines that it ever
+    unpriced, as is `usd_per_hour_idle`, what it costs while it rests. `owner` is who made it, `places` every place
+    where something of it was ever made (`provider`, and `region` and `account` where it has such). `launched` has the machines that it ever
     had, by id or group, and what each adds to that in an hour that it runs. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
     of it are of: model, quantization, engine, hardware, and the load that its spec asks of it.
     """
@@ -36,9 +37,11 @@ class Deployment:
     expires_at: str | None = None
     resources: tuple[Mapping[str, str], ...] = ()
     region: str | None = None
-    state: str | None = None  # where an engine keeps its state, if the spec says so
+    state: str | None = None  # where Pulumi keeps its state, if that is not this home
     outputs: Mapping[str, str] = field(default_factory=dict)  # what the stack's program exports
     served: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    places: list[Mapping[str, str]] = field(default_factory=list)
 
     @property
     def route(self) -> str:
@@ -108,6 +111,7 @@ FORMS: Mapping[str, Callable[[Any], bool]] = {
     "tuple[Mapping[str, str], ...]": lambda value: (
         isinstance(value, list) and all(map(_is_found, value))
     ),
+    "list[Mapping[str, str]]": lambda value: isinstance(value, list) and all(map(_is_texts, value)),
     "Mapping[str, str]": _is_texts,
     "Mapping[str, str | None]": lambda value: (
         isinstance(value, Mapping) and all(one is None or _is_text(one) for one in value.values())

@@ -59,7 +59,9 @@ class Machine:
 
     `provider` is whose offers price it by `type`; `state` is pending, running, stopping or stopped; `address` says
     that it has a public address that is paid for, and `address_stays` that it keeps that while it is stopped; `group`
-    is what would replace it when it ends; `can_stop` False: it can only be destroyed. `started_at` is its last start, `made_at` its first.
+    is what would replace it when it ends; `can_stop` False: it can only be destroyed. `started_at` is its last start,
+    `made_at` its first. `ours` False: it only carries the tag of a deployment (`deployer.providers.inventory.Found`),
+    and is never ended; `owner` is who made it.
     """
 
     id: str
@@ -76,6 +78,8 @@ class Machine:
     stopped_at: float | None = None
     made_at: float = 0.0
     can_stop: bool = True
+    ours: bool = True
+    owner: str | None = None
     terms: Terms = field(default_factory=Terms)
 
     @property
@@ -230,7 +234,7 @@ class MachineControl(Protocol):
         ...
 
     def empty(self, scope: str, group: str) -> None:
-        """Let a group shrink to no machines; `deployer up` wakes it.
+        """Let a group of ours shrink to no machines; `deployer up` wakes it.
 
         Raises:
             DeployerError: the cloud refused; the message is its words.

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
 from deployer.core.errors import DeployerError, RemoteError
+from deployer.core.owner import owner
 from deployer.planning.record import new_record, planned
 from deployer.providers.evidence import ShowsPrivacy
+from deployer.providers.inventory import KnowsOwners, ours
 from deployer.providers.managers import ChecksOwn, Runner, Say, SupportsRollback
-from deployer.running import health
+from deployer.running import health, ownership, places
+from deployer.running.places import Place
 from deployer.running.readiness import Waiting
 from deployer.running.store import DamagedError, Store
 from deployer.sources import measurements
@@ -58,8 +61,52 @@ class RunnerWork:
         if there is not None and (there.ready_at or not self.wait):
             self.say(f"{self.name} is running as planned: nothing to change")
             return Applied(there, changed=False)
+        if there is None:
+            self._check_taken()
+            self._check_moved()
         with self.undone_on_failure():
             return Applied(self.go_on(there) if there else self.run(), changed=True)
+
+    def _check_taken(self) -> None:
+        """See that what there is of that name is this user's.
+
+        Raises:
+            StaleError: somebody else has made it.
+        """
+        runner = self.runner
+        if not isinstance(runner, KnowsOwners):
+            return
+        record, known = self._recorded(), self.store.folder(self.name).exists()
+        own = ownership.own_names(self.store.home, record)
+        found = ours(runner.claimed(self.name))
+        theirs = [
+            one for one in found if one.owner not in own and (one.owner is not None or not known)
+        ]
+        if theirs:
+            free = ownership.free_name(
+                self.plan.spec_name,
+                self.plan.target,
+                lambda name: self.store.is_known(name) or bool(runner.claimed(name)),
+            )
+            raise ownership.taken(self.name, theirs, own, free)
+
+    def _check_moved(self) -> None:
+        """See that nothing of it lives with another provider, where it would be left.
+
+        Raises:
+            StaleError: something does.
+        """
+        before = self._recorded()
+        if before is None:
+            return
+        for place in places.others(before, self._place):
+            held = places.held_in(place, before, self.store.home, self.say)
+            if held:
+                raise places.lives_elsewhere(self.name, place, len(held))
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.plan.provider)
 
     def as_planned(self) -> Deployment | None:
         """The deployment as it stands, if it works (or is still loading) and the plan would not change it."""
@@ -76,7 +123,11 @@ class RunnerWork:
             self.runner.stop(self.name)
         elif self._has_served():
             self.store.set_aside(self.name)
-        record = new_record(self.plan, self.now())
+        record = replace(
+            new_record(self.plan, self.now()),
+            owner=owner(self.store.home),
+            places=places.remembered(self._recorded(), self._place),
+        )
         self.store.save(record)
         endpoint = self.runner.start(self.name, record.planned, self.say)
         record = replace(record, endpoint=endpoint, resources=tuple(self.runner.found(self.name)))

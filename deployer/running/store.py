@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,10 +20,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 from deployer.core.deployment import Deployment
-from deployer.core.errors import DeployerError, StaleError, UsageError, quoted
-from deployer.core.files import reading, write_private, writing
+from deployer.core.errors import (
+    DeployerError,
+    PrerequisiteError,
+    StaleError,
+    UsageError,
+    quoted,
+)
+from deployer.core.files import (
+    NotOursError,
+    check_own,
+    read_own,
+    reading,
+    remove_own,
+    write_private,
+    writing,
+)
 from deployer.core.home import make_folder
 
+LONGEST_NAME = 100
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?")
 RECORD, PREVIOUS = "deployment.json", "previous.json"
 KEY = "key"
@@ -48,10 +64,17 @@ class Store:
         """
         if not NAME.fullmatch(name):
             raise UsageError(
-                f"'{name}' is not a valid deployment name",
-                hint="a name has only a-z, 0-9 and '-': see 'deployer status'",
+                f"{quoted(name)} is not a valid deployment name",
+                hint=f"a name has only a-z, 0-9 and '-', and at most {LONGEST_NAME}: see 'deployer status'",
             )
-        return self.home / "deployments" / name
+        folder = self.home / "deployments" / name
+        if folder.is_symlink():
+            raise NotOursError(
+                f"{folder} is a link, where a folder of deployer's should be",
+                hint=f"move it away: mv {shlex.quote(str(folder))} {shlex.quote(f'{folder}.aside')}",
+                where=str(folder),
+            )
+        return folder
 
     def names(self) -> list[str]:
         """Name every deployment there is a record of, readable or not.
@@ -116,10 +139,10 @@ class Store:
         path = self.folder(name) / RECORD
         try:
             with reading(path):
-                return Deployment.of(json.loads(path.read_text(encoding="utf-8")))
+                return Deployment.of(json.loads(read_own(path)))
         except FileNotFoundError:
             return None
-        except (ValueError, ArithmeticError, RecursionError) as error:
+        except (NotOursError, ValueError, ArithmeticError, RecursionError) as error:
             raise DamagedError(
                 f"the record of {name} is damaged: {type(error).__name__}: {quoted(str(error))}",
                 hint=f"'deployer down {name}' removes the deployment, or 'deployer up' writes it again",
@@ -153,11 +176,25 @@ class Store:
             PrerequisiteError: the disk is full or may not be written to.
         """
         path = self.folder(name) / KEY
-        if not path.exists():
+        try:
+            return self._kept_key(path)
+        except FileNotFoundError:
             import secrets  # late: hashing costs a plan 8 ms
 
             write_private(path, f"dk-{secrets.token_urlsafe(32)}")
-        return path.read_text()
+            return self._kept_key(path)
+
+    @staticmethod
+    def _kept_key(path: Path) -> str:
+        try:
+            with reading(path):
+                return read_own(path)
+        except UnicodeDecodeError as error:
+            raise PrerequisiteError(
+                f"the API key in {path} cannot be read: it is not text",
+                hint=f"remove it (rm {shlex.quote(str(path))}), then run 'deployer up' again",
+                where=str(path),
+            ) from error
 
     def set_aside(self, name: str) -> None:
         """Keep a record as it is until what takes its place has proved itself; one that is kept already stays.
@@ -167,8 +204,9 @@ class Store:
         """
         record, kept = (self.folder(name) / file for file in (RECORD, PREVIOUS))
         if record.exists() and not kept.exists():
+            check_own(record)
             with writing(kept):
-                shutil.copyfile(record, kept)
+                shutil.copyfile(record, kept, follow_symlinks=False)
 
     def restore(self, name: str) -> bool:
         """Put the record that was set aside in its place again; False when there is none."""
@@ -193,13 +231,12 @@ class Store:
         if not keep_logs:
             if folder.exists():
                 with writing(folder):
-                    shutil.rmtree(folder)
+                    remove_own(folder)
             return
         for file in folder.glob("*"):
-            if file.is_dir():
-                shutil.rmtree(file, ignore_errors=True)
-            elif ".log" not in file.suffixes:
-                file.unlink(missing_ok=True)
+            if file.is_symlink() or ".log" not in file.suffixes:
+                with suppress(OSError):
+                    remove_own(file)
         with suppress(OSError):
             folder.rmdir()
 
@@ -218,7 +255,7 @@ class Store:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                holder = os.pread(file, 20, 0).decode() or "unknown"
+                holder = os.pread(file, 20, 0).decode(errors="replace").strip() or "unknown"
                 raise StaleError(
                     f"another deployer is working on {name} (pid {holder})",
                     hint="wait for it to end, then run the command again",
@@ -234,8 +271,10 @@ class Store:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
+    check_own(path)
     with writing(path):
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.open(path, flags, 0o600)
     try:
         yield file
     finally:

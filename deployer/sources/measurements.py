@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer import __version__
+from deployer.core.cache import UNREADABLE
 from deployer.core.deployment import Deployment
-from deployer.core.files import write_private
+from deployer.core.files import read_own, remove_own, write_private
 from deployer.providers import registry
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ def keep(home: Path, measurement: Measurement) -> Path:
     name = f"{stamp}-{measurement.deployment or 'url'}-{secrets.token_hex(4)}.json"
     write_private(folder / name, json.dumps({"schema": 1, **plain(measurement)}, indent=2))
     for old in _files(home)[:-MOST]:
-        old.unlink(missing_ok=True)
+        with suppress(OSError):
+            remove_own(old)
     return folder / name
 
 
@@ -57,9 +60,8 @@ def _read_all(home: Path) -> Iterator[Measurement]:
 
     for file in files:
         try:
-            small = file.stat().st_size <= LONGEST_FILE
-            found = read(json.loads(file.read_text(encoding="utf-8"))) if small else None
-        except (OSError, ValueError, RecursionError):
+            found = read(json.loads(read_own(file, LONGEST_FILE)))
+        except UNREADABLE:
             continue
         if found is not None:
             yield found

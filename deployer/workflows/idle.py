@@ -23,6 +23,7 @@ def listed(found: Survey) -> idle.IdleDocument:
         orphans=tuple(map(_orphan, found.orphans)),
         left=tuple(map(_orphan, found.left())),
         gaps=_gaps(found.gaps),
+        tagged=tuple(map(_tagged, found.tagged)),
     )
 
 
@@ -35,6 +36,7 @@ def ended(done: Round) -> idle.EndedDocument:
         orphans=found.orphans,
         left=tuple(map(_orphan, done.survey.left(done.ended))),
         gaps=_gaps([*done.survey.gaps, *done.gaps]),
+        tagged=found.tagged,
         acted=tuple(map(_outcome, done.outcomes)),
     )
 
@@ -54,6 +56,7 @@ def instance(one: MachineVerdict) -> idle.Instance:
         instance_type=one.machine.type,
         state=one.machine.state,
         stack=_stack(recorded=one.recorded),
+        owner=one.machine.owner,
         idle_seconds=None if one.idle_s is None else int(one.idle_s),
         idle_basis=one.basis,
         usd_per_hour=one.usd_per_hour,
@@ -80,6 +83,16 @@ def _endpoint(one: Serving) -> idle.IdleEndpoint:
 
 def _orphan(one: Orphan) -> idle.Orphan:
     return idle.Orphan(
+        type=one.found.type,
+        id=one.found.id,
+        region=one.found.region,
+        deployment=one.found.deployment,
+        monthly_usd=one.monthly_usd,
+    )
+
+
+def _tagged(one: Orphan) -> idle.Tagged:
+    return idle.Tagged(
         type=one.found.type,
         id=one.found.id,
         region=one.found.region,

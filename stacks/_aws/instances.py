@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from deployer.providers.cloud import Machine
 from deployer.providers.inventory import Found
+from stacks._aws.ownership import OWNER
 from stacks._aws.tags import AwsTags
-from stacks._aws.types.finding import TAG
+from stacks._aws.types.compute import MADE_BY, has_role_of
+from stacks._aws.types.finding import TAG, tags_of
 
 NAME = "aws"
 """The provider whose offers price instances."""
-GROUP = "aws:autoscaling:groupName"
 AMAZON = "amazon"
 """Who owns the addresses that a machine is lent while it runs."""
 STOPPED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
@@ -22,13 +24,13 @@ STOPPED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 def machine(found: Found) -> Machine:
     """Read an instance that was found."""
-    return described(found.details, found.region)
+    return replace(described(found.details, found.region), ours=found.ours, owner=found.owner)
 
 
 def described(told: Mapping[str, Any], region: str) -> Machine:
-    """Read EC2's description of an instance. One-time spot instances can only be destroyed."""
-    tags = {tag["Key"]: tag["Value"] for tag in told.get("Tags", ())}
-    spot, group = told.get("InstanceLifecycle") == "spot", tags.get(GROUP)
+    """Read EC2's description of an instance. One-time spot instances, and those of a group, can only be destroyed."""
+    tags = tags_of(told)
+    spot, group = told.get("InstanceLifecycle") == "spot", tags.get(MADE_BY)
     return Machine(
         id=told["InstanceId"],
         scope=region,
@@ -43,8 +45,10 @@ def described(told: Mapping[str, Any], region: str) -> Machine:
         group=group,
         stopped_at=_stopped_at(told),
         made_at=_made_at(told),
-        can_stop=group is not None or not spot,
+        can_stop=group is None and not spot,
         terms=AwsTags().read(tags),
+        ours=has_role_of(told, tags.get(TAG, "")),
+        owner=tags.get(OWNER),
     )
 
 

@@ -1,4 +1,5 @@
-"""What exists of a deployment on AWS, found without any state: by its tag, its path or its name.
+"""What exists of a deployment on AWS, found without any state: by its tag, its path or its name, and told apart from
+what only carries the tag (`stacks._aws.ownership`).
 
 Every service is asked by itself, for the tagging API forgets roles, launch templates and groups.
 What is about to end (a terminated instance) does not exist.
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from deployer.providers.inventory import Found
-from stacks._aws import types
+from stacks._aws import ownership, types
 from stacks._aws.session import Clients, understood
 from stacks._aws.types import compute
 from stacks._aws.types.finding import TAG
@@ -39,12 +40,14 @@ def search(
             return list(types.find(of.find[provider], clients, deployment))
 
     with ThreadPoolExecutor(len(asked)) as pool:
-        return [one for each in pool.map(found, asked) for one in each]
+        return ownership.judged(one for each in pool.map(found, asked) for one in each)
 
 
-def instances(clients: Clients, deployment: str | None) -> Iterator[Found]:
-    """The machines that run, rest or are on their way to either, of one deployment or of all (None)."""
-    yield from types.find(compute.instances, clients, deployment)
+def instances(clients: Clients, deployment: str) -> Iterator[Found]:
+    """Yield the machines of a deployment that run, rest or are on their way to either; no other that has its tag."""
+    for one in types.find(compute.instances, clients, deployment):
+        if compute.has_role_of(one.details, deployment):
+            yield one
 
 
 def id_prefixes(clients: Clients) -> frozenset[str]:

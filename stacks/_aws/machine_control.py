@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from deployer.agents.idle import Observation
 from deployer.core.errors import RemoteError
@@ -16,6 +17,8 @@ from stacks._aws import idle_metrics
 from stacks._aws.instances import described
 from stacks._aws.sweep import ClientsOf, spelled
 from stacks._aws.tags import AwsTags
+from stacks._aws.types.compute import is_group_of
+from stacks._aws.types.finding import TAG, tags_of
 
 DAY_S = 86400
 SAMPLE_HOURS = Decimal(5) / 60
@@ -94,10 +97,18 @@ class Instances:
 
     def empty(self, scope: str, group: str) -> None:
         """See `MachineControl`."""
+        client = self.clients_of(scope)("autoscaling")
         with _in_its_words():
-            self.clients_of(scope)("autoscaling").update_auto_scaling_group(
+            told = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+            if not any(_is_ours(one) for one in told["AutoScalingGroups"]):
+                raise RemoteError(f"the group {group} was not made by deployer")
+            client.update_auto_scaling_group(
                 AutoScalingGroupName=group, MinSize=0, DesiredCapacity=0
             )
+
+
+def _is_ours(group: Mapping[str, Any]) -> bool:
+    return is_group_of(group, tags_of(group).get(TAG, ""))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from deployer.core.errors import without_secrets
-from deployer.providers.inventory import Found, Left
+from deployer.providers.inventory import Found, Left, ours
 from deployer.providers.managers import Say
 from stacks._aws.session import Clients, code_of
 from stacks._aws.types import TRACKED
@@ -34,12 +34,12 @@ PASSING = (
 def remove(
     clients: Clients, found: Sequence[Found], say: Say, limit_s: float = ENDS_S
 ) -> tuple[list[Found], list[Left]]:
-    """Remove what was found; return what was removed and what is left.
+    """Remove what was found, but for what is not `ours`; return what was removed and what is left.
 
     What something else still needs is tried again until that has ended. Nothing is raised for what AWS
     refuses: it is left, with AWS's words.
     """
-    waiting, removed, why = list(found), list[Found](), dict[Found, str]()
+    waiting, removed, why = ours(found), list[Found](), dict[Found, str]()
     until = time.monotonic() + limit_s
     while waiting:
         for one in list(waiting):

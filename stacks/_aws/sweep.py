@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from deployer.core.errors import without_secrets
 from deployer.providers.cloud import Gap
 from deployer.providers.inventory import Found
-from stacks._aws import inventory, types
+from stacks._aws import inventory, ownership, types
 from stacks._aws.session import Clients, code_of, is_wrong_time, refused, understood
 from stacks._aws.types import compute
 from stacks._aws.types.record import AWS, Find
@@ -95,7 +95,7 @@ def _searches(present: frozenset[str]) -> list[Find]:
 def _swept(answers: Sequence[list[Found] | Gap]) -> tuple[list[Found], tuple[Gap, ...]]:
     found = [one for each in answers if isinstance(each, list) for one in each]
     gaps = dict.fromkeys(each for each in answers if isinstance(each, Gap))
-    return found, tuple(gaps)
+    return ownership.judged(found), tuple(gaps)
 
 
 def _off(answer: list[Found] | Gap) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         IdleEndpoint,
         Instance,
         Orphan,
+        Tagged,
     )
     from deployer.running.reaper.actions import Verb
 
@@ -34,7 +35,8 @@ def show(found: IdleDocument, unasked: Sequence[str] = ()) -> None:
     if found.orphans:
         _orphans(found.orphans)
     _left(found.left)
-    if not (found.instances or found.endpoints or found.orphans or found.left):
+    _tagged(found.tagged)
+    if not (found.instances or found.endpoints or found.orphans or found.left or found.tagged):
         terminal.say("Nothing of deployer was found.")
     for name in unasked:
         terminal.say(f"Not asked: {name}, for there are no credentials.")
@@ -64,6 +66,7 @@ def show_round(done: EndedDocument, chosen: Sequence[Instance], verb: Verb) -> N
             f"{one.done:8}{terminal.printable(f'{one.deployment} {one.region} {one.id}: {one.reason}')}"
         )
     _left(done.left)
+    _tagged(done.tagged)
     _gaps(done.gaps)
 
 
@@ -116,17 +119,24 @@ def _idle(one: Instance) -> str:
 
 def _orphans(left: Sequence[Orphan]) -> None:
     terminal.out(terminal.heading("\nOrphaned: their deployment is gone"))
-    _billed(left)
+    _billed(left, "'deployer down NAME' removes them")
 
 
 def _left(left: Sequence[Orphan]) -> None:
     """What a deployment without a machine still costs, and how to end that."""
     if left:
         terminal.out(terminal.heading("\nStill billed: their deployment has no machine any more"))
-        _billed(left)
+        _billed(left, "'deployer down NAME' removes them")
 
 
-def _billed(left: Sequence[Orphan]) -> None:
+def _tagged(strange: Sequence[Tagged]) -> None:
+    """What carries a tag of ours and was made by somebody else."""
+    if strange:
+        terminal.out(terminal.heading("\nOnly tagged: not made by deployer, and never touched"))
+        _billed(strange, "Remove the tag, or them, where they are")
+
+
+def _billed(left: Sequence[Orphan | Tagged], hint: str) -> None:
     header = ["deployment", "region", "type", "id", "USD/month"]
     rows = [
         [*map(terminal.printable, (o.deployment, o.region, o.type, o.id)), usd(o.monthly_usd)]
@@ -136,7 +146,7 @@ def _billed(left: Sequence[Orphan]) -> None:
     known = sum((o.monthly_usd for o in left if o.monthly_usd is not None), Decimal(0))
     unpriced = sum(o.monthly_usd is None for o in left)
     more = f", and {unpriced} unpriced" if unpriced else ""
-    terminal.out(f"  {usd(known)} USD a month{more}. 'deployer down NAME' removes them.")
+    terminal.out(f"  {usd(known)} USD a month{more}. {hint}.")
 
 
 def _gaps(gaps: Sequence[Gap]) -> None:

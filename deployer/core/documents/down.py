@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from deployer.core.documents.base import Document
 
@@ -30,13 +31,26 @@ class NotAsked:
 
     provider: str
     why: str
+    known: bool = False
+    """Whether something of the deployment is known to have been made there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A resource that carries the deployment's tag and was not made by deployer: it is billed on."""
+
+    type: str
+    id: str
+    region: str
+    monthly_usd: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownDocument(Document):
-    """What was removed of a deployment, and what is left of it."""
+    """What was removed of a deployment, what is left of it, and what only carries its tag."""
 
     deployment: str
     removed: tuple[Removed, ...]
     remaining: tuple[Remaining, ...]
     not_asked: tuple[NotAsked, ...] = ()
+    kept: tuple[Kept, ...] = ()

@@ -26,6 +26,8 @@ class Instance:
     """The state as the cloud names it."""
     stack: Stack
     """Whether this computer has a record of its deployment."""
+    owner: str | None = None
+    """Who made it; null: nothing says so."""
     idle_seconds: int | None
     """Null: it could not be determined."""
     idle_basis: IdleBasis
@@ -65,6 +67,17 @@ class Orphan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tagged:
+    """A resource that only carries a tag of deployer's, as a copied disk or image does."""
+
+    type: str
+    id: str
+    region: str
+    deployment: str
+    monthly_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """A region in which not everything could be seen or done."""
 
@@ -94,6 +107,8 @@ class IdleDocument(Document):
     left: tuple[Orphan, ...]
     """What is still billed of deployments that have no machine any more; `deployer down` removes it."""
     gaps: tuple[Gap, ...]
+    tagged: tuple[Tagged, ...] = ()
+    """What carries the tag of a deployment and was not made by deployer: it is billed, and never touched."""
 
 
 @dataclass(frozen=True, kw_only=True)

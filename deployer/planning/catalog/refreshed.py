@@ -19,15 +19,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Offer, Rate
 from deployer.core.errors import UsageError, system_error
+from deployer.core.files import read_own
 from deployer.planning.catalog.tables import rows, usd
 
 SCHEMA = 1
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""All that reading a damaged file may end in."""
 KINDS = ("on-demand", "spot", "components")
 
 
@@ -100,13 +103,13 @@ def read(file: Path) -> Refreshed:
         PrerequisiteError: it may not be read.
     """
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_own(file))
         return Refreshed(_prices(document), _types(document))
     except FileNotFoundError:
         return NOTHING
     except OSError as error:
         raise system_error(error) from None
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+    except UNREADABLE as error:
         raise UsageError(
             f"{file} holds no prices that can be read: {type(error).__name__}: {error}",
             hint=f"remove it, or fetch it again: rm '{file}'; deployer prices refresh",

@@ -11,7 +11,7 @@ from typing import Any
 
 SECONDS = 10**9
 """The API counts time in nanoseconds."""
-LABEL = "deployer.deployment"
+LABEL, OWNER = "deployer.deployment", "deployer.owner"
 LOG = {"max-size": "10m", "max-file": "3"}
 STOP_S = 30
 """How long an engine may take to end the answers it is giving."""

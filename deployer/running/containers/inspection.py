@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import PrerequisiteError
+from deployer.providers.inventory import Found as Owned
+from deployer.running.containers import arguments
 from deployer.running.native.ports import Reservation, reserved
 from deployer.sources.docker_address import DockerAddress
 
@@ -40,6 +42,13 @@ def sick(state: Mapping[str, Any]) -> bool:
 def name(container: Found) -> str:
     """The name of a container in the daemon's list."""
     return str(container["Names"][0]).lstrip("/")
+
+
+def owned(kind: str, container: Found, deployment: str) -> Owned:
+    """Return a container of the daemon's list with who made it, and when."""
+    made_by = (container.get("Labels") or {}).get(arguments.OWNER)
+    ident, made_at = str(container["Id"])[:12], container.get("Created")
+    return Owned(kind, ident, name(container), deployment, "", owner=made_by, made_at=made_at)
 
 
 def lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:

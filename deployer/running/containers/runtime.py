@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.documents.privacy import Finding
 from deployer.core.errors import DeployerError
 from deployer.core.files import write_private
+from deployer.core.owner import owner
 from deployer.engines.recipe import BUILT
+from deployer.providers.inventory import Found as Owned
 from deployer.providers.managers import Say
 from deployer.running.containers import (
     arguments,
@@ -87,6 +89,7 @@ class DockerRunner:
         if wanted.get("network"):
             network.ensure(client, deployment)
         config = arguments.create(wanted, port, folder)
+        config["Labels"] = {**config["Labels"], arguments.OWNER: owner(self.store.home)}
         if url is not None:
             config = other_machine.without_binds(config, deployment)
         _prepare_to_ask()
@@ -114,12 +117,17 @@ class DockerRunner:
         record = self.store.load(deployment)
         return record is not None and record.ready_at is None
 
+    def claimed(self, deployment: str) -> Sequence[Owned]:
+        """Return its containers, running or not, with who made each: others may share the daemon."""
+        with self._containers(deployment) as (_, found):
+            return [inspection.owned(CONTAINER, one, deployment) for one in found]
+
+    def account_of(self, deployment: str) -> None:
+        """Say that there is but one account: the daemon's users share it."""
+
     def found(self, deployment: str) -> Sequence[Mapping[str, str]]:
         """Return its containers, running or not."""
-        with self._containers(deployment) as (_, found):
-            return [
-                {"type": CONTAINER, "name": inspection.name(c), "id": c["Id"][:12]} for c in found
-            ]
+        return [one.plain for one in self.claimed(deployment)]
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield the lines of its log."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import RemoteError
-from deployer.providers.inventory import Inventory
+from deployer.providers.inventory import Inventory, ours
 from deployer.running import health
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Service
@@ -47,7 +47,8 @@ class EndpointDriver:
         """See `Driver`."""
         from deployer.running.stack.config import Config
 
-        return Config({"owner": self.service.check(self.request.plan, self.request.say)})
+        self.service.check(self.request.plan, self.request.say)
+        return Config(account=self.things.account)
 
     def select_zone(self, state: Mapping[str, Any], config: Config) -> None:
         """See `Driver`: nothing to decide."""
@@ -71,7 +72,7 @@ class EndpointDriver:
         return replace(
             record,
             usd_per_hour=record.usd_per_hour if hourly is None else str(hourly),
-            resources=tuple(one.plain for one in self.things.found()),
+            resources=tuple(one.plain for one in ours(self.things.found())),
         )
 
     def verify(self, record: Deployment) -> None:

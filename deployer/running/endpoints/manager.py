@@ -34,7 +34,7 @@ class EndpointManager(StackManager):
     def service(self, deployment: str, region: str | None = None) -> Service:
         """The service in a region: as given, else that of the deployment's record, else the user's own."""
         record = self.record(deployment)
-        return self._service(region or (record.region if record else None))
+        return self._service(region or self.region or (record.region if record else None))
 
     def things(self, deployment: str) -> Inventory:
         """What exists of it."""

@@ -16,8 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deployer.core.cache import UNREADABLE
 from deployer.core.errors import PrerequisiteError
-from deployer.core.files import write_private
+from deployer.core.files import read_own, write_private
 from deployer.core.home import make_folder
 from deployer.providers.managers import Say
 from deployer.running.store import Store
@@ -49,9 +50,12 @@ def python_for(store: Store, deployment: str, requirements: Path, say: Say) -> s
 
 
 def sweep(store: Store) -> None:
-    """Remove the environments that no deployment uses."""
-    files = (store.folder(name) / USED for name in store.names())
-    used = {file.read_text() for file in files if file.exists()}
+    """Remove the environments that no deployment uses; none while it cannot be read which are used."""
+    try:
+        files = [store.folder(name) / USED for name in store.names()]
+        used = {read_own(file) for file in files if file.exists()}
+    except UNREADABLE:
+        return
     for folder in (store.home / "environments").glob("*"):
         if folder.name not in used:
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from deployer.core.files import open_own
+
 RUN = "run.json"
 """What `process.start` writes beside the log at each start."""
 LOOK_S = 0.2
@@ -53,7 +55,8 @@ def _turned_over(path: Path) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with open_own(path) as file:
+            return file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
 
@@ -82,7 +85,7 @@ class _Reader:
         try:
             if self.file and os.path.samestat(os.fstat(self.file.fileno()), self.path.stat()):
                 return False
-            fresh = self.path.open("rb")
+            fresh = open_own(self.path)
         except FileNotFoundError:
             return False
         self.close()

@@ -2,13 +2,16 @@
 
 They are found by looking, never by a remembered number: the supervisor and all that it starts carry the
 deployment's folder in their environment. A recycled process id is therefore never taken for one of them, and
-what a killed `deployer up` left behind is found like anything else.
+what a killed `deployer up` left behind is found like anything else. The mark alone is no proof, for whoever has it in
+the environment hands it on: a process also runs as this user, and is the supervisor, was started by one, or is the
+engine that one left behind (`_Proof`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +23,13 @@ from pathlib import Path
 import psutil
 
 from deployer.agents import supervisor
+from deployer.core.cache import UNREADABLE
 from deployer.core.errors import RemoteError
-from deployer.core.files import write_private
+from deployer.core.files import read_own, write_private
 
 MARK = "DEPLOYER_SUPERVISED"
+ADOPTERS = ("init", "launchd", "systemd", "tini", "dumb-init", "docker-init", "catatonit")
+"""What takes over processes whose parent has ended, where it is not process 1."""
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
 RUN, REPORT = "run.json", "supervisor.json"
@@ -113,14 +119,76 @@ def find(folder: Path, *, alone: bool = False) -> list[psutil.Process]:
 
     `alone` leaves out those of the folders in it: other runs of the same deployment.
     """
-    ours = [p for p in psutil.process_iter() if _marked(p, str(folder), alone=alone)]
+    marked = [p for p in psutil.process_iter() if _marked(p, str(folder), alone=alone)]
+    ours = list(filter(_Proof(folder, marked), marked)) if marked else []
     return sorted(ours, key=lambda p: (not is_supervisor(p), p.pid))
+
+
+class _Proof:
+    """Whether a process that carries the mark of a folder was started for it: by its user, executable and parent."""
+
+    def __init__(self, folder: Path, marked: Sequence[psutil.Process]) -> None:
+        self.marked = {process.pid: process for process in marked}
+        self.engines = _programs(folder)
+        self.known: dict[int, bool] = {}
+
+    def __call__(self, process: psutil.Process) -> bool:
+        """Say whether it was; what ends meanwhile was not."""
+        if process.pid not in self.known:
+            self.known[process.pid] = False  # a circle, which no processes make, is no proof
+            with suppress(psutil.Error, OSError):
+                self.known[process.pid] = self._was_started_for_it(process)
+        return self.known[process.pid]
+
+    def _was_started_for_it(self, process: psutil.Process) -> bool:
+        if process.uids().real != os.getuid():
+            return False
+        if is_supervisor(process):
+            return True
+        parent = self.marked.get(process.ppid())
+        if parent is not None and self(parent):
+            return True
+        left_behind = parent is None and _is_adopted(process)
+        return left_behind and _program(process) in self.engines
+
+
+def _is_adopted(process: psutil.Process) -> bool:
+    """Whether the parent that started it has ended: the system, or a service manager of the user, has it now."""
+    parent = process.parent()
+    return parent is None or parent.pid == 1 or parent.name() in ADOPTERS
+
+
+def _program(process: psutil.Process) -> str:
+    return os.path.realpath(process.exe())
+
+
+def _programs(folder: Path) -> set[str]:
+    """The executables that the runs of a folder are started with; an engine's own helpers are as it is."""
+    found = {os.path.realpath(sys.executable)}
+    for file in (folder / RUN, *folder.glob(f"*/{RUN}")):
+        try:
+            named = str(json.loads(read_own(file))["command"][0])
+        except UNREADABLE:
+            continue
+        program = os.path.realpath(shutil.which(named) or named)
+        found |= {program, *_interpreter(program)}
+    return found
+
+
+def _interpreter(program: str) -> list[str]:
+    """What runs a script, by its first line; nothing for any other program."""
+    with suppress(OSError), open(program, "rb") as file:  # noqa: PTH123 - as the system does
+        first = file.readline(256)
+        if first.startswith(b"#!") and (words := first[2:].split()):
+            return [os.path.realpath(os.fsdecode(words[0]))]
+    return []
 
 
 def is_supervisor(process: psutil.Process) -> bool:
     """Whether a process is a supervisor rather than the engine that it runs."""
     try:
-        return supervisor.__file__ in process.cmdline()
+        python = os.path.basename(process.exe()).lower().startswith("python")  # noqa: PTH119 - a name
+        return python and supervisor.__file__ in process.cmdline()[1:]
     except psutil.Error:
         return False
 
@@ -172,8 +240,8 @@ def _listeners(port: int) -> list[int | None]:
 def report(folder: Path) -> Mapping[str, object]:
     """Read what the supervisor says of itself: `healthy`, `restarts`, `last_exit`; empty if nothing."""
     try:
-        said = json.loads((folder / REPORT).read_text())
-    except (OSError, ValueError):
+        said = json.loads(read_own(folder / REPORT))
+    except UNREADABLE:
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -181,9 +249,9 @@ def report(folder: Path) -> Mapping[str, object]:
 def ports(folder: Path) -> list[int]:
     """Return the ports that a run was given, its own and then the one in front of it; none where there is no run."""
     try:
-        told = json.loads((folder / RUN).read_text())
+        told = json.loads(read_own(folder / RUN))
         return [int(one) for one in (told["health"]["port"], told.get("front")) if one]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except UNREADABLE:
         return []
 
 

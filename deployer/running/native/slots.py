@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deployer.core.files import write_private
+from deployer.core.cache import UNREADABLE
+from deployer.core.files import read_own, write_private
 
 LATER = ("run-1", "run-2")
 CURRENT, COMING = "current", "coming.json"
@@ -44,8 +45,8 @@ class Slots:
     @property
     def current(self) -> Path:
         """Where the run that serves lies."""
-        with suppress(OSError):
-            name = (self.folder / CURRENT).read_text(encoding="utf-8").strip()
+        with suppress(*UNREADABLE):
+            name = read_own(self.folder / CURRENT).strip()
             if name in LATER:
                 return self.folder / name
         return self.folder
@@ -54,8 +55,8 @@ class Slots:
     def coming(self) -> Coming | None:
         """The run that is to take its place, if there is one."""
         try:
-            return Coming(**json.loads((self.folder / COMING).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return Coming(**json.loads(read_own(self.folder / COMING)))
+        except UNREADABLE:
             return None
 
     @property

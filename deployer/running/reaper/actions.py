@@ -33,8 +33,11 @@ def chosen(verdicts: Sequence[MachineVerdict], verb: Verb) -> list[MachineVerdic
 
 
 def _may(of: Machine, verb: Verb) -> bool:
-    """Whether it may be ended so: what rests already need not be stopped."""
-    return verb == "destroy" or (of.running and of.can_stop)
+    """Whether it may be ended so: what rests already need not be stopped, and what a group would replace cannot be.
+
+    What only carries a tag is nobody's to end.
+    """
+    return of.ours and (verb == "destroy" or (of.running and of.can_stop and of.group is None))
 
 
 def act(
@@ -97,6 +100,8 @@ def _judged(
 ) -> MachineVerdict:
     if fresh is None:
         return replace(one, decision=Decision("keep", "already gone"))
+    if not fresh.ours:
+        return replace(one, machine=fresh, decision=Decision("keep", "not made by deployer"))
     if fresh.state != one.machine.state:
         reason = f"it was {one.machine.state} when it was listed and is {fresh.state} now"
         return replace(one, machine=fresh, decision=Decision("keep", reason))

@@ -17,7 +17,12 @@ NO_TRAFFIC = Usage(*(Decimal(0),) * 5, (Decimal(0),) * 2, (Decimal(0),) * 2)
 
 def monthly(one: Leftover, rates: Rates) -> Decimal | None:
     """What it costs in a month of 730 h if it stays as it is; None where that is not known."""
-    found, known = one.found, every_pricing()
+    return monthly_of(one.found, rates)
+
+
+def monthly_of(found: Found, rates: Rates) -> Decimal | None:
+    """The same of anything that was found. A machine costs what it does while it runs."""
+    known = every_pricing()
     if found.type in known.free:
         return Decimal(0)
     if found.type not in known.rules:

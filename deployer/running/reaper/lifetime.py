@@ -21,7 +21,7 @@ from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import Expiry, Leftover, Machine, MachineControl
 from deployer.providers.managers import MachineUsage
 from deployer.running.reaper.costs import prices
-from deployer.running.reaper.survey import disks_of
+from deployer.running.reaper.orphans import disks_of
 from deployer.running.reaper.verdicts import policy
 
 

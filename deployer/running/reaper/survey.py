@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from deployer.agents.idle import Decision, Observation, decide
@@ -13,7 +12,6 @@ from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import (
     Cloud,
     Gap,
-    Leftover,
     Machine,
     MachineControl,
     Scopes,
@@ -22,7 +20,7 @@ from deployer.providers.cloud import (
 from deployer.running.reaper.budget import budgeted
 from deployer.running.reaper.costs import prices
 from deployer.running.reaper.endpoints import Serving
-from deployer.running.reaper.orphans import Orphan, orphans, standing
+from deployer.running.reaper.orphans import Orphan, disks_of, orphans, standing, tagged
 from deployer.running.reaper.verdicts import MachineVerdict, policy
 
 
@@ -30,7 +28,8 @@ from deployer.running.reaper.verdicts import MachineVerdict, policy
 class Survey:
     """What `deployer idle` shows. `unasked` names the clouds that there are no credentials for.
 
-    `standing` is what is billed besides machines, of every deployment (`left` picks of it).
+    `standing` is what is billed besides machines, of every deployment (`left` picks of it). `tagged` is what carries the
+    tag of a deployment and was not made by this tool: it is named, and never touched.
     """
 
     machines: Sequence[MachineVerdict] = ()
@@ -39,6 +38,7 @@ class Survey:
     served: Sequence[Serving] = ()
     unasked: Sequence[str] = ()
     standing: Sequence[Orphan] = ()
+    tagged: Sequence[Orphan] = ()
 
     def left(self, ended: Collection[str] = ()) -> list[Orphan]:
         """What is billed on of deployments that have no machine, or none but those that were just ended (by id)."""
@@ -71,6 +71,7 @@ def merged(surveys: Sequence[Survey]) -> Survey:
         served=[one for each in surveys for one in each.served],
         unasked=[one for each in surveys for one in each.unasked],
         standing=[one for each in surveys for one in each.standing],
+        tagged=[one for each in surveys for one in each.tagged],
     )
 
 
@@ -83,31 +84,34 @@ def survey(cloud: Cloud, scopes: Scopes, grounds: Grounds) -> Survey:
     swept = cloud.sweep(scopes)
     verdicts, gaps = _verdicts(cloud.control, swept, grounds) if cloud.control else ([], [])
     left = orphans(swept, grounds.recorded, grounds.rates)
-    served = [Serving(one, one.found.deployment in grounds.recorded) for one in swept.sleepers]
+    served = [
+        Serving(one, one.found.deployment in grounds.recorded)
+        for one in swept.sleepers
+        if one.found.ours
+    ]
     every = list(dict.fromkeys([*scopes.gaps, *swept.gaps, *gaps]))
-    return Survey(verdicts, left, every, served, standing=standing(swept, grounds.rates))
+    return Survey(
+        verdicts,
+        left,
+        every,
+        served,
+        standing=standing(swept, grounds.rates),
+        tagged=tagged(swept, grounds.rates),
+    )
 
 
 def _verdicts(
     control: MachineControl, swept: Swept, grounds: Grounds
 ) -> tuple[list[MachineVerdict], list[Gap]]:
-    seen, unobserved = control.observe(swept.machines, grounds.now)
+    machines = [one for one in swept.machines if one.ours]
+    seen, unobserved = control.observe(machines, grounds.now)
     disks = disks_of(swept.leftovers)
     judged = [
         _judged(one, seen.get(one.id), prices(one, disks.get(one.id, ()), grounds.rates), grounds)
-        for one in swept.machines
+        for one in machines
     ]
     verdicts, uncounted = budgeted(control, together(judged), grounds.now)
     return verdicts, [*unobserved, *uncounted]
-
-
-def disks_of(leftovers: Iterable[Leftover]) -> Mapping[str, Sequence[Leftover]]:
-    """The disks of each machine, by its id."""
-    disks: dict[str, list[Leftover]] = defaultdict(list)
-    for one in leftovers:
-        for machine in one.disk_of:
-            disks[machine].append(one)
-    return disks
 
 
 def _judged(
@@ -122,6 +126,7 @@ def _judged(
         decision = unseen(of, grounds.now, grounds.idle_for_s)
         return MachineVerdict(of, decision, None, price, recorded, "unknown")
     decision = _with_address(of, decide(seen, policy(of, grounds.idle_for_s), grounds.now))
+    decision = _as_it_can(of, decision)
     known = of.running or of.stopped_at is not None
     basis: IdleBasis = "estimated" if seen.estimated else "measured" if known else "unknown"
     return MachineVerdict(of, decision, decision.idle_s if known else None, price, recorded, basis)
@@ -132,6 +137,14 @@ def _with_address(of: Machine, decision: Decision) -> Decision:
     if of.running or not of.address_stays or decision.action != "keep":
         return decision
     return replace(decision, reason="stopped: its disk and the address that it keeps are billed")
+
+
+def _as_it_can(of: Machine, decision: Decision) -> Decision:
+    """Say that a machine which cannot be stopped is only ended by 'destroy'."""
+    if decision.action != "stop" or (of.can_stop and of.group is None):
+        return decision
+    why = "its group would replace it" if of.group else "it cannot be stopped"
+    return replace(decision, reason=f"{decision.reason}; {why}: 'idle destroy' ends it")
 
 
 def unseen(of: Machine, now: float, idle_for_s: float | None) -> Decision:

@@ -6,7 +6,7 @@ what exists is named, the next `up` goes on from there, `down` removes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import DeployerError, NoCapacityError
+from deployer.core.errors import DeployerError, NoCapacityError, StaleError
 from deployer.planning.record import new_record
+from deployer.providers.inventory import Found, ours
 from deployer.providers.managers import Say
-from deployer.running.stack import recovery
+from deployer.running import ownership, places
+from deployer.running.ownership import TakenError
+from deployer.running.places import Place
+from deployer.running.stack import recovery, settings, stamps
 from deployer.running.stack.driver import driver_of
 from deployer.running.stack.pricing import price_of
 from deployer.running.stack.request import ApplyRequest
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from deployer.running.stack.config import Config
     from deployer.running.stack.driver import Driver
     from deployer.running.stack.engine import Engine
+    from deployer.running.stack.settings import Settings
 
 Agree = Callable[["Changes"], None]
 """Is shown what would change; raises `DeclinedError` when it must not."""
@@ -72,9 +77,12 @@ class StackWork:
         """Do it all; say whether anything had to change."""
         before = self._recorded()
         config = self.driver.preflight()
+        place = Place(self.plan.provider, self.driver.things.region, config.account)
+        self._check_moved(before, place)
         with self._told_on_failure():
             engine = self._opened(config)
-            recovery.tidy(self._scene(engine), ours=before is not None)
+            there = recovery.tidy(self._scene(engine, before), ours=before is not None)
+            config.plain |= self._stamps(there, before)
             self.driver.select_zone(engine.state(), config)
             changes = self._preview(engine)
             if not changes.real and before and before.ready_at and self.driver.is_healthy(before):
@@ -82,7 +90,7 @@ class StackWork:
                 return self._kept(before, engine), False
             if changes.real:
                 self.agree(changes)
-            return self._made(engine, config, before), True
+            return self._made(engine, config, before, place), True
 
     def _recorded(self) -> Deployment | None:
         try:
@@ -111,22 +119,53 @@ class StackWork:
         )
         return opened[0]
 
-    def _settings(self) -> Any:
-        from deployer.running.stack import settings
+    def _settings(self) -> Settings:
+        return stamps.at(self.store, self.name, self.plan.options.get("state"), self._recorded())
 
-        return settings.settings(self.store.home, self.name, self.plan.options.get("state"))
+    def _check_moved(self, before: Deployment | None, here: Place) -> None:
+        """See that nothing of it lives in another place, or by another state, than it is to be made in.
 
-    def _scene(self, engine: Engine) -> recovery.Scene:
+        Raises:
+            StaleError: something does.
+        """
+        if before is None:
+            return
+        asked = self._settings().backend
+        kept = settings.backend_of(self.store.home, before.state, {})
+        if before.places and asked != kept and ours(self.driver.things.found()):
+            raise StaleError(
+                f"the state of {self.name} lies in {kept}, and is asked for in {asked}",
+                hint=f"run 'deployer down {self.name}' first, or name the state that it has"
+                " (targets.cloud-gpu.state, DEPLOYER_STATE)",
+            )
+        for place in places.others(before, here):
+            held = places.held_in(place, before, self.store.home, self.say)
+            if held:
+                raise places.lives_elsewhere(self.name, place, len(held))
+
+    def _stamps(self, there: Sequence[Found], before: Deployment | None) -> dict[str, str]:
+        """Who made it first, and where its state is shared: both stand on what is made."""
+        first = next((one.owner for one in there if one.owner), before.owner if before else None)
+        return stamps.stamps(self._settings(), self.store, first)
+
+    def _scene(self, engine: Engine, before: Deployment | None) -> recovery.Scene:
         at = self._settings()
+        things = self.driver.things
         return recovery.Scene(
             self.name,
             engine,
-            self.driver.things,
+            things,
             at.work,
             at.locks,
             self.say,
             self._price,
             self.provider.explain,
+            ownership.own_names(self.store.home, before),
+            lambda: ownership.free_name(
+                self.plan.spec_name,
+                self.plan.target,
+                lambda name: self.store.is_known(name) or bool(things.named(name).found()),
+            ),
         )
 
     @cached_property
@@ -158,15 +197,27 @@ class StackWork:
         self.store.save(record)
         return record
 
-    def _made(self, engine: Engine, config: Config, before: Deployment | None) -> Deployment:
+    def _made(
+        self, engine: Engine, config: Config, before: Deployment | None, place: Place
+    ) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
-        record = replace(record, launched=before.launched if before else {})
+        record = replace(
+            record,
+            launched=before.launched if before else {},
+            owner=config.plain["owner"],
+            state=self._shared_state(),
+            places=places.remembered(before, place),
+        )
         self.store.save(replace(record, planned=before.planned if before else []))
         self.driver.create(lambda: self._attempt(engine), config)
         self.driver.resume(record)
         record = self._finished(record, engine)
         self.store.save(record)
         return self._answering(record) if self.wait else record
+
+    def _shared_state(self) -> str | None:
+        at = self._settings()
+        return at.backend if at.is_shared else None
 
     def _attempt(self, engine: Engine) -> None:
         from deployer.running.stack.progress import Progress
@@ -195,13 +246,14 @@ class StackWork:
         try:
             yield
         except BaseException as error:
-            if not isinstance(error, NoCapacityError):  # the next offer may come at once
+            # the next offer may come at once; what somebody else has is not shown as ours
+            if not isinstance(error, NoCapacityError | TakenError):
                 self._tell()
             raise
 
     def _tell(self) -> None:
         try:
-            found = self.driver.things.found()
+            found = ours(self.driver.things.found())
         except DeployerError as error:
             self.say(f"what exists now cannot be listed: {error.message}")
             return

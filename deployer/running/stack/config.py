@@ -1,7 +1,8 @@
 """What a stack's program is told besides its inputs, because no plan can know it. Nothing of it reaches a disk
 but as the state's encrypted secrets: it is set in the program's own process.
 
-    deployer:owner, callerCidr, zone, zones       who asks, from where, and where there is room
+    deployer:owner, state                         who makes it, and where its state lies if others may share that
+    deployer:callerCidr, zone, zones              from where it is asked, and where there is room
     deployer:expiresAt                            when what is made now is removed, if its policy says so
     deployer:apiKey, hubToken, caCertificate, caKey, balancerCertificate, balancerKey       secrets
 """
@@ -15,7 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.errors import PrerequisiteError
-from deployer.core.files import write_private
+from deployer.core.files import read_own, unreadable, write_private
 from deployer.running import certificates
 from deployer.running.certificates import Pair
 from deployer.running.store import AUTHORITY, Store
@@ -29,15 +30,17 @@ BALANCER, BALANCER_KEY = "balancer.pem", "balancer-key.pem"
 
 @dataclass
 class Config:
-    """Values by key, without the namespace. The secret ones are not shown when this is printed."""
+    """Values by key, without the namespace. The secret ones are not shown when this is printed.
+
+    `account` is where all is made, where a provider has several; the program is not told.
+    """
 
     plain: dict[str, str] = field(default_factory=dict)
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+    account: str | None = None
 
 
-def config_of(
-    request: ApplyRequest, owner: str, caller: Callable[[Mapping[str, str]], str]
-) -> Config:
+def config_of(request: ApplyRequest, caller: Callable[[Mapping[str, str]], str]) -> Config:
     """Gather the values; the certificates are made at the first `up` and kept.
 
     `caller` tells the caller's own address as a block, by the environment.
@@ -45,7 +48,7 @@ def config_of(
     Raises:
         PrerequisiteError: the caller's own address is needed and cannot be learnt.
     """
-    plain = {"owner": owner}
+    plain: dict[str, str] = {}
     if request.plan.options.get("expose", "my-ip") == "my-ip":
         plain["callerCidr"] = caller(os.environ)
     return Config(plain, _secrets(request))
@@ -78,7 +81,8 @@ def _kept(store: Store, name: str, files: tuple[str, str], make: Callable[[], Pa
         made = make()
         write_private(certificate, made.certificate)
         write_private(key, made.key)
-    return Pair(certificate.read_text(), key.read_text())
+    with unreadable(certificate.parent):
+        return Pair(read_own(certificate), read_own(key))
 
 
 def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:

@@ -44,12 +44,14 @@ def look(plan: Plan, store: Store, provider: Any, say: Say) -> Changes:
 
 
 def _opened(plan: Plan, store: Store, provider: Any, say: Say) -> Engine:
-    from deployer.running.stack import engine, pulumi_cli, settings
+    from deployer.running.stack import engine, pulumi_cli, stamps
     from deployer.running.stack.config import program_of
 
     driver = driver_of(ApplyRequest(plan, store, provider, say))
     config = driver.preflight()
-    at = settings.settings(store.home, plan.deployment, plan.options.get("state"))
+    record = store.load(plan.deployment)
+    at = stamps.at(store, plan.deployment, plan.options.get("state"), record)
+    config.plain |= stamps.stamps(at, store, record.owner if record else None)
     opened = engine.opened(pulumi_cli.find(say), at, program_of(provider, plan.inputs, config), say)
     driver.select_zone(opened.state(), config)
     return opened

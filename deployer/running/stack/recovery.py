@@ -20,12 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.core.cache import UNREADABLE
 from deployer.core.domain import Resource
 from deployer.core.errors import RemoteError, StaleError
+from deployer.core.files import read_own
 from deployer.core.units import usd
 from deployer.providers.api import Explain
 from deployer.providers.inventory import Found, Inventory
+from deployer.providers.inventory import ours as made_by_us
 from deployer.providers.managers import Say
+from deployer.running import ownership
 from deployer.running.stack import failures
 from deployer.running.stack.failures import Lock
 from deployer.running.stack.process import PID_FILE, is_alive
@@ -50,16 +54,21 @@ class Scene:
     say: Say
     price: Price | None = None
     explain: Explain | None = None
+    own: frozenset[str] = frozenset()
+    free: Callable[[], str | None] = lambda: None
 
 
-def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
+def tidy(at: Scene, *, ours: bool, ending: bool = False) -> list[Found]:
     """Put everything right, saying what was not.
 
     Args:
-        at: where.
+        at: where. `own` are the owners that count as this user, `free` finds another name for the spec.
         ours: whether this home has a record of the deployment. If it has none and its state is empty, what is
-            found by tag is somebody else's, and is left alone.
+            found is somebody else's, or made where the state was, and is left alone. So is what somebody else has made.
         ending: whether all of it is removed next, to which a changed or missing thing is no obstacle.
+
+    Returns:
+        What there is that the state knows.
 
     Raises:
         StaleError: somebody else is at work, or has a deployment of that name.
@@ -71,12 +80,27 @@ def tidy(at: Scene, *, ours: bool, ending: bool = False) -> None:
         _take_turn(at)
     state = at.engine.state()
     known = state.get("resources") or []
-    lost = orphans(at.things.found(), state)
-    if lost and not ours and not known:
-        raise _somebody_elses(at.name, lost)
+    found = made_by_us(at.things.found())
+    lost = orphans(found, state)
+    there = [one for one in found if one not in lost]
+    if lost and _is_taken(at, lost, there, ours=ours or bool(known), ending=ending):
+        raise ownership.taken(at.name, lost, at.own, at.free())
     _remove(at, [one for one in lost if one.type not in at.things.taken_up])
     if not shared and ((known and not ending) or state.get("pending_operations")):
         _refresh(at)
+    return there
+
+
+def _is_taken(
+    at: Scene, lost: Sequence[Found], there: Sequence[Found], *, ours: bool, ending: bool
+) -> bool:
+    """Whether what the state does not know belongs to somebody else, and not to those who share the state."""
+    if ending:  # whose it is was asked before
+        return False
+    if not ours or not at.own:
+        return not ours
+    sharing = at.own.union(one.owner for one in there if one.owner)
+    return any(one.owner and one.owner not in sharing for one in lost)
 
 
 def _take_turn(at: Scene) -> None:
@@ -126,8 +150,8 @@ def _cancel(at: Scene, lock: Lock) -> None:
 def locks(folder: Path | None) -> Iterator[Lock]:
     """Read Pulumi's lock files."""
     for file in sorted(folder.glob("*.json")) if folder else ():
-        with suppress(OSError, ValueError, KeyError):
-            told = json.loads(file.read_text())
+        with suppress(*UNREADABLE):
+            told = json.loads(read_own(file))
             since = str(told.get("timestamp", ""))
             yield Lock(told["username"], told["hostname"], int(told["pid"]), since)
 
@@ -161,11 +185,11 @@ def _left_behind(file: Path) -> int | None:
     import psutil
 
     try:
-        told = json.loads(file.read_text())
+        told = json.loads(read_own(file))
         process = psutil.Process(int(told["pid"]))
         same = abs(process.create_time() - float(told["started"])) < 1.0
         return process.pid if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+    except (*UNREADABLE, psutil.Error):
         return None
 
 
@@ -185,17 +209,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _texts(part)
-
-
-def _somebody_elses(name: str, found: Sequence[Found]) -> StaleError:
-    owner = next(
-        (f.tags["deployer:owner"] for f in found if "deployer:owner" in f.tags), "somebody"
-    )
-    return StaleError(
-        f"{name} already exists in {found[0].region} ({len(found)} resources, created by {owner}), "
-        "and this machine has no state for it",
-        hint=f"work on the machine that has its state, give the spec another name, or remove it: 'deployer down {name}'",
-    )
 
 
 def _remove(at: Scene, lost: Sequence[Found]) -> None:

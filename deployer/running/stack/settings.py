@@ -35,6 +35,12 @@ class Settings:
     backend: str
     work: Path
     environ: Mapping[str, str]
+    own: bool = True
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may work with the same state: it does not lie in this home."""
+        return not self.own
 
     @property
     def locks(self) -> Path | None:
@@ -61,13 +67,18 @@ def settings(
         "PULUMI_PYTHON_CMD": sys.executable,  # runs the code of resources that the state itself holds
         **_opener(home, given),
     }
-    return Settings(deployment, backend, work, own)
+    return Settings(deployment, backend, work, own, backend == own_backend(home))
 
 
 def backend_of(home: Path, state: str | None, environ: Mapping[str, str]) -> str:
     """Return the address of the state."""
     named = state or environ.get("DEPLOYER_STATE") or environ.get("PULUMI_BACKEND_URL")
-    return named or f"file://{home.resolve() / 'pulumi' / 'state'}"
+    return named or own_backend(home)
+
+
+def own_backend(home: Path) -> str:
+    """Return the address of the state that lies in a home itself."""
+    return f"file://{home.resolve() / 'pulumi' / 'state'}"
 
 
 def _opener(home: Path, environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from deployer.core.files import write_private
+from deployer.core.files import read_own, write_private
 from deployer.planning.catalog import refreshed
 from deployer.sources.prices import PriceList
 
@@ -71,7 +71,7 @@ def _kept(before: Path) -> Mapping[str, Mapping[str, Any]]:
     if not before.exists():
         return empty
     refreshed.read(before)  # refuses what it cannot read
-    found: dict[str, Mapping[str, Any]] = json.loads(before.read_text(encoding="utf-8"))
+    found: dict[str, Mapping[str, Any]] = json.loads(read_own(before))
     return empty | found
 
 

@@ -13,6 +13,7 @@ from stacks._aws.types.charging import hourly
 from stacks._aws.types.finding import TAG, belongs, by_tags, tags_of
 from stacks._aws.types.listing import HOURS, Component
 from stacks._aws.types.record import (
+    Family,
     Find,
     Free,
     PartOf,
@@ -20,6 +21,7 @@ from stacks._aws.types.record import (
     ResourceType,
     Stage,
     Untracked,
+    in_its_network,
     rented,
 )
 from stacks._aws.types.removing import one_call
@@ -59,7 +61,8 @@ def _elb(kind: str, operation: str, key: str, identity: str) -> Find:
     def find(clients: Clients, deployment: str | None) -> Iterator[Found]:
         client = clients("elbv2")
         for page in client.get_paginator(operation).paginate():
-            arns = [one[identity] for one in page[key]]
+            listed = {one[identity]: one for one in page[key]}
+            arns = list(listed)
             for start in range(0, len(arns), 20):  # the most that may be asked at once
                 told = client.describe_tags(ResourceArns=arns[start : start + 20])
                 for one in told["TagDescriptions"]:
@@ -67,7 +70,8 @@ def _elb(kind: str, operation: str, key: str, identity: str) -> Find:
                     if belongs(tags, deployment):
                         arn = one["ResourceArn"]
                         name = arn.split("/")[-2]
-                        yield Found(kind, arn, name, tags[TAG], clients.region, one, tags)
+                        details = listed.get(arn, {})
+                        yield Found(kind, arn, name, tags[TAG], clients.region, details, tags)
 
     return find
 
@@ -79,7 +83,17 @@ def _certificates(clients: Clients, deployment: str | None) -> Iterator[Found]:
     for page in pages.paginate(TagFilters=[wanted], ResourceTypeFilters=["acm:certificate"]):
         for one in page["ResourceTagMappingList"]:
             if belongs(tags_of(one), deployment):
-                yield by_tags(clients, CERTIFICATE, one, "ResourceARN")
+                asked = {"CertificateArn": one["ResourceARN"]}
+                told = clients("acm").describe_certificate(**asked)["Certificate"]
+                yield by_tags(clients, CERTIFICATE, {**told, **one}, "ResourceARN")
+
+
+def _certificate_is_ours(found: Found, family: Family) -> bool:
+    """One that the deployment's authority has signed, or that its own load balancer answers with."""
+    if found.details.get("Issuer") == f"deployer {family.deployment}"[:64]:
+        return True
+    used = set(found.details.get("InUseBy", ()))
+    return bool(used) and used <= family.balancers
 
 
 TYPES: tuple[ResourceType, ...] = (
@@ -89,6 +103,7 @@ TYPES: tuple[ResourceType, ...] = (
         _elb(BALANCER, "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
         one_call("elbv2", "delete_load_balancer", "LoadBalancerArn"),
         Stage.BALANCING,
+        in_its_network,
     ),
     PartOf("aws:lb/listener:Listener", WITH_BALANCER, owner=BALANCER),
     rented(
@@ -97,6 +112,7 @@ TYPES: tuple[ResourceType, ...] = (
         _elb(RECEIVERS, "describe_target_groups", "TargetGroups", "TargetGroupArn"),
         one_call("elbv2", "delete_target_group", "TargetGroupArn"),
         Stage.BALANCING,
+        in_its_network,
     ),
     rented(
         CERTIFICATE,
@@ -104,6 +120,7 @@ TYPES: tuple[ResourceType, ...] = (
         _certificates,
         one_call("acm", "delete_certificate", "CertificateArn"),
         Stage.BALANCING,
+        _certificate_is_ours,
     ),
     PartOf(
         "aws:acm/certificateValidation:CertificateValidation",

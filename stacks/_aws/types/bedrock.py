@@ -23,6 +23,8 @@ from stacks._aws.types.record import (
     ResourceType,
     Stage,
     Tracked,
+    by_its_name,
+    has_its_name,
 )
 from stacks._aws.types.removing import one_call
 from stacks._aws.types.served import IMPORTED, served
@@ -106,6 +108,7 @@ TYPES: tuple[ResourceType, ...] = (
         {BEDROCK: _imports},
         _await_import,
         Stage.SERVING,
+        by_its_name,
         is_resumed=True,
     ),
     Tracked(
@@ -114,6 +117,7 @@ TYPES: tuple[ResourceType, ...] = (
         {BEDROCK: _models},
         one_call("bedrock", "delete_imported_model", "modelIdentifier"),
         Stage.SERVING,
+        has_its_name,
         sweep=served,
         found_as=IMPORTED,
         lives=True,

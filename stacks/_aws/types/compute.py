@@ -8,9 +8,10 @@ from typing import Any
 from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types import machine_pricing
-from stacks._aws.types.finding import by_tags, ec2, tag_filter
+from stacks._aws.types.finding import belongs, by_tags, ec2, tag_filter, tags_of
 from stacks._aws.types.record import (
     Details,
+    Family,
     Free,
     NotYetError,
     PartOf,
@@ -26,6 +27,8 @@ INSTANCE = "aws:ec2/instance:Instance"
 GROUP = "aws:autoscaling/group:Group"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 
+MADE_BY = "aws:autoscaling:groupName"
+"""The tag by which AWS says which group made a machine; nobody else may write one that begins so."""
 LIVE = ("pending", "running", "stopping", "stopped")
 
 
@@ -75,6 +78,33 @@ def _group_inputs(details: Details) -> Mapping[str, Any]:  # noqa: ARG001 - one 
     return {"minSize": 0, "maxSize": 0}
 
 
+def has_role_of(details: Details, deployment: str) -> bool:
+    """Whether an instance was given the role that is made for a deployment: no tag brings that along."""
+    profile = str((details.get("IamInstanceProfile") or {}).get("Arn", ""))
+    return f":instance-profile/deployer/{deployment}/" in profile
+
+
+def is_group_of(details: Details, deployment: str) -> bool:
+    """Whether a group is a deployment's own: by its own name and tags, and the template of its machines."""
+    named = str(details.get("AutoScalingGroupName", "")).startswith(f"{deployment}-")
+    template = str((details.get("LaunchTemplate") or {}).get("LaunchTemplateName", ""))
+    return named and template.startswith(f"{deployment}-") and belongs(tags_of(details), deployment)
+
+
+def _instance_is_ours(found: Found, family: Family) -> bool:
+    """By its role and, where a group made it (AWS alone writes that tag), by the group."""
+    group = found.tags.get(MADE_BY)
+    return has_role_of(found.details, family.deployment) and group in (None, *family.groups)
+
+
+def _group_is_ours(found: Found, family: Family) -> bool:
+    return is_group_of(found.details, family.deployment)
+
+
+def _template_is_ours(found: Found, family: Family) -> bool:
+    return str(found.details.get("LaunchTemplateName", "")).startswith(f"{family.deployment}-")
+
+
 TYPES: tuple[ResourceType, ...] = (
     Untracked("pulumi:providers:aws", Free("a setting, not a thing"), reason="a setting of Pulumi"),
     rented(
@@ -83,6 +113,7 @@ TYPES: tuple[ResourceType, ...] = (
         _groups,
         _delete_group,
         Stage.SCALING,
+        _group_is_ours,
         lives=True,
     ),
     PartOf("aws:autoscaling/policy:Policy", Price(machine_pricing.scaling), owner=GROUP),
@@ -92,6 +123,7 @@ TYPES: tuple[ResourceType, ...] = (
         instances,
         _terminate,
         Stage.SERVING,
+        _instance_is_ours,
         lives=True,
     ),
     rented(
@@ -100,6 +132,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(TEMPLATE, "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
         one_call("ec2", "delete_launch_template", "LaunchTemplateId"),
         Stage.ATTACHED,
+        _template_is_ours,
         id_prefix="lt",
     ),
 )

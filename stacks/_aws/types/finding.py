@@ -52,11 +52,11 @@ def by_name(
 
 
 def described(
-    clients: Clients, operation: str, key: str, deployment: str | None
+    clients: Clients, operation: str, key: str, deployment: str | None, **more: Any
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield EC2's descriptions of what has the tag, page by page where EC2 has pages."""
+    """Yield EC2's descriptions of what has the tag, page by page where EC2 has pages; `more` is asked besides."""
     client = clients("ec2")
-    asked = {"Filters": [tag_filter(deployment)]}
+    asked = {"Filters": [tag_filter(deployment)], **more}
     if client.can_paginate(operation):
         for page in client.get_paginator(operation).paginate(**asked):
             yield from page[key]
@@ -64,11 +64,11 @@ def described(
         yield from getattr(client, operation)(**asked)[key]
 
 
-def ec2(kind: str, operation: str, key: str, identity: str) -> Find:
+def ec2(kind: str, operation: str, key: str, identity: str, **more: Any) -> Find:
     """Return the search for a type of EC2 that is filtered by its tag; what is being deleted does not exist."""
 
     def find(clients: Clients, deployment: str | None) -> Iterator[Found]:
-        for one in described(clients, operation, key, deployment):
+        for one in described(clients, operation, key, deployment, **more):
             if str(one.get("State", "")).lower() not in ("deleted", "deleting"):
                 yield by_tags(clients, kind, one, identity)
 

@@ -15,6 +15,7 @@ from stacks._aws.types.record import (
     AWS,
     BEDROCK,
     SAGEMAKER,
+    Family,
     Find,
     Free,
     PartOf,
@@ -22,6 +23,7 @@ from stacks._aws.types.record import (
     ResourceType,
     Stage,
     Tracked,
+    by_its_name,
     rented,
 )
 from stacks._aws.types.removing import one_call
@@ -86,6 +88,10 @@ def _secret(resource: Resource, at: Setting) -> Iterator[Item]:
     yield line(resource, "secret", month, at.rate("secret"), "exists")
 
 
+def _secret_is_ours(found: Found, family: Family) -> bool:
+    return found.name == f"deployer/{family.deployment}"
+
+
 _roles = _iam(ROLE, "list_roles", "Roles", "RoleName")
 
 TYPES: tuple[ResourceType, ...] = (
@@ -95,6 +101,7 @@ TYPES: tuple[ResourceType, ...] = (
         _iam(PROFILE, "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
         _delete_profile,
         Stage.IDENTITY,
+        by_its_name,
         is_global=True,
     ),
     Tracked(
@@ -103,6 +110,7 @@ TYPES: tuple[ResourceType, ...] = (
         dict.fromkeys((AWS, BEDROCK, SAGEMAKER), _roles),
         _delete_role,
         Stage.IDENTITY,
+        by_its_name,
         sweep=_roles,
         is_global=True,
     ),
@@ -114,6 +122,7 @@ TYPES: tuple[ResourceType, ...] = (
         _secrets,
         one_call("secretsmanager", "delete_secret", "SecretId", ForceDeleteWithoutRecovery=True),
         Stage.RECORDS,
+        _secret_is_ours,
     ),
     PartOf(
         "aws:secretsmanager/secretVersion:SecretVersion",

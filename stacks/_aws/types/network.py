@@ -18,6 +18,7 @@ from stacks._aws.types.finding import ec2
 from stacks._aws.types.listing import EC2, GB, HOURS, Component
 from stacks._aws.types.record import (
     Details,
+    Family,
     Free,
     NotYetError,
     PartOf,
@@ -25,6 +26,8 @@ from stacks._aws.types.record import (
     ResourceType,
     Stage,
     Untracked,
+    in_its_network,
+    nothing_made,
     rented,
 )
 from stacks._aws.types.removing import one_call
@@ -38,6 +41,8 @@ ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 ADDRESS = "aws:ec2/eip:Eip"
 
+NETWORK = "10.42.0.0/20"
+"""The addresses of every network that `stacks/cloud_gpu/aws/program/network.py` makes."""
 BY_NAT = {"operation": ("NatGateway",)}
 FREE = Free("networks are free; data and addresses are not")
 
@@ -93,6 +98,17 @@ def _delete_routes(clients: Clients, one: Found) -> None:
     client.delete_route_table(RouteTableId=one.id)
 
 
+def _vpc_is_ours(found: Found, family: Family) -> bool:  # noqa: ARG001 - one signature for all
+    """By its addresses, which are given when it is made: those of the program's networks."""
+    return bool(found.details.get("CidrBlock") == NETWORK)
+
+
+def _gateway_is_ours(found: Found, family: Family) -> bool:
+    """One that is attached to a network of the program, or that was to be when its making was cut short."""
+    attached = {one.get("VpcId") for one in found.details.get("Attachments", ())}
+    return bool(family.networks) and attached <= family.networks
+
+
 TYPES: tuple[ResourceType, ...] = (
     rented(
         ENDPOINT,
@@ -104,6 +120,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(ENDPOINT, "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
         _delete_endpoint,
         Stage.ATTACHED,
+        in_its_network,
         id_prefix="vpce",
     ),
     rented(
@@ -115,6 +132,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(ADDRESS, "describe_addresses", "Addresses", "AllocationId"),
         one_call("ec2", "release_address", "AllocationId"),
         Stage.ATTACHED,
+        nothing_made,
         id_prefix="eipalloc",
         is_loose=_address_is_loose,
     ),
@@ -140,6 +158,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(INTERFACE, "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
         one_call("ec2", "delete_network_interface", "NetworkInterfaceId"),
         Stage.NETWORK,
+        in_its_network,
         id_prefix="eni",
     ),
     rented(
@@ -148,6 +167,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(FIREWALL, "describe_security_groups", "SecurityGroups", "GroupId"),
         one_call("ec2", "delete_security_group", "GroupId"),
         Stage.NETWORK,
+        in_its_network,
         id_prefix="sg",
     ),
     PartOf("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", FREE, owner=VPC),
@@ -157,6 +177,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(SUBNET, "describe_subnets", "Subnets", "SubnetId"),
         one_call("ec2", "delete_subnet", "SubnetId"),
         Stage.NETWORK,
+        in_its_network,
         id_prefix="subnet",
     ),
     rented(
@@ -165,6 +186,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(ROUTES, "describe_route_tables", "RouteTables", "RouteTableId"),
         _delete_routes,
         Stage.NETWORK,
+        in_its_network,
         id_prefix="rtb",
     ),
     PartOf("aws:ec2/routeTableAssociation:RouteTableAssociation", FREE, owner=ROUTES),
@@ -174,6 +196,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(GATEWAY, "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
         _delete_gateway,
         Stage.NETWORK,
+        _gateway_is_ours,
         id_prefix="igw",
     ),
     rented(
@@ -182,6 +205,7 @@ TYPES: tuple[ResourceType, ...] = (
         ec2(VPC, "describe_vpcs", "Vpcs", "VpcId"),
         one_call("ec2", "delete_vpc", "VpcId"),
         Stage.NETWORK,
+        _vpc_is_ours,
         id_prefix="vpc",
     ),
 )

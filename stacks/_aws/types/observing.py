@@ -12,7 +12,16 @@ from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import by_name
 from stacks._aws.types.listing import CLOUDWATCH, GB, GB_MONTH, Component
-from stacks._aws.types.record import AWS, SAGEMAKER, Details, Price, ResourceType, Stage, Tracked
+from stacks._aws.types.record import (
+    AWS,
+    SAGEMAKER,
+    Details,
+    Price,
+    ResourceType,
+    Stage,
+    Tracked,
+    by_its_name,
+)
 from stacks._aws.types.removing import one_call
 
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
@@ -114,6 +123,7 @@ TYPES: tuple[ResourceType, ...] = (
         {SAGEMAKER: _alarms},
         _delete_alarm,
         Stage.SCALING,
+        by_its_name,
     ),
     Tracked(
         LOGS,
@@ -121,6 +131,7 @@ TYPES: tuple[ResourceType, ...] = (
         {AWS: _machine_logs, SAGEMAKER: _component_logs},
         one_call("logs", "delete_log_group", "logGroupName"),
         Stage.RECORDS,
+        by_its_name,
         sweep=_machine_logs,
     ),
 )

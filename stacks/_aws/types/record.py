@@ -7,7 +7,7 @@ removal, what is left over and the bill derive from the records (`stacks._aws.ty
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -22,6 +22,25 @@ Remove = Callable[[Clients, Found], None]
 """Removes one resource; `NotYetError` says that it is on its way, and to look again."""
 Details = Mapping[str, Any]
 """AWS's own description of one resource."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What was found of one deployment in one region, as far as it proves what made the rest.
+
+    `networks` are the ids of the networks that the program made, `roots` the root disk's device of each of its
+    machines, by id, `groups` the names of its groups of machines, `balancers` the ARNs of its load balancers.
+    """
+
+    deployment: str
+    networks: frozenset[str] = frozenset()
+    roots: Mapping[str, str] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    balancers: frozenset[str] = frozenset()
+
+
+Proof = Callable[[Found, Family], bool]
+"""Whether more than its tags shows that the program of the deployment made a resource."""
 
 AWS, BEDROCK, SAGEMAKER = "aws", "bedrock", "sagemaker"
 """The providers whose programs run on AWS, by name."""
@@ -51,6 +70,26 @@ def no_inputs(details: Details) -> Mapping[str, Any]:  # noqa: ARG001 - one sign
 def never(details: Details) -> bool:  # noqa: ARG001 - one signature for all
     """Say no: a resource of the type always belongs somewhere."""
     return False
+
+
+def by_its_name(found: Found, family: Family) -> bool:  # noqa: ARG001 - one signature for all
+    """Say yes: it is found under a name or a path that the program alone gives, never by a tag."""
+    return True
+
+
+def has_its_name(found: Found, family: Family) -> bool:
+    """Whether it is called as the deployment is: there is but one of a name."""
+    return found.name == family.deployment
+
+
+def nothing_made(found: Found, family: Family) -> bool:  # noqa: ARG001 - one signature for all
+    """Say no: no program makes one, so one that has the tag got it from elsewhere."""
+    return False
+
+
+def in_its_network(found: Found, family: Family) -> bool:
+    """Whether it lies in a network that the program made."""
+    return found.details.get("VpcId") in family.networks
 
 
 @dataclass(frozen=True)
@@ -107,6 +146,7 @@ class Tracked(ResourceType):
     Args:
         find: how, by the provider whose program makes it.
         remove: how one of it is removed.
+        proof: what shows, besides a tag that may have been copied, that the program made one.
         stage: when; within a stage, in the order of the records.
         sweep: finds it for all deployments of a region at once; two types may share one. None: it is not swept.
         found_as: its name where it is found, if it is not Pulumi's.
@@ -120,6 +160,7 @@ class Tracked(ResourceType):
     find: Mapping[str, Find]
     remove: Remove
     stage: Stage
+    proof: Proof
     sweep: Find | None = None
     found_as: str | None = None
     id_prefix: str | None = None
@@ -132,6 +173,7 @@ class Tracked(ResourceType):
         """Insist on at least one way to find it."""
         super().__post_init__()
         _required(self.find, f"how {self.pulumi_type} is found")
+        _required(self.proof, f"what proves that {self.pulumi_type} was made by it")
 
     @property
     def found_type(self) -> str:
@@ -140,10 +182,16 @@ class Tracked(ResourceType):
 
 
 def rented(
-    pulumi_type: str, bill: Price | Free, find: Find, remove: Remove, stage: Stage, **more: Any
+    pulumi_type: str,
+    bill: Price | Free,
+    find: Find,
+    remove: Remove,
+    stage: Stage,
+    proof: Proof,
+    **more: Any,
 ) -> Tracked:
     """Return the record of a type that only rented machines are made of; it is swept as it is found."""
-    return Tracked(pulumi_type, bill, {AWS: find}, remove, stage, sweep=find, **more)
+    return Tracked(pulumi_type, bill, {AWS: find}, remove, stage, proof, sweep=find, **more)
 
 
 @dataclass(frozen=True)

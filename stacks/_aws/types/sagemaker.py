@@ -12,6 +12,7 @@ from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, by_name, tags_of
 from stacks._aws.types.record import (
     SAGEMAKER,
+    Family,
     Find,
     Free,
     NotYetError,
@@ -20,6 +21,8 @@ from stacks._aws.types.record import (
     ResourceType,
     Stage,
     Tracked,
+    by_its_name,
+    has_its_name,
 )
 from stacks._aws.types.removing import one_call
 from stacks._aws.types.served import ENDPOINT, served
@@ -90,8 +93,8 @@ def _delete_endpoint(clients: Clients, one: Found) -> None:
     raise NotYetError("it is ending")
 
 
-def _tagged(kind: str, operation: str, word: str, named: str) -> Find:
-    """Return the search for what SageMaker lists under a part of its name, and has the tag."""
+def _tagged(kind: str, operation: str, word: str, named: str, ask: str = "") -> Find:
+    """Return the search for what SageMaker lists under a part of its name, and has the tag; `ask` tells all of one."""
 
     def find(clients: Clients, deployment: str | None) -> Iterator[Found]:
         client = clients("sagemaker")
@@ -99,9 +102,21 @@ def _tagged(kind: str, operation: str, word: str, named: str) -> Find:
             for one in page[f"{word}s"]:
                 tags = tags_of(client.list_tags(ResourceArn=one[f"{word}Arn"]))
                 if tags.get(TAG) == deployment:
-                    yield by_name(clients, kind, one[f"{word}Name"], deployment, one, tags)
+                    name = one[f"{word}Name"]
+                    told = getattr(client, ask)(**{f"{word}Name": name}) if ask else one
+                    yield by_name(clients, kind, name, deployment, told, tags)
 
     return find
+
+
+def _acts_with_its_role(found: Found, family: Family) -> bool:
+    """Whether it acts with the role that is made for the deployment: no tag brings that along."""
+    role = str(found.details.get("ExecutionRoleArn", ""))
+    return f":role/deployer/{family.deployment}/" in role
+
+
+def _component_is_ours(found: Found, family: Family) -> bool:
+    return found.details.get("EndpointName") == family.deployment
 
 
 def _instances(resource: Resource, at: Setting) -> Iterator[Item]:
@@ -138,6 +153,7 @@ TYPES: tuple[ResourceType, ...] = (
         {SAGEMAKER: _scaled},
         _deregister,
         Stage.SCALING,
+        by_its_name,
     ),
     PartOf("aws:appautoscaling/policy:Policy", Price(_tracking), owner=SCALED),
     Tracked(
@@ -146,6 +162,7 @@ TYPES: tuple[ResourceType, ...] = (
         {SAGEMAKER: _components},
         _delete_component,
         Stage.SERVING,
+        _component_is_ours,
         found_as=COMPONENT,
     ),
     Tracked(
@@ -154,21 +171,32 @@ TYPES: tuple[ResourceType, ...] = (
         {SAGEMAKER: _endpoints},
         _delete_endpoint,
         Stage.SERVING,
+        has_its_name,
         sweep=served,
         lives=True,
     ),
     Tracked(  # an update may have left one
         CONFIGURATION,
         Price(_instances),
-        {SAGEMAKER: _tagged(CONFIGURATION, "list_endpoint_configs", "EndpointConfig", "endpoint-")},
+        {
+            SAGEMAKER: _tagged(
+                CONFIGURATION,
+                "list_endpoint_configs",
+                "EndpointConfig",
+                "endpoint-",
+                "describe_endpoint_config",
+            )
+        },
         one_call("sagemaker", "delete_endpoint_config", "EndpointConfigName"),
         Stage.SERVING,
+        _acts_with_its_role,
     ),
     Tracked(
         MODEL,
         Free("a description; its endpoint's instances are charged"),
-        {SAGEMAKER: _tagged(MODEL, "list_models", "Model", "model-")},
+        {SAGEMAKER: _tagged(MODEL, "list_models", "Model", "model-", "describe_model")},
         one_call("sagemaker", "delete_model", "ModelName"),
         Stage.SERVING,
+        _acts_with_its_role,
     ),
 )

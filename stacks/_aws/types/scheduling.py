@@ -9,7 +9,16 @@ from typing import Any
 from deployer.providers.inventory import Found
 from stacks._aws import schedule
 from stacks._aws.session import Clients
-from stacks._aws.types.record import AWS, Free, ResourceType, Stage, Tracked, rented
+from stacks._aws.types.record import (
+    AWS,
+    Family,
+    Free,
+    ResourceType,
+    Stage,
+    Tracked,
+    by_its_name,
+    rented,
+)
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 BUDGET = "aws:budgets/budget:Budget"
@@ -27,7 +36,9 @@ def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
     for page in pages.paginate(NamePrefix=deployment):
         for one in page["Schedules"]:
             if SCHEDULED.fullmatch(one["Name"].removeprefix(str(deployment))):
-                yield _schedule(clients, str(deployment), one)
+                group = one.get("GroupName", "default")
+                told = clients("scheduler").get_schedule(GroupName=group, Name=one["Name"])
+                yield _schedule(clients, str(deployment), told)
 
 
 def _every_schedule(clients: Clients, deployment: str | None) -> Iterator[Found]:  # noqa: ARG001 - a search's signature
@@ -42,6 +53,12 @@ def _every_schedule(clients: Clients, deployment: str | None) -> Iterator[Found]
 def _schedule(clients: Clients, deployment: str, one: Mapping[str, Any]) -> Found:
     place = f"{one.get('GroupName', 'default')}/{one['Name']}"
     return Found(SCHEDULE, place, one["Name"], deployment, clients.region, one)
+
+
+def _schedule_is_ours(found: Found, family: Family) -> bool:
+    """By the role that it acts with, which is made for the deployment; a list of many does not tell that."""
+    role = found.details.get("Target", {}).get("RoleArn")
+    return role is None or f":role/deployer/{family.deployment}/" in role
 
 
 def _delete_schedule(clients: Clients, one: Found) -> None:
@@ -72,6 +89,7 @@ TYPES: tuple[ResourceType, ...] = (
         {AWS: _schedules},
         _delete_schedule,
         Stage.RECORDS,
+        _schedule_is_ours,
         sweep=_every_schedule,
     ),
     rented(
@@ -80,6 +98,7 @@ TYPES: tuple[ResourceType, ...] = (
         _budgets,
         _delete_budget,
         Stage.RECORDS,
+        by_its_name,
         is_global=True,
     ),
 )

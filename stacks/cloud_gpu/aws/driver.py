@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import NoCapacityError, UsageError
-from deployer.providers.inventory import Found
+from deployer.providers.inventory import Found, ours
 from deployer.running import health
 from deployer.running.stack.request import ApplyRequest
 from deployer.running.stack.state import zones_to_try
@@ -55,7 +55,8 @@ class MachineDriver:
 
         self._servable()
         cleared = aws_preflight.check(self.clients, self._needed(), self.request.say)
-        config = config_of(self.request, cleared.owner, caller.cidr)
+        config = config_of(self.request, caller.cidr)
+        config.account = cleared.account
         config.plain["zones"] = ",".join(cleared.zones)
         self._dated(config)
         before = self.manager.record(self.request.name)
@@ -143,7 +144,7 @@ class MachineDriver:
 
     def record(self, record: Deployment, bill: Callable[[], Estimate]) -> Deployment:  # noqa: ARG002 - as planned
         """See `Driver`: with the address that it has now."""
-        found = self.things.found()
+        found = ours(self.things.found())
         machines = [one for one in found if one.type == INSTANCE]
         resources = tuple(one.plain for one in found)
         record = replace(record, endpoint=moved(record, machines), resources=resources)

@@ -32,7 +32,7 @@ class MachineManager(StackManager):
     def clients(self, deployment: str, region: str | None = None) -> Clients:
         """The API of a region: as given, else that of the deployment's record, else the user's own."""
         record = self.record(deployment)
-        made = in_region(region or (record.region if record else None))
+        made = in_region(region or self.region or (record.region if record else None))
         return self._clients.setdefault(made.region, made)
 
     def alive(self, deployment: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,13 @@ from threading import Lock
 from typing import Any
 
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError, RemoteError
-from deployer.providers.inventory import Found, Left
+from deployer.providers import state_tag
+from deployer.providers.inventory import Found, Left, ours
 from deployer.providers.managers import Say
 
 from .errors import explain
 from .pricing import KEY, MACHINE, RULESET
-from .program.dynamic.launch import OWNER, tags_of
+from .program.dynamic.launch import LAUNCHED, MADE_FOR, OWNER, STATE, made_by, tags_of
 from .program.dynamic.rest import Api, ApiError, NotAllowedError, NotGrantedError
 
 LISTED_FOR_S = 1.0
@@ -82,7 +84,7 @@ class Account:
             return self.api.call(method, path, body)
 
     def machines(self) -> list[Mapping[str, Any]]:
-        """List every machine of this tool that is not at its end, whatever its deployment."""
+        """List every machine with a tag of this tool's that is not at its end, whatever its deployment."""
         found = self.listed("instances")
         return [one for one in found if OWNER in tags_of(one) and one["status"] not in GONE]
 
@@ -91,8 +93,21 @@ class Account:
         for one in self.machines():
             inputs = {"instance_type": one["instance_type"]["name"]}
             tags = tags_of(one)
-            where = one["region"]["name"]
-            yield Found(MACHINE, one["id"], tags[OWNER], tags[OWNER], where, one, tags, inputs)
+            where, state = one["region"]["name"], tags.get(STATE)
+            yield Found(
+                MACHINE,
+                one["id"],
+                tags[OWNER],
+                tags[OWNER],
+                where,
+                one,
+                tags,
+                inputs,
+                ours=made_by(one),
+                owner=tags.get(MADE_FOR),
+                made_at=launched_at(tags),
+                state=state_tag.read(state) if state else None,
+            )
         for kind, what in ((RULESET, "firewall-rulesets"), (KEY, "ssh-keys")):
             for one in self.listed(what):
                 if deployment := deployment_in(one["name"]):
@@ -102,6 +117,12 @@ class Account:
     def terminate(self, ids: Sequence[str]) -> None:
         """Terminate machines, all or none."""
         self.call("POST", "instance-operations/terminate", {"instance_ids": list(ids)})
+
+
+def launched_at(tags: Mapping[str, str]) -> float | None:
+    """Return when a machine was launched, as its tags say."""
+    told = tags.get(LAUNCHED, "")
+    return float(told) if re.fullmatch(r"\d{1,12}", told) else None
 
 
 def deployment_in(name: str) -> str | None:
@@ -115,17 +136,29 @@ class Things:
     """Fulfils `deployer.providers.inventory.Inventory`: everything of one deployment."""
 
     deployment: str
-    account: Account = field(default_factory=Account)
+    of: Account = field(default_factory=Account)
     taken_up: tuple[str, ...] = (MACHINE, RULESET, KEY)
+
+    @property
+    def region(self) -> None:
+        """See `Inventory`: a key shows all of them."""
+
+    def named(self, deployment: str) -> Things:
+        """See `Inventory`."""
+        return Things(deployment, self.of, self.taken_up)
 
     def found(self) -> list[Found]:
         """See `Inventory`."""
-        return [one for one in self.account.things() if one.deployment == self.deployment]
+        return [one for one in self.of.things() if one.deployment == self.deployment]
+
+    @property
+    def account(self) -> None:
+        """See `Inventory`: there is no other name of an account than its keys."""
 
     def remove(self, found: Sequence[Found], say: Say) -> tuple[list[Found], list[Left]]:
         """See `Inventory`: machines first, whose end is waited for."""
         removed, left = list[Found](), list[Left]()
-        for one in sorted(found, key=lambda one: (MACHINE, RULESET, KEY).index(one.type)):
+        for one in sorted(ours(found), key=lambda one: (MACHINE, RULESET, KEY).index(one.type)):
             try:
                 self._remove(one)
             except DeployerError as error:
@@ -137,18 +170,17 @@ class Things:
 
     def _remove(self, one: Found) -> None:
         if one.type == MACHINE:
-            self.account.terminate([one.id])
+            self.of.terminate([one.id])
             self._await(one.id)
             return
         path = "firewall-rulesets" if one.type == RULESET else "ssh-keys"
-        self.account.call("DELETE", f"{path}/{one.id}")
+        self.of.call("DELETE", f"{path}/{one.id}")
 
     def _await(self, id_: str) -> None:
         """Wait until it has ended: before, its ruleset cannot go."""
         until = time.monotonic() + ENDS_S
         while any(
-            one["id"] == id_ and one["status"] not in ENDED
-            for one in self.account.listed("instances")
+            one["id"] == id_ and one["status"] not in ENDED for one in self.of.listed("instances")
         ):
             if time.monotonic() > until:
                 raise RemoteError(f"{id_} does not end; it is still billed")

@@ -14,6 +14,7 @@ from deployer.core.errors import RemoteError
 from deployer.providers.cloud import Gap, Machine
 
 from .account import Account
+from .program.dynamic.launch import made_by
 from .telling import observed
 from .terms import LambdaTags, machine, named
 
@@ -94,7 +95,8 @@ class NamedExpiry:
         return [
             one
             for one in found
-            if (machine(one, now).deployment, machine(one, now).scope) == (deployment, scope)
+            if (machine(one, now).deployment, machine(one, now).scope, made_by(one))
+            == (deployment, scope, True)
         ]
 
     def _rename(self, id_: object, name: str) -> None:

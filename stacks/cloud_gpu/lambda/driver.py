@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +11,7 @@ from urllib.parse import urlsplit
 
 from deployer.core.deployment import Deployment
 from deployer.core.errors import NoCapacityError, PrerequisiteError, UsageError
+from deployer.providers.inventory import ours
 from deployer.running import health
 from deployer.running.stack.request import ApplyRequest
 
@@ -55,7 +54,7 @@ class LambdaDriver:
                 hint="the machine must reach the model's files: set model.source to hf:<repo>",
             )
         self.regions = self._with_room()
-        config = config_of(self.request, _owner(), _caller)
+        config = config_of(self.request, _caller)
         config.plain["region"] = self.regions[0]
         return config
 
@@ -135,7 +134,7 @@ class LambdaDriver:
 
     def _single(self, record: Deployment) -> list[Any]:
         """What exists, but for machines that Pulumi's state does not know."""
-        found, known = self.things.found(), record.outputs.get("instance_id")
+        found, known = ours(self.things.found()), record.outputs.get("instance_id")
         surplus = [one for one in found if one.type == MACHINE and known not in (None, one.id)]
         if surplus:
             self.request.say("ending a machine that an interrupted run launched twice:")
@@ -146,15 +145,6 @@ class LambdaDriver:
         """See `Driver`: following its boot."""
         Awaited(record, self.manager, self.request.say, self.request.limit_s).answer()
         health.smoke_test(record, self.request.store, self.request.say)
-
-
-def _owner() -> str:
-    """Who made it, for the others who have a key of the account."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        user = "unknown"
-    return f"{user}@{platform.node()}"[:128]
 
 
 def _caller(environ: Mapping[str, str]) -> str:

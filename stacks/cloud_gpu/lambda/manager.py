@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.deployment import Deployment
-from deployer.providers.inventory import Found
+from deployer.core.files import read_own
+from deployer.providers.inventory import Found, ours
 from deployer.providers.managers import MachineUsage, Say
 from deployer.running.stack.manager import StackManager
 from deployer.running.store import AUTHORITY
@@ -35,7 +36,7 @@ class LambdaManager(StackManager):
 
     def machines(self, deployment: str) -> list[Found]:
         """Its machines."""
-        return [one for one in self.things(deployment).found() if one.type == MACHINE]
+        return [one for one in ours(self.things(deployment).found()) if one.type == MACHINE]
 
     def alive(self, deployment: str) -> bool:
         """Whether a machine of it runs or is on its way."""
@@ -76,7 +77,7 @@ class LambdaManager(StackManager):
         if not authority.exists() or not any(found):
             return []
         address = next(one for one in found if one)
-        return telling.boot(address, authority.read_text(), self.store.key(deployment))
+        return telling.boot(address, read_own(authority), self.store.key(deployment))
 
 
 def _since(shown: list[str], lines: list[str]) -> list[str]:

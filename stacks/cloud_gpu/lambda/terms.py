@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 from deployer.providers.cloud import Machine, Terms
 
-from .program.dynamic.launch import LAUNCHED, OWNER, tags_of
+from .program.dynamic.launch import LAUNCHED, MADE_FOR, OWNER, made_by, tags_of
 
 SECONDS = re.compile(r"(\d{1,12})s?")
 NAMED = re.compile(r"^(?P<name>.*) @(?P<until>never|\d{1,11})$")
@@ -66,6 +66,8 @@ def machine(one: Mapping[str, Any], now: float) -> Machine:
         made_at=launched,
         type=one["instance_type"]["name"],
         can_stop=False,
+        ours=made_by(one),
+        owner=tags.get(MADE_FOR),
         terms=_moved(LambdaTags().read(tags), one.get("name") or ""),
     )
 

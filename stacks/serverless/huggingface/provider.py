@@ -79,7 +79,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
     vendor, instance_type, size = offer["instance_type"].split("/")
     return {
         "deployment": order["deployment"],
-        "name": _name(order["deployment"]),
+        "name": endpoint_name(order["deployment"]),
         "served_name": order["spec_name"],
         "repository": _repository(order["model"]["source"]),
         "vendor": vendor,
@@ -99,8 +99,8 @@ def inputs(order: Order) -> Mapping[str, Any]:
     }
 
 
-def _name(deployment: str) -> str:
-    """The endpoint's name: the deployment's, or its beginning and a digest where Hugging Face would refuse it."""
+def endpoint_name(deployment: str) -> str:
+    """Return the endpoint's name: the deployment's, or its beginning and a digest where Hugging Face would refuse it."""
     if len(deployment) <= LONGEST_NAME:
         return deployment
     return f"{deployment[: LONGEST_NAME - 9]}-{sha256(deployment.encode()).hexdigest()[:8]}"

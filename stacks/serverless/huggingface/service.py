@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deployer.core.domain import Plan
@@ -20,14 +21,16 @@ from deployer.core.errors import (
     RemoteError,
     system_error,
 )
-from deployer.providers.inventory import Found, Left
+from deployer.providers import state_tag
+from deployer.providers.inventory import Found, Left, ours
 from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen, State
 from deployer.sources import web
+from stacks.serverless.huggingface.provider import endpoint_name
 
 TYPE = "pulumi-python:dynamic/deployer:HuggingFaceEndpoint"
-OURS = "deployer:"
-"""Each endpoint of ours has the tag `deployer:<deployment>`."""
+OURS, OWNER, STATE = "deployer:", "deployer-owner:", "deployer-state:"
+"""Each endpoint of ours has the tag `deployer:<deployment>`, and says who made it and where its state is shared."""
 STATES: Mapping[str, tuple[State, bool | None]] = {
     "running": ("healthy", True),
     "scaledToZero": ("healthy", False),
@@ -133,6 +136,12 @@ class Endpoints:
 
     deployment: str
     taken_up: Collection[str] = (TYPE,)
+    account: None = None
+    region: None = None
+
+    def named(self, deployment: str) -> Endpoints:
+        """See `Inventory`."""
+        return Endpoints(deployment)
 
     def found(self) -> list[Found]:
         """See `Inventory`."""
@@ -141,7 +150,7 @@ class Endpoints:
     def remove(self, found: Sequence[Found], say: Say) -> tuple[list[Found], list[Left]]:
         """See `Inventory`."""
         removed, left = list[Found](), list[Left]()
-        for one in found:
+        for one in ours(found):
             try:
                 with understood(f"delete {one.id}"):
                     api().delete_inference_endpoint(one.id)
@@ -161,17 +170,37 @@ def listed() -> list[Found]:
         RemoteError: the service failed.
     """
     with understood("list your Inference Endpoints"):
-        return [_found(one) for one in api().list_inference_endpoints() if _owner(one)]
+        return [_found(one) for one in api().list_inference_endpoints() if _tag(one, OURS)]
 
 
 def _found(one: Any) -> Found:
+    """Read an endpoint with our tag: it is ours by its name, which is made of the deployment's and there but once."""
     region = str((one.raw.get("provider") or {}).get("region", ""))
-    return Found(TYPE, one.name, one.name, _owner(one) or "", region, one.raw)
+    deployment, state = _tag(one, OURS) or "", _tag(one, STATE)
+    return Found(
+        TYPE,
+        one.name,
+        one.name,
+        deployment,
+        region,
+        one.raw,
+        ours=one.name == endpoint_name(deployment),
+        owner=_tag(one, OWNER),
+        made_at=_made_at(one.raw.get("status") or {}),
+        state=state_tag.read(state) if state else None,
+    )
 
 
-def _owner(one: Any) -> str | None:
+def _tag(one: Any, prefix: str) -> str | None:
     tags = one.raw.get("tags") or ()
-    return next((t.removeprefix(OURS) for t in tags if t.startswith(OURS)), None)
+    return next((t.removeprefix(prefix) for t in tags if t.startswith(prefix)), None)
+
+
+def _made_at(status: Mapping[str, Any]) -> float | None:
+    try:
+        return datetime.fromisoformat(str(status.get("createdAt"))).timestamp()
+    except ValueError:
+        return None
 
 
 def seen(one: Found) -> Seen:
@@ -199,13 +228,13 @@ class Hub:
 
     def seen(self, deployment: str) -> Seen | None:
         """See `Service`."""
-        return next((seen(one) for one in self.things(deployment).found()), None)
+        return next((seen(one) for one in ours(self.things(deployment).found())), None)
 
     def logs(self, deployment: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         """What its containers write; none while it sleeps."""
         shown = list[str]()
         while True:
-            found = self.things(deployment).found()
+            found = ours(self.things(deployment).found())
             lines = _log(found[0]) if found else []
             new = lines[len(shown) :] if lines[: len(shown)] == shown else lines
             first = not shown and tail is not None
@@ -217,14 +246,14 @@ class Hub:
 
     def rest(self, deployment: str) -> bool:
         """See `Service`: paused, it costs nothing, and no call wakes it."""
-        for one in self.things(deployment).found():
+        for one in ours(self.things(deployment).found()):
             with understood(f"pause {one.id}"):
                 api().pause_inference_endpoint(one.id)
         return True
 
     def wake(self, deployment: str, say: Say) -> None:
         """See `Service`."""
-        for one in self.things(deployment).found():
+        for one in ours(self.things(deployment).found()):
             if one.details["status"]["state"] == "paused":
                 say(f"resuming {one.id}, which is paused")
                 with understood(f"resume {one.id}"):

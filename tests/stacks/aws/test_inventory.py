@@ -42,7 +42,7 @@ def marked(kind: str, name: str) -> dict[str, Any]:
 def make(aws: Session, name: str) -> None:
     """One of each thing, for one deployment."""
     ec2, iam, path = aws("ec2"), aws("iam"), f"/deployer/{name}/"
-    vpc = ec2.create_vpc(CidrBlock="10.42.0.0/24", **marked("vpc", name))["Vpc"]["VpcId"]
+    vpc = ec2.create_vpc(CidrBlock=network.NETWORK, **marked("vpc", name))["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.0.0/25", **marked("subnet", name))
     gateway = ec2.create_internet_gateway(**marked("internet-gateway", name))["InternetGateway"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
@@ -53,17 +53,20 @@ def make(aws: Session, name: str) -> None:
         GroupName="access", Description="x", VpcId=vpc, **marked("security-group", name)
     )
     image = ec2.describe_images()["Images"][0]["ImageId"]
+    iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName=name, Path=path)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     ec2.run_instances(
         ImageId=image,
         MinCount=1,
         MaxCount=1,
         SubnetId=place,
         SecurityGroupIds=[group["GroupId"]],
+        IamInstanceProfile={"Name": name},
         **marked("instance", name),
     )
-    disk = ec2.create_volume(AvailabilityZone="us-east-1a", Size=8, **marked("volume", name))
-    ec2.create_snapshot(VolumeId=disk["VolumeId"], **marked("snapshot", name))
-    ec2.allocate_address(Domain="vpc", **marked("elastic-ip", name))
+    copied(aws, name, image)
     aws("secretsmanager").create_secret(Name=f"deployer/{name}", SecretString="x", Tags=tags(name))
     aws("logs").create_log_group(logGroupName=f"/deployer/{name}")
     acm = aws("acm")
@@ -74,15 +77,28 @@ def make(aws: Session, name: str) -> None:
     aws("budgets").create_budget(
         AccountId=ACCOUNT, Budget={**budget, "BudgetName": f"deployer-{name}"}
     )
-    iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=TRUST)
-    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=TRUST)
-    iam.create_instance_profile(InstanceProfileName=name, Path=path)
-    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
 
 
+def copied(aws: Session, name: str, image: str) -> None:
+    """What nobody made by this tool, with the tag of a deployment."""
+    ec2 = aws("ec2")
+    disk = ec2.create_volume(AvailabilityZone="us-east-1a", Size=8, **marked("volume", name))
+    ec2.create_snapshot(VolumeId=disk["VolumeId"], **marked("snapshot", name))
+    ec2.allocate_address(Domain="vpc", **marked("elastic-ip", name))
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    ec2.create_image(InstanceId=made, Name=name, **marked("image", name))
+
+
+STRANGE = {
+    storage.VOLUME,
+    storage.SNAPSHOT,
+    storage.IMAGE,
+    network.ADDRESS,
+    balancing.CERTIFICATE,  # one that nothing of the deployment answers with
+}
 KINDS = {
     compute.INSTANCE, network.VPC, network.SUBNET, network.GATEWAY, network.ROUTES, network.FIREWALL,
-    storage.VOLUME, storage.SNAPSHOT, network.ADDRESS, identity.SECRET, observing.LOGS, identity.ROLE, identity.PROFILE,
+    storage.VOLUME, storage.SNAPSHOT, storage.IMAGE, network.ADDRESS, identity.SECRET, observing.LOGS, identity.ROLE, identity.PROFILE,
     balancing.CERTIFICATE, scheduling.BUDGET,
 }  # fmt: skip
 
@@ -110,8 +126,10 @@ def test_what_is_found_can_be_removed_and_the_others_stay(aws, monkeypatch):
     make(aws, OTHER)
     removed, left = removal.remove(aws, inventory.search(aws, NAME), lambda _: None)
     assert left == []
-    assert {one.type for one in removed} == KINDS
-    assert inventory.search(aws, NAME) == []
+    assert {one.type for one in removed} == KINDS - STRANGE
+    kept = inventory.search(aws, NAME)
+    assert {one.type for one in kept} == STRANGE, "what only carries the tag stays"
+    assert not any(one.ours for one in kept)
     assert {one.type for one in inventory.search(aws, OTHER)} == KINDS
 
 

@@ -42,6 +42,7 @@ from stacks._aws.types.record import (
     Stage,
     Tracked,
     Untracked,
+    by_its_name,
 )
 from tests.kits.aws_orders import VARIANTS, component_order, import_order, machine_order
 
@@ -114,9 +115,10 @@ INCOMPLETE: dict[str, Callable[[], ResourceType]] = {
     "neither price nor reason": lambda: PartOf("a", None, owner="b"),  # type: ignore[arg-type]  # the test
     "no reason": lambda: PartOf("a", Free(""), owner="b"),
     "nothing but a price": lambda: ResourceType("a", FREE),
-    "no search": lambda: Tracked("a", FREE, {}, lambda *_: None, Stage.NETWORK),
-    "no removal": lambda: Tracked("a", FREE, FIND, stage=Stage.NETWORK),  # type: ignore[call-arg]  # the test
-    "no order": lambda: Tracked("a", FREE, FIND, lambda *_: None),  # type: ignore[call-arg]  # the test
+    "no search": lambda: Tracked("a", FREE, {}, lambda *_: None, Stage.NETWORK, by_its_name),
+    "no removal": lambda: Tracked("a", FREE, FIND, stage=Stage.NETWORK, proof=by_its_name),  # type: ignore[call-arg]  # the test
+    "no order": lambda: Tracked("a", FREE, FIND, lambda *_: None, proof=by_its_name),  # type: ignore[call-arg]  # the test
+    "no proof": lambda: Tracked("a", FREE, FIND, lambda *_: None, Stage.NETWORK),  # type: ignore[call-arg]  # the test
     "no owner": lambda: PartOf("a", FREE, owner=""),
     "no reason why it is not found": lambda: Untracked("a", FREE, reason=""),
 }

@@ -21,6 +21,7 @@ from deployer.core.errors import DeclinedError, DeployerError, RemoteError, Usag
 from deployer.running.openai_client import Endpoint, accepts, chat, open_to_all, parse_metrics
 from deployer.running.store import Store
 from deployer.workflows import down, status
+from deployer.workflows.claims import Claim
 from deployer.workflows.up import apply
 from tests.kits.documents import made, printed
 from tests.kits.processes import PATIENCE_S
@@ -300,6 +301,7 @@ def test_down_removes_it_and_twice_removes_nothing(world):
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
         "remaining": [],
         "not_asked": [],
+        "kept": [],
     }
     assert down.down(world.home, NAME).removed == ()
 
@@ -394,8 +396,8 @@ def test_what_nobody_recorded_is_removed_where_it_is_found(world, runner):
 def test_what_is_to_be_removed_is_shown_first_and_stays_when_declined(world, runner):
     up(world)
 
-    def decline(there: Sequence[Mapping[str, str]]) -> None:
-        assert [one["id"] for one in there] == ["1"]
+    def decline(there: Sequence[Claim]) -> None:
+        assert [one.found.id for one in there] == ["1"]
         raise DeclinedError("nothing was removed")
 
     with pytest.raises(DeclinedError):

@@ -5,6 +5,7 @@ plain mapping. Configuration it reads besides, because a plan cannot know it:
 
     deployer:callerCidr     who may connect when `expose` is `my-ip`, such as 198.51.100.7/32
     deployer:owner          the value of the tag `deployer:owner`
+    deployer:state          that of `deployer:state`: where Pulumi's state lies, if others may share it
     deployer:zone           the availability zone of a single machine
     deployer:zones          those of a fleet, separated by commas
     deployer:expiresAt      when `expires` ends it, in UTC without an offset, such as 2026-11-30T12:00:00
@@ -49,6 +50,8 @@ def program(inputs: Mapping[str, Any]) -> None:
     region = aws.Provider("aws", region=inputs["region"], ignore_tags={"keys": [WRITTEN_BY_HAND]})
     here = pulumi.ResourceOptions(provider=region)
     tags = {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"}
+    if state := config.get("state"):
+        tags["deployer:state"] = state
     cidrs = callers(inputs["expose"], config.get("callerCidr"))
     setting = Setting(
         inputs, tags, here, config, cidrs, zones(inputs, config.get("zone"), config.get("zones"))

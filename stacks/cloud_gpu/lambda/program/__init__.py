@@ -5,6 +5,7 @@ asks with the key in LAMBDA_API_KEY. Configuration it reads besides, because a p
 
     deployer:callerCidr     who may connect when `expose` is `my-ip`, such as 198.51.100.7/32
     deployer:owner          the value of the tag `deployer:owner`
+    deployer:state          that of `deployer:state`: where Pulumi's state lies, if others may share it
     deployer:region         where there is room, in place of the region in the inputs
     deployer:apiKey, hubToken, caCertificate, caKey       (secrets) what the machine reads at boot
 
@@ -56,6 +57,9 @@ def program(inputs: Mapping[str, Any]) -> None:
     key = _declare(KEY, "key", {"name": name})
     access = {"name": name, "region": region, "sources": sources, "ports": list(PORTS)}
     firewall = _declare(RULESET, "firewall", access)
+    tags = {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"}
+    if state := config.get("state"):
+        tags["deployer:state"] = state
     secret = {part: config.get_secret(known) or "" for part, known in SECRETS.items()}
     told = {
         "deployment": inputs["deployment"],
@@ -65,7 +69,7 @@ def program(inputs: Mapping[str, Any]) -> None:
         "image_family": inputs["image_family"],
         "user_data": inputs["user_data"],
         "secret": _hidden(pulumi.Output.json_dumps(secret)),
-        "tags": {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"},
+        "tags": tags,
         "key_name": name,
         "ruleset_id": firewall.id,
     }

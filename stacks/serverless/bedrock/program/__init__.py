@@ -17,8 +17,10 @@ def program(inputs: Mapping[str, Any]) -> None:
     import pulumi
     import pulumi_aws as aws
 
-    owner = pulumi.Config("deployer").get("owner") or "unknown"
-    tags = {**inputs["tags"], "deployer:owner": owner}
+    config = pulumi.Config("deployer")
+    tags = {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"}
+    if state := config.get("state"):
+        tags["deployer:state"] = state
     here = pulumi.ResourceOptions(provider=aws.Provider("aws", region=inputs["region"]))
     bucket, uri, before = _weights.declare(inputs, tags, here, {"tensors": list(TENSORS)})
     role, allowed = _role(bucket, inputs, tags, here)

@@ -14,7 +14,11 @@ def program(inputs: Mapping[str, Any]) -> None:
     """Declare the endpoint and export its address."""
     import pulumi
 
-    made = _dynamic.resource(KIND, "endpoint", "huggingface/program/endpoint", inputs)
+    config = pulumi.Config("deployer")
+    told = {key: config.get(key) for key in ("owner", "state")}
+    stamps = {key: value for key, value in told.items() if value}
+    given = {**inputs, **stamps}
+    made = _dynamic.resource(KIND, "endpoint", "huggingface/program/endpoint", given)
     pulumi.export("endpoint", made.url.apply(lambda url: f"{url}/v1" if url else None))
     pulumi.export("region", inputs["region"])
     pulumi.export("endpoint_name", inputs["name"])

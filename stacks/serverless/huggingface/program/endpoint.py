@@ -15,6 +15,8 @@ from typing import Any
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 OUTPUTS = ("url", "status")
+STAMPS = ("owner", "state")
+"""What is written when it is made, and is no reason to change it."""
 LOOK_S = 5.0
 LIMIT_S = 3600.0
 """The longest wait for an endpoint to run."""
@@ -55,7 +57,8 @@ class Provider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """What differs, and whether that needs another endpoint (of the same name: the old one goes first)."""
-        known = [key for key in _news if key not in OUTPUTS and not key.startswith("__")]
+        loose = (*OUTPUTS, *STAMPS)
+        known = [key for key in _news if key not in loose and not key.startswith("__")]
         changed = [key for key in known if _olds.get(key) != _news[key]]
         replaces = [key for key in changed if key in REPLACES]
         return DiffResult(changes=bool(changed), replaces=replaces, delete_before_replace=True)
@@ -211,8 +214,14 @@ def _changed(props: Mapping[str, Any]) -> dict[str, Any]:
         "custom_image": _image(props),
         "container_args": _arguments(props),
         "env": dict(props.get("environment") or {}),
-        "tags": [TAG, f"deployer:{props['deployment']}"],
+        "tags": [TAG, f"deployer:{props['deployment']}", *_stamps(props)],
     }
+
+
+def _stamps(props: Mapping[str, Any]) -> list[str]:
+    """Who made it, and where its state lies if others may share that, for whoever finds it."""
+    told = (("owner", props.get("owner")), ("state", props.get("state")))
+    return [f"deployer-{key}:{value}" for key, value in told if value]
 
 
 def _image(props: Mapping[str, Any]) -> dict[str, Any]:

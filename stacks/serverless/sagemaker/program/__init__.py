@@ -20,8 +20,10 @@ def program(inputs: Mapping[str, Any]) -> None:
 
     from . import components, scaling
 
-    owner = pulumi.Config("deployer").get("owner") or "unknown"
-    tags = {**inputs["tags"], "deployer:owner": owner}
+    config = pulumi.Config("deployer")
+    tags = {**inputs["tags"], "deployer:owner": config.get("owner") or "unknown"}
+    if state := config.get("state"):
+        tags["deployer:state"] = state
     here = pulumi.ResourceOptions(provider=aws.Provider("aws", region=inputs["region"]))
     made = components.declare(
         inputs, tags, here, IMAGE.format(region=inputs["region"]), AMI, START_S

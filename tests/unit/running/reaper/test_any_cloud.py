@@ -15,7 +15,7 @@ from deployer.core.errors import PrerequisiteError, UsageError
 from deployer.planning.cost.spending import Prices
 from deployer.providers.cloud import Gap, Leftover, Machine, Sleeper, Terms
 from deployer.providers.inventory import Found
-from deployer.running.reaper import lifetime
+from deployer.running.reaper import actions, lifetime
 from deployer.running.reaper.service import NO_CREDENTIALS, Reaper, Round
 from deployer.running.store import Store
 from deployer.workflows import idle
@@ -90,9 +90,33 @@ def test_what_cannot_be_stopped_is_left_to_destroy(home):
 
 def test_a_group_is_set_to_no_machines_and_never_ended_one_by_one(home):
     there = control(machine("a", group="fleet"), machine("b", group="fleet"))
-    done = reaper(home, FakeCloud(there)).round([], "stop", None, yes)
+    done = reaper(home, FakeCloud(there)).round([], "destroy", None, yes)
     assert there.ended == [("empty north", ("fleet",))]
     assert ended(done) == {"a": "destroy", "b": "destroy"}
+
+
+def test_stop_ends_nothing_of_a_group_which_would_replace_what_is_stopped(home):
+    there = control(machine("a", group="fleet"), machine("b"))
+    done = reaper(home, FakeCloud(there)).round([], "stop", None, yes)
+    assert ended(done) == {"b": "stop"}
+    assert there.ended == [("stop north", ("b",))]
+    told = {one.machine.id: one.decision.reason for one in done.survey.machines}
+    assert "'idle destroy' ends it" in told["a"]
+
+
+def test_what_only_carries_a_tag_is_named_and_nobody_s_to_end(home):
+    there = control(machine("a"), machine("copied", ours=False))
+    disk = Found("aws:ebs/volume:Volume", "d", "d", "bot-cloud-gpu", "north", ours=False)
+    cloud = FakeCloud(there, leftovers=[Leftover(disk, loose=True)])
+    for verb in ("stop", "destroy"):
+        done = reaper(home, cloud).round([], verb, None, yes)
+        assert {one.found.id for one in done.survey.tagged} == {"copied", "d"}
+        assert done.survey.orphans == []
+        assert set(ended(done)) == {"a"}
+    there.machines_there["a"] = replace(there.machines_there["a"], ours=False)
+    found = replace(done.survey, machines=done.survey.machines)
+    outcomes, _ = actions.act([cloud], found.machines, "destroy", None, lambda: NOW)
+    assert [one.done for one in outcomes] == ["keep"], "it is looked at again, too"
 
 
 def test_one_that_the_cloud_protects_does_not_hold_up_the_others(home):

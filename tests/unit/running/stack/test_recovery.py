@@ -34,6 +34,11 @@ class Account:
         self.things: list[Found] = []
         self.stuck = False
         self.taken_up: tuple[str, ...] = ()
+        self.region: str | None = None
+        self.account: str | None = None
+
+    def named(self, _deployment: str) -> Account:
+        return Account()
 
     def found(self) -> list[Found]:
         return list(self.things)
@@ -46,7 +51,7 @@ class Account:
                 NAME,
                 NAME,
                 "us-east-1",
-                tags={"deployer:owner": "ada"},
+                owner="ada",
             )
         )
 

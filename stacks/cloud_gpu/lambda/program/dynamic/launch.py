@@ -12,7 +12,9 @@ from typing import Any
 OWNER, ATTEMPT, LAUNCHED = "deployer:deployment", "deployer:attempt", "deployer:launched-at"
 AUTHORITY = "deployer:authority"
 """The SHA-256 of the certificate by which the machine is known to who has nothing but the account's key."""
-LOOSE = ("deployer:spec-digest", "deployer:owner", "deployer:expires-after")
+MADE_FOR, STATE = "deployer:owner", "deployer:state"
+"""Tags: who made it, and where Pulumi's state of it lies if others may share that."""
+LOOSE = ("deployer:spec-digest", MADE_FOR, STATE, "deployer:expires-after")
 """Tags whose change needs no other machine: Lambda lets tags be written at the launch alone."""
 LONGEST_VALUE = 128
 SECRET_FILE = "/etc/deployer/secret.json"  # noqa: S105 - a path
@@ -65,6 +67,16 @@ def attempt_of(props: Mapping[str, Any]) -> str:
     what = [props[k] for k in ("deployment", "region", "instance_type", "user_data")]
     told = json.dumps([*what, firm(props["tags"]), identity(props["secret"])], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def key_of(deployment: str) -> str:
+    """Return the name of a deployment's SSH key, and of its firewall ruleset."""
+    return f"deployer-{deployment}"
+
+
+def made_by(one: Mapping[str, Any]) -> bool:
+    """Whether a machine that has our tags was launched by us: with the key that is made for its deployment alone."""
+    return key_of(tags_of(one).get(OWNER, "")) in (one.get("ssh_key_names") or ())
 
 
 def tags_of(one: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi.dynamic import CreateResult, ReadResult
 
 from .base import ENDS_S, LOOK_S, LambdaResource, say
-from .launch import ATTEMPT, OWNER, attempt_of, firm, identity, request, tags_of
+from .launch import ATTEMPT, OWNER, attempt_of, firm, identity, made_by, request, tags_of
 from .rest import Api, ApiError
 
 LIMIT_S = 1800.0
@@ -61,7 +61,7 @@ class Machine(LambdaResource):
 
     def _ours(self, deployment: str) -> list[Any]:
         listed = self.api.get("instances")
-        mine = [one for one in listed if tags_of(one).get(OWNER) == deployment]
+        mine = [one for one in listed if tags_of(one).get(OWNER) == deployment and made_by(one)]
         return [one for one in mine if one["status"] not in GONE]
 
     def _launched(self, props: Mapping[str, Any], attempt: str) -> str:
