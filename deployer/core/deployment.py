@@ -50,8 +50,8 @@ class Deployment:
         return next((str(h["route"]) for h in handlers if h), "chat")
 
     @classmethod
-    def of(cls, plain: Any) -> Deployment:
-        """Read a record from the JSON that it was kept as.
+    def of(cls, plain: Any, name: str | None = None) -> Deployment:
+        """Read a record from the JSON that it was kept as, of the deployment of that name.
 
         Raises:
             ValueError: it is none; the message names what is wrong.
@@ -61,6 +61,8 @@ class Deployment:
         faults = [*_form_faults(plain)] or [*_value_faults(plain)]
         if faults:
             raise ValueError(faults[0])
+        if name not in (None, plain["name"]):
+            raise ValueError("it is that of another deployment")
         return cls(**{**plain, "resources": tuple(plain.get("resources", ()))})
 
 

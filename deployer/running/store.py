@@ -139,7 +139,7 @@ class Store:
         path = self.folder(name) / RECORD
         try:
             with reading(path):
-                return Deployment.of(json.loads(read_own(path)))
+                return Deployment.of(json.loads(read_own(path)), name)
         except FileNotFoundError:
             return None
         except (NotOursError, ValueError, ArithmeticError, RecursionError) as error:

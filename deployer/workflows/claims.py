@@ -64,21 +64,17 @@ def total(claims: Sequence[Claim]) -> str:
 
 
 def strangers(
-    found: Sequence[Found], own: frozenset[str], record: Deployment | None, *, known: bool
+    found: Sequence[Found], own: frozenset[str], record: Deployment | None
 ) -> list[Found]:
-    """Return what this user has not made and has no record of.
+    """Return what says that somebody else has made it, and is not in this user's record.
 
     Args:
         found: what there is.
         own: the owners that count as this user.
         record: what is remembered of the deployment.
-        known: whether this home ever worked on it: what says of nobody that he made it is its own then.
     """
     recorded = {one["id"] for one in record.resources} if record else set()
-    rest = [one for one in found if one.id not in recorded and one.owner not in own]
-    if known or any(one.owner for one in found):  # what has no tags goes with what has
-        return [one for one in rest if one.owner]
-    return rest
+    return [one for one in found if one.owner and one.owner not in own and one.id not in recorded]
 
 
 def check_owner(
@@ -102,10 +98,10 @@ def check_owner(
     if not refused:
         return
     claims = list_them()
-    theirs = [one for one in claims if (one.found.owner or ownership.UNKNOWN) in refused]
+    count = f"{len(claims)} resource{'s' if len(claims) > 1 else ''}"
     who = ", ".join(refused)
     raise PolicyError(
-        f"{name} was made by {who} and this home has no record of it: {len(claims)} resources,"
-        f" {total(theirs or claims)}; nothing was removed",
+        f"{name} was made by {who}, and this home has no record of it: {count}, {total(claims)};"
+        " nothing was removed",
         hint=f"ask {who}; if it may go, 'deployer down {name} --owner {refused[0]}' removes it",
     )

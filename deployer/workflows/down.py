@@ -117,7 +117,6 @@ def _check(name: str, made: Sequence[Found], by: _Asking) -> None:
     if not made:
         return
     own = ownership.own_names(by.store.home, by.record)
-    known = by.record is not None or by.store.folder(name).exists()
     listed: list[Claim] = []
 
     def shown() -> Sequence[Claim]:
@@ -128,7 +127,7 @@ def _check(name: str, made: Sequence[Found], by: _Asking) -> None:
                 by.say(f"  {one.line(time.time())}")
         return listed
 
-    others = strangers(made, own, by.record, known=known)
+    others = strangers(made, own, by.record)
     check_owner(name, others, by.owner, shown)
     if by.record is None or others:
         shown()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -89,7 +90,7 @@ def plan(**inputs: Any) -> Any:
 
 def weights(aws: Session, name: str) -> None:
     """A bucket with a file and a part of another, and a role that reads it."""
-    s3, iam, bucket = aws("s3"), aws("iam"), f"weights-{name}"
+    s3, iam, bucket = aws("s3"), aws("iam"), f"weights-{sha256(name.encode()).hexdigest()[:7]}"
     s3.create_bucket(Bucket=bucket)
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags(name)})
     s3.put_object(Bucket=bucket, Key="model/config.json", Body=b"{}")
@@ -108,7 +109,8 @@ def imported(rock: bedrock.Bedrock, name: str, tag: str | None = None) -> str:
 def served(aws: Session, name: str) -> None:
     """All of an endpoint."""
     client = aws("sagemaker")
-    role = "arn:aws:iam::123456789012:role/role"
+    role = f"arn:aws:iam::123456789012:role/deployer/{name}/role"
+    config = f"endpoint-{sha256(name.encode()).hexdigest()[:7]}"
     client.create_model(ModelName=f"model-{name}", ExecutionRoleArn=role, Tags=tags(name))
     variant = {
         "VariantName": "all",
@@ -117,11 +119,12 @@ def served(aws: Session, name: str) -> None:
         "InitialInstanceCount": 1,
     }
     client.create_endpoint_config(
-        EndpointConfigName=f"endpoint-{name}", ProductionVariants=[variant], Tags=tags(name)
+        EndpointConfigName=config,
+        ProductionVariants=[variant],
+        ExecutionRoleArn=role,
+        Tags=tags(name),
     )
-    client.create_endpoint(
-        EndpointName=name, EndpointConfigName=f"endpoint-{name}", Tags=tags(name)
-    )
+    client.create_endpoint(EndpointName=name, EndpointConfigName=config, Tags=tags(name))
     client.create_inference_component(
         InferenceComponentName=name,
         EndpointName=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -32,6 +33,8 @@ MODEL = "aws:sagemaker/model:Model"
 COMPONENT = "aws:sagemaker/inferenceComponent:InferenceComponent"
 SCALED = "aws:appautoscaling/target:Target"
 
+NAMED = re.compile(r"(endpoint|model)-[0-9a-f]{7}")
+"""A name as Pulumi completes it."""
 COPIES = {
     "ServiceNamespace": "sagemaker",
     "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
@@ -110,9 +113,11 @@ def _tagged(kind: str, operation: str, word: str, named: str, ask: str = "") -> 
 
 
 def _acts_with_its_role(found: Found, family: Family) -> bool:
-    """Whether it acts with the role that is made for the deployment: no tag brings that along."""
-    role = str(found.details.get("ExecutionRoleArn", ""))
-    return f":role/deployer/{family.deployment}/" in role
+    """Whether it acts with the role that is made for the deployment; one that acts with none is known by its name."""
+    role = found.details.get("ExecutionRoleArn")
+    if role is None:
+        return bool(NAMED.fullmatch(found.name))
+    return f":role/deployer/{family.deployment}/" in str(role)
 
 
 def _component_is_ours(found: Found, family: Family) -> bool:

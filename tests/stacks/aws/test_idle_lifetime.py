@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -50,13 +51,16 @@ def prolonged(aws: Session, made: Deployment, expires_s: float | None, now: floa
 
 def launch(aws: Session) -> Found:
     """One machine of the deployment, as it is found."""
-    ec2 = aws("ec2")
+    ec2, iam = aws("ec2"), aws("iam")
     told = {"Key": TAG, "Value": NAME}
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_instance_profile(InstanceProfileName="own", Path=f"/deployer/{NAME}/")
     ec2.run_instances(
         ImageId=ec2.describe_images()["Images"][0]["ImageId"],
         InstanceType="g5.xlarge",
         MinCount=1,
         MaxCount=1,
+        IamInstanceProfile={"Name": "own"},
         TagSpecifications=[{"ResourceType": "instance", "Tags": [told]}],
     )
     (one,) = inventory.instances(aws, NAME)

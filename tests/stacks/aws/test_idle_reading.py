@@ -58,13 +58,13 @@ def test_an_instance_is_read_with_its_first_launch_and_its_last_stop():
     assert read.made_at == datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 
-def test_one_time_spot_can_only_be_destroyed_and_a_groups_own_is_ended_by_the_group():
+def test_one_time_spot_and_a_groups_own_can_only_be_destroyed():
     spot = {**INSTANCE, "InstanceLifecycle": "spot"}
     grouped = {"Key": "aws:autoscaling:groupName", "Value": "fleet-1"}
     fleet = described({**spot, "Tags": [*INSTANCE["Tags"], grouped]}, REGION)
     assert described(INSTANCE, REGION).can_stop
     assert not described(spot, REGION).can_stop
-    assert (fleet.can_stop, fleet.group, fleet.counted_by) == (True, "fleet-1", "fleet-1")
+    assert (fleet.can_stop, fleet.group, fleet.counted_by) == (False, "fleet-1", "fleet-1")
 
 
 POLICIES = {
