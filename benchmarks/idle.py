@@ -46,7 +46,7 @@ def main() -> int:
     calls = sum(made.values())
     ended = {one["id"] for one in told["instances"] if one["decision"] != "keep"}
     left = {one["id"] for one in told["orphans"]}
-    exact = ended == set(world.idle) and left == {*world.volumes, *world.addresses}
+    exact = ended == set(world.idle) and left == set(world.secrets)
     print(
         f"machines {len(told['instances'])} in {len(idle_world.REGIONS)} regions, idle {len(ended)}"
     )

@@ -50,10 +50,10 @@ def _found(name: str, manager: Manager, owner: str) -> Iterator[Found]:
 def priced(found: Sequence[Found], home: Path) -> list[Claim]:
     """Return things with what each costs in a month of 730 h as it is."""
     from deployer.planning import catalog
-    from deployer.running.reaper.costs import monthly_of
+    from deployer.running.reaper.costs import at_least
 
     rates = catalog.load(home / "catalog")
-    return [Claim(one, monthly_of(one, rates)) for one in found]
+    return [Claim(one, at_least(one, rates)) for one in found]
 
 
 def total(claims: Sequence[Claim]) -> str:

@@ -12,7 +12,7 @@ from deployer.providers.cloud import Machine
 from deployer.providers.inventory import Found
 from stacks._aws.ownership import OWNER
 from stacks._aws.tags import AwsTags
-from stacks._aws.types.compute import MADE_BY, has_role_of
+from stacks._aws.types.compute import MADE_BY, may_be_of
 from stacks._aws.types.finding import TAG, tags_of
 
 NAME = "aws"
@@ -47,7 +47,7 @@ def described(told: Mapping[str, Any], region: str) -> Machine:
         made_at=_made_at(told),
         can_stop=group is None and not spot,
         terms=AwsTags().read(tags),
-        ours=has_role_of(told, tags.get(TAG, "")),
+        ours=may_be_of(told, tags.get(TAG, "")),
         owner=tags.get(OWNER),
     )
 

@@ -46,7 +46,7 @@ def search(
 def instances(clients: Clients, deployment: str) -> Iterator[Found]:
     """Yield the machines of a deployment that run, rest or are on their way to either; no other that has its tag."""
     for one in types.find(compute.instances, clients, deployment):
-        if compute.has_role_of(one.details, deployment):
+        if compute.may_be_of(one.details, deployment):
             yield one
 
 

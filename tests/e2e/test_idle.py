@@ -74,8 +74,9 @@ def test_exactly_the_idle_machines_and_what_is_left_over_are_found_without_a_cal
     assert ended == set(world.idle)
     assert len(world.idle) == MANY // 5
     assert {one.machine.id for one in found.machines} == {*world.idle, *world.busy}
-    assert {one.found.id for one in found.orphans} == {*world.volumes, *world.addresses}
-    assert all(one.monthly_usd for one in found.orphans)
+    assert {one.found.id for one in found.orphans} == set(world.secrets)
+    assert {one.found.id for one in found.tagged} == {*world.volumes, *world.addresses}
+    assert all(one.monthly_usd for one in (*found.orphans, *found.tagged))
     assert found.gaps == []
     assert calls < MANY / 5
 
@@ -98,8 +99,9 @@ def test_a_missing_permission_is_a_gap_and_the_rest_is_done(aws, world, crowd):
     assert [(gap.scope, "DescribeAddresses" in gap.error) for gap in found.gaps] == [
         (REGIONS[0], True)
     ]
-    assert {one.found.id for one in found.orphans} <= set(world.volumes)
-    assert found.orphans
+    assert {one.found.id for one in found.tagged} <= set(world.volumes)
+    assert found.tagged
+    assert {one.found.id for one in found.orphans} <= set(world.secrets)
     assert not Round(found, ()).whole
 
 
@@ -262,15 +264,15 @@ def test_a_group_that_is_idle_as_a_whole_is_set_to_no_machines(aws, reaper):
     clients = Session(region)
     image = idle_world.image(aws.url)
     clients("ec2").create_launch_template(
-        LaunchTemplateName="fleet",
+        LaunchTemplateName="fleet-cloud-gpu-1",
         LaunchTemplateData={"ImageId": image, "InstanceType": idle_world.MACHINE},
     )
     clients("autoscaling").create_auto_scaling_group(
-        AutoScalingGroupName="fleet-1",
+        AutoScalingGroupName="fleet-cloud-gpu-1",
         MinSize=1,
         MaxSize=3,
         DesiredCapacity=2,
-        LaunchTemplate={"LaunchTemplateName": "fleet"},
+        LaunchTemplate={"LaunchTemplateName": "fleet-cloud-gpu-1"},
         AvailabilityZones=[f"{region}a"],
         Tags=[{**tag, "PropagateAtLaunch": True} for tag in idle_world.tags("fleet-cloud-gpu")],
     )
@@ -280,9 +282,11 @@ def test_a_group_that_is_idle_as_a_whole_is_set_to_no_machines(aws, reaper):
     second = first + 600
     idle_world.publish(aws.url, region, {ids[0]: 7200.0, ids[1]: 0.0}, first)
     then = replace(reaper, clock=lambda: first)
-    assert actions.chosen(then.look([region]).machines, "stop") == []
+    assert actions.chosen(then.look([region]).machines, "destroy") == []
     idle_world.publish(aws.url, region, {ids[0]: 7800.0, ids[1]: 7100.0}, second)
-    done = replace(reaper, clock=lambda: second).round([region], "stop", None, yes)
+    asleep = replace(reaper, clock=lambda: second)
+    assert asleep.round([region], "stop", None, yes).outcomes == (), "stop ends nothing"
+    done = asleep.round([region], "destroy", None, yes)
     assert {one.machine.id: one.done for one in done.outcomes} == dict.fromkeys(ids, "destroy")
     told = clients("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
     assert [(one["MinSize"], one["DesiredCapacity"]) for one in told] == [(0, 0)]
@@ -307,7 +311,7 @@ def test_without_credentials_nothing_is_guessed(aws, home, monkeypatch):
 def test_the_document_is_the_design_s(aws, world, crowd):
     found = crowd.look(REGIONS[:1])
     plain = made("idle", idle.listed(found))
-    assert set(plain) == {"schema", "instances", "endpoints", "orphans", "left", "gaps"}
+    assert set(plain) == {"schema", "instances", "endpoints", "orphans", "left", "gaps", "tagged"}
     instance = {"deployment", "region", "id", "state", "idle_seconds", "usd_per_hour"}
     instance |= {"cost_since_idle_usd", "decision", "reason"}
     assert instance <= set(plain["instances"][0])

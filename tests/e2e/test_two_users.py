@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.kits import cloud as cloud_kit
-from tests.kits import copied_tags, loopback
-from tests.kits.cloud import NAME, Cloud
+from tests.kits import copied_tags
+from tests.kits.cloud import NAME, Cloud, kill_all
 from tests.kits.loopback import until
 
 BUCKET = "states"
@@ -99,7 +99,7 @@ def test_what_the_first_is_making_by_a_shared_state_no_down_of_the_second_remove
     opens = {"PULUMI_CONFIG_PASSPHRASE": shared["PULUMI_CONFIG_PASSPHRASE"]}
     theirs = replace(cloud, environ={**cloud.environ, **opens})
     ours = replace(colleague, environ={**colleague.environ, **opens})
-    cloud.faults({"operation": "ec2.RunInstances", "delay": 45.0, "times": 1})
+    cloud.faults({"operation": "ec2.RunInstances", "delay": 1200.0, "times": 1})
     process = theirs.started("up", "-f", in_its_spec(theirs, address), *cloud_kit.UP)
     until(lambda: "ec2.RunInstances" in cloud.calls() or process.poll() is not None, "it works")
     owner = next(
@@ -113,9 +113,8 @@ def test_what_the_first_is_making_by_a_shared_state_no_down_of_the_second_remove
     ours.run(*by_spec, code=4)
     assert "is working on" in ours.run(*by_spec, "--owner", owner, code=5)
     assert "is working on" in ours.run("down", NAME, "--owner", owner, code=5)
-    out, _ = process.communicate(timeout=loopback.PATIENCE_S)
-    assert process.returncode == 0, out
-    cloud.instance()
+    kill_all(process)
+    cloud.faults()
     assert ours.json("down", NAME, "--owner", owner)["remaining"] == []
     assert cloud.leftovers() == {}
 
@@ -175,6 +174,8 @@ def test_the_credentials_of_another_account_remove_nothing_and_forget_nothing(cl
 
 
 def test_what_carries_a_copied_tag_is_named_with_its_cost_and_never_touched(cloud):
+    others = {k: v for k, v in cloud.environ.items() if k != "HF_TOKEN"}
+    cloud = replace(cloud, environ=others)  # nobody answers for the hub here
     cloud.up(cloud.spec())
     strange = copied_tags.make(cloud, NAME)
     before = strange.seen(cloud)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,6 +27,8 @@ class World:
     busy: list[str] = field(default_factory=list)
     volumes: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    """What is left over of deployments; volumes and addresses only carry the tags of some."""
     at: float = field(default_factory=time.time)
     """When its watchdogs spoke."""
     regions: dict[str, list[str]] = field(default_factory=dict)
@@ -33,10 +36,14 @@ class World:
 
     def speak(self, url: str) -> None:
         """Let every watchdog say now what it said at first."""
+        for region in self.regions:
+            self.publish(url, region, time.time())
+
+    def publish(self, url: str, region: str, when: float) -> None:
+        """Let the watchdogs of a region speak at a time."""
         asleep = set(self.idle)
-        for region, ids in self.regions.items():
-            told = {one: HOUR_S if one in asleep else 0.0 for one in ids}
-            publish(url, region, told, time.time())
+        told = {one: HOUR_S if one in asleep else 0.0 for one in self.regions[region]}
+        publish(url, region, told, when)
 
 
 @cache
@@ -60,21 +67,33 @@ def tags(deployment: str, **more: str) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in told.items()]
 
 
+def profile(url: str, region: str, deployment: str) -> str:
+    """Return the profile with the role of a deployment, which is made once: it shows whose its machines are."""
+    iam, name = client(url, "iam", region), f"{deployment}-profile"
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_instance_profile(InstanceProfileName=name, Path=f"/deployer/{deployment}/")
+    return name
+
+
 def launch(url: str, region: str, deployment: str, count: int = 1, **more: str) -> list[str]:
-    """Launch machines of one deployment."""
+    """Launch machines of one deployment, with its role."""
     ec2 = client(url, "ec2", region)
-    asked = tags(deployment, **more)
+    asked, role = tags(deployment, **more), profile(url, region, deployment)
     told = ec2.run_instances(
         ImageId=image(url),
         InstanceType=MACHINE,
         MinCount=count,
         MaxCount=count,
+        IamInstanceProfile={"Name": role},
         TagSpecifications=[
             {"ResourceType": "instance", "Tags": asked},
             {"ResourceType": "volume", "Tags": asked},
         ],
     )
-    return [one["InstanceId"] for one in told["Instances"]]
+    ids = [one["InstanceId"] for one in told["Instances"]]
+    for one in ids[1:]:  # the emulator gives a role to the first alone
+        ec2.associate_iam_instance_profile(IamInstanceProfile={"Name": role}, InstanceId=one)
+    return ids
 
 
 def publish(url: str, region: str, idle_s: dict[str, float], when: float) -> None:
@@ -123,22 +142,33 @@ def _parts(data: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def build(
-    url: str, machines: int = 1000, idle: int = 200, volumes: int = 20, addresses: int = 10
+    url: str,
+    machines: int = 1000,
+    idle: int = 200,
+    volumes: int = 20,
+    addresses: int = 10,
+    secrets: int = 8,
 ) -> World:
     """Make it, each region with its share; every deployment has ten machines."""
     world = World()
     image(url)
     for region in REGIONS:  # before there are threads, in which clients cannot be made
-        client(url, "ec2", region), client(url, "cloudwatch", region)
+        for service in ("ec2", "cloudwatch", "iam", "secretsmanager"):
+            client(url, service, region)
     with ThreadPoolExecutor(len(REGIONS)) as pool:
-        made = pool.map(lambda at: _region(url, at, machines, idle, world.at), range(len(REGIONS)))
+        made = pool.map(lambda at: _region(url, at, machines, idle), range(len(REGIONS)))
         for region, (sleeping, working) in zip(REGIONS, made, strict=True):
             world.regions[region] = [*sleeping, *working]
             world.idle += sleeping
             world.busy += working
+    world.at = time.time()  # once all are there, however long that took
+    for region in REGIONS:
+        world.publish(url, region, world.at)
     for at in range(volumes):
         region = REGIONS[at % len(REGIONS)]
         world.volumes.append(_volume(url, region, f"gone-{at % 5}"))
+    for at in range(secrets):
+        world.secrets.append(_secret(url, REGIONS[at % len(REGIONS)], f"gone-{at}"))
     for at in range(addresses):
         region = REGIONS[at % len(REGIONS)]
         world.addresses.append(_address(url, region, f"gone-{at % 5}"))
@@ -146,9 +176,7 @@ def build(
     return world
 
 
-def _region(
-    url: str, at: int, machines: int, idle: int, when: float
-) -> tuple[list[str], list[str]]:
+def _region(url: str, at: int, machines: int, idle: int) -> tuple[list[str], list[str]]:
     region, share = REGIONS[at], machines // len(REGIONS)
     ids: list[str] = []
     for batch in range(0, share, 10):
@@ -158,8 +186,6 @@ def _region(
         )
     asleep = ids[: idle // len(REGIONS)]
     awake = ids[idle // len(REGIONS) :]
-    told: dict[str, float] = dict.fromkeys(asleep, HOUR_S) | dict.fromkeys(awake, 0.0)
-    publish(url, region, told, when)
     return asleep, awake
 
 
@@ -172,6 +198,14 @@ def _volume(url: str, region: str, deployment: str) -> str:
         TagSpecifications=[{"ResourceType": "volume", "Tags": tags(deployment)}],
     )
     return str(made["VolumeId"])
+
+
+def _secret(url: str, region: str, deployment: str) -> str:
+    keeper = client(url, "secretsmanager", region)
+    made = keeper.create_secret(
+        Name=f"deployer/{deployment}", SecretString="x", Tags=tags(deployment)
+    )
+    return str(made["ARN"])
 
 
 def _address(url: str, region: str, deployment: str) -> str:

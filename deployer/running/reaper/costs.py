@@ -30,6 +30,18 @@ def monthly_of(found: Found, rates: Rates) -> Decimal | None:
     return _sum([item.monthly_usd for item in _items(found, rates) if item.when != "used"])
 
 
+def at_least(found: Found, rates: Rates) -> Decimal | None:
+    """What anything that was found costs in a month, as far as that is known: the disks of a machine stand for themselves."""
+    known = every_pricing()
+    if found.type in known.free:
+        return Decimal(0)
+    if found.type not in known.rules:
+        return None
+    amounts = [item.monthly_usd for item in _items(found, rates) if item.when != "used"]
+    priced = [amount for amount in amounts if amount is not None]
+    return sum(priced, Decimal(0)) if priced or not amounts else None
+
+
 def _items(found: Found, rates: Rates) -> Iterator[Item]:
     priced = Resource(found.type, found.name, found.inputs)
     yield from every_pricing().rules[found.type](priced, Setting(rates, NO_TRAFFIC, found.region))

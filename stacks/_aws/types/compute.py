@@ -84,6 +84,14 @@ def has_role_of(details: Details, deployment: str) -> bool:
     return f":instance-profile/deployer/{deployment}/" in profile
 
 
+def may_be_of(details: Details, deployment: str) -> bool:
+    """Whether an instance alone shows that it is a deployment's: by its group's name, where it has a group, or its role."""
+    group = tags_of(details).get(MADE_BY)
+    if group is not None:
+        return group.startswith(f"{deployment}-")
+    return has_role_of(details, deployment)
+
+
 def is_group_of(details: Details, deployment: str) -> bool:
     """Whether a group is a deployment's own: by its own name and tags, and the template of its machines."""
     named = str(details.get("AutoScalingGroupName", "")).startswith(f"{deployment}-")
@@ -92,9 +100,11 @@ def is_group_of(details: Details, deployment: str) -> bool:
 
 
 def _instance_is_ours(found: Found, family: Family) -> bool:
-    """By its role and, where a group made it (AWS alone writes that tag), by the group."""
+    """By the group that made it, which AWS alone writes down, else by its role."""
     group = found.tags.get(MADE_BY)
-    return has_role_of(found.details, family.deployment) and group in (None, *family.groups)
+    if group is not None:
+        return group in family.groups
+    return has_role_of(found.details, family.deployment)
 
 
 def _group_is_ours(found: Found, family: Family) -> bool:
