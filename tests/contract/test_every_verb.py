@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -176,6 +176,62 @@ def test_what_a_killed_up_has_made_is_recorded_and_removed(world, moment):
         assert len(listed["instances"]) == len(world.things("machine"))
     assert world.down()["remaining"] == []
     gone(world)
+
+
+KILLED_AFTER_S = (0.1, 0.25, 0.4, 0.6, 0.9)
+
+
+@pytest.mark.parametrize("after_s", KILLED_AFTER_S)
+def test_a_down_killed_at_any_moment_is_gone_on_with_and_leaves_nothing(world, after_s):
+    world.up()
+    world.killed("down", world.name, "--yes", after_s=after_s)
+    assert world.down()["remaining"] == []
+    gone(world)
+    assert world.json("status")["deployments"] == []
+
+
+@pytest.mark.parametrize("after_s", KILLED_AFTER_S)
+def test_an_idle_killed_at_any_moment_is_gone_on_with_and_touches_nobody_elses(cloud, after_s):
+    cloud.unused_for(TWO_HOURS)
+    cloud.killed("idle", "destroy", "--yes", after_s=after_s)
+    cloud.end("destroy")
+    assert cloud.ours == []
+    assert cloud.down()["remaining"] == []
+
+
+def test_what_carries_a_copied_tag_is_named_and_never_touched(cloud):
+    (own,), (disk,) = cloud.ours, cloud.things("disk")
+    tags = {"tags": {**own["tags"], "deployer-owner": "them"}}
+    machine = {**own, **tags, "id": "machine-copied", "name": "web", "port": 1, "disk": "disk-data"}
+    data = {**disk, **tags, "id": "disk-data", "name": "data", "gib": 5000}
+    for one in (machine, data):
+        (cloud.account / f"{one['id']}.json").write_text(json.dumps(one))
+    cloud.unused_for(TWO_HOURS)
+    listed = cloud.idle()
+    assert {one["id"] for one in listed["tagged"]} == {"machine-copied", "disk-data"}
+    assert {one["id"]: one["monthly_usd"] for one in listed["tagged"]}["disk-data"] == 500
+    assert {one["id"] for one in cloud.end("destroy")} == {own["id"]}
+    kept = cloud.down()["kept"]
+    assert {one["id"] for one in kept} == {"machine-copied", "disk-data"}
+    for one in (machine, data):
+        file = cloud.account / f"{one['id']}.json"
+        assert file.exists()
+        file.unlink()
+
+
+def test_a_colleague_s_is_removed_and_replaced_by_nobody_but_by_its_owner_s_name(cloud):
+    there = {one["id"] for one in (*cloud.ours, *cloud.things("disk"))}
+    owner = cloud.ours[0]["tags"]["deployer-owner"]
+    colleague = replace(cloud, environ={**cloud.environ, "DEPLOYER_HOME": f"{cloud.folder}/theirs"})
+    refused = colleague.json("down", cloud.name, code=4)["error"]
+    assert f"made by {owner}" in refused["message"]
+    assert f"--owner {owner}" in refused["hint"]
+    taken = colleague.json(*colleague.planning("up", "--yes"), code=5)["error"]
+    assert owner in taken["message"]
+    assert "'name: try-2', which is free" in taken["hint"]
+    assert {one["id"] for one in (*cloud.ours, *cloud.things("disk"))} == there
+    removed = colleague.json("down", cloud.name, "--owner", owner)["removed"]
+    assert {one["id"] for one in removed} == there
 
 
 def test_without_its_record_it_is_found_and_removed(world):

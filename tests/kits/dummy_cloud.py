@@ -109,6 +109,13 @@ class World:
         command.communicate()
         assert command.returncode == -signal.SIGKILL, f"it had ended before: {err.read_text()}"
 
+    def killed(self, *arguments: str, after_s: float) -> None:
+        """Kill a command so long after its start, if it has not ended by then."""
+        with self.begin(*arguments) as command:
+            time.sleep(after_s)
+            command.kill()
+            command.communicate()
+
     def has_come(self, moment: str, said: str) -> bool:
         """Whether a moment of `up` has come: what was recorded, made or said."""
         recorded = self.home / "deployments" / self.name / "deployment.json"

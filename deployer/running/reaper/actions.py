@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,8 +15,15 @@ from deployer.running.reaper import survey
 from deployer.running.reaper.verdicts import MachineVerdict, policy
 
 Verb = Literal["stop", "destroy"]
+Lock = Callable[[str], AbstractContextManager[None]]
+"""Keeps others away from a deployment; fails with a `DeployerError` when another process works on it."""
 AT_ONCE = 50
 """Machines in one call that stops or ends; few enough to find the one that the cloud objects to."""
+
+
+def unlocked(_deployment: str) -> AbstractContextManager[None]:
+    """Keep nobody away."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,11 @@ def act(
     verb: Verb,
     idle_for_s: float | None,
     clock: Callable[[], float],
+    lock: Lock = unlocked,
 ) -> tuple[list[Outcome], list[Gap]]:
     """End machines, all those of a scope at once. Each is looked at again just before.
+
+    Those of a deployment that another process is working on are kept.
 
     Args:
         clouds: where they are.
@@ -55,7 +66,36 @@ def act(
         verb: stop or destroy.
         idle_for_s: the limit that the machines were chosen by, if it was not their own.
         clock: the time in seconds since 1970; it is asked again for the second look.
+        lock: keeps every other process away from a deployment.
     """
+    with ExitStack() as held:
+        free, busy = _locked(verdicts, lock, held)
+        outcomes, gaps = _acted(clouds, free, verb, idle_for_s, clock)
+    return [*busy, *outcomes], gaps
+
+
+def _locked(
+    verdicts: Sequence[MachineVerdict], lock: Lock, held: ExitStack
+) -> tuple[list[MachineVerdict], list[Outcome]]:
+    """Take the locks of all deployments that are free; what others work on is kept, with the reason."""
+    why: dict[str, str] = {}
+    for deployment in sorted({one.machine.deployment for one in verdicts}):
+        try:
+            held.enter_context(lock(deployment))
+        except DeployerError as error:
+            why[deployment] = error.message
+    busy = [one for one in verdicts if one.machine.deployment in why]
+    kept = [Outcome(one.machine, "keep", why[one.machine.deployment]) for one in busy]
+    return [one for one in verdicts if one.machine.deployment not in why], kept
+
+
+def _acted(
+    clouds: Iterable[Cloud],
+    verdicts: Sequence[MachineVerdict],
+    verb: Verb,
+    idle_for_s: float | None,
+    clock: Callable[[], float],
+) -> tuple[list[Outcome], list[Gap]]:
     controls = {cloud.name: cloud.control for cloud in clouds if cloud.control}
     places: dict[tuple[str, str], list[MachineVerdict]] = defaultdict(list)
     for one in verdicts:

@@ -110,7 +110,8 @@ class Reaper:
         proposed = Round(found, actions.chosen(found.machines, verb))
         if not proposed.chosen or not agreed(proposed):
             return proposed
-        done, gaps = actions.act(self.clouds, proposed.chosen, verb, idle_for_s, self.clock)
+        lock = Store(self.home).lock
+        done, gaps = actions.act(self.clouds, proposed.chosen, verb, idle_for_s, self.clock, lock)
         return replace(proposed, outcomes=done, gaps=gaps)
 
     def extend(self, deployment: str, for_s: float, named: Sequence[str]) -> dict[str, str]:

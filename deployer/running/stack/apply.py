@@ -87,7 +87,7 @@ class StackWork:
             changes = self._preview(engine)
             if not changes.real and before and before.ready_at and self.driver.is_healthy(before):
                 self.say(f"{self.name} is as planned: nothing to change")
-                return self._kept(before, engine), False
+                return self._kept(self._placed(before, before, config, place), engine), False
             if changes.real:
                 self.agree(changes)
             return self._made(engine, config, before, place), True
@@ -201,13 +201,8 @@ class StackWork:
         self, engine: Engine, config: Config, before: Deployment | None, place: Place
     ) -> Deployment:
         record = new_record(self.plan, before.started_at if before else self.now())
-        record = replace(
-            record,
-            launched=before.launched if before else {},
-            owner=config.plain["owner"],
-            state=self._shared_state(),
-            places=places.remembered(before, place),
-        )
+        record = replace(record, launched=before.launched if before else {})
+        record = self._placed(record, before, config, place)
         self.store.save(replace(record, planned=before.planned if before else []))
         self.driver.create(lambda: self._attempt(engine), config)
         self.driver.resume(record)
@@ -215,9 +210,17 @@ class StackWork:
         self.store.save(record)
         return self._answering(record) if self.wait else record
 
-    def _shared_state(self) -> str | None:
+    def _placed(
+        self, record: Deployment, before: Deployment | None, config: Config, place: Place
+    ) -> Deployment:
+        """The record with who made it first, where its state is shared, and where all of it was ever made."""
         at = self._settings()
-        return at.backend if at.is_shared else None
+        return replace(
+            record,
+            owner=config.plain["owner"],
+            state=at.backend if at.is_shared else None,
+            places=places.remembered(before, place),
+        )
 
     def _attempt(self, engine: Engine) -> None:
         from deployer.running.stack.progress import Progress

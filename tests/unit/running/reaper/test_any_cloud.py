@@ -104,6 +104,14 @@ def test_stop_ends_nothing_of_a_group_which_would_replace_what_is_stopped(home):
     assert "'idle destroy' ends it" in told["a"]
 
 
+def test_what_another_process_works_on_is_kept(home):
+    there = control(machine("a", deployment="busy-cloud-gpu"), machine("b"))
+    with Store(home).lock("busy-cloud-gpu"):
+        done = reaper(home, FakeCloud(there)).round([], "destroy", None, yes)
+    assert ended(done) == {"a": "keep", "b": "destroy"}
+    assert "another deployer is working on busy-cloud-gpu" in next(o.why for o in done.outcomes)
+
+
 def test_what_only_carries_a_tag_is_named_and_nobody_s_to_end(home):
     there = control(machine("a"), machine("copied", ours=False))
     disk = Found("aws:ebs/volume:Volume", "d", "d", "bot-cloud-gpu", "north", ours=False)
