@@ -9,12 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import boto3
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2")
 HOUR_S = 3600.0
+ROLES = Lock()
+"""The emulator's IAM, which all regions share, cannot be changed by two at once."""
 MACHINE = "g4dn.xlarge"
 """A type that every region of the emulator has."""
 
@@ -70,16 +73,13 @@ def tags(deployment: str, **more: str) -> list[dict[str, str]]:
 def profile(url: str, region: str, deployment: str) -> str:
     """Return the profile with the role of a deployment, which is made once: it shows whose its machines are."""
     iam, name = client(url, "iam", region), f"{deployment}-profile"
-    with suppress(iam.exceptions.EntityAlreadyExistsException):
+    with ROLES, suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_instance_profile(InstanceProfileName=name, Path=f"/deployer/{deployment}/")
     return name
 
 
-def launch(url: str, region: str, deployment: str, count: int = 1, **more: str) -> list[str]:
-    """Launch machines of one deployment, with its role."""
-    ec2 = client(url, "ec2", region)
-    asked, role = tags(deployment, **more), profile(url, region, deployment)
-    told = ec2.run_instances(
+def _run(ec2: Any, url: str, count: int, asked: list[dict[str, str]], role: str) -> Any:
+    return ec2.run_instances(
         ImageId=image(url),
         InstanceType=MACHINE,
         MinCount=count,
@@ -90,9 +90,18 @@ def launch(url: str, region: str, deployment: str, count: int = 1, **more: str) 
             {"ResourceType": "volume", "Tags": asked},
         ],
     )
+
+
+def launch(url: str, region: str, deployment: str, count: int = 1, **more: str) -> list[str]:
+    """Launch machines of one deployment, with its role."""
+    ec2 = client(url, "ec2", region)
+    asked, role = tags(deployment, **more), profile(url, region, deployment)
+    with ROLES:
+        told = _run(ec2, url, count, asked, role)
     ids = [one["InstanceId"] for one in told["Instances"]]
     for one in ids[1:]:  # the emulator gives a role to the first alone
-        ec2.associate_iam_instance_profile(IamInstanceProfile={"Name": role}, InstanceId=one)
+        with ROLES:
+            ec2.associate_iam_instance_profile(IamInstanceProfile={"Name": role}, InstanceId=one)
     return ids
 
 
