@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
-from math import cos, exp, pi
+from math import ceil, cos, exp, pi
 from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, Range, Usage
@@ -127,16 +127,24 @@ def _weight(profile: str, *, weekday: bool, time: int) -> float:
 
 
 def _awake(rates: Sequence[float], window: float, cold_start: float) -> float:
-    """The share of the week with a request in the last `window` hours, or a start going on."""
-    if len(set(rates)) == 1:
-        return _share(rates[0] * window, rates[0] * cold_start)
+    """The share of the week with a request in the last `window` hours, or a start going on.
+
+    What an hour contributes follows from its own rate and from those of the hours that the window reaches back into:
+    most hours of a profile are alike in these, and are looked at once.
+    """
+    reach = min(ceil(window), HOURS)
+    before = (*rates[HOURS - reach :], *rates)
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for hour in range(HOURS):
+        alike.setdefault(before[hour : hour + reach + 1], []).append(hour)
     sums = (0.0, *accumulate(rates))
-    times = [(step + 0.5) / STEPS for step in range(HOURS * STEPS)]
-    shares = (
-        _share(_until(t, sums) - _until(t - window, sums), rates[int(t)] * cold_start)
-        for t in times
-    )
-    return sum(shares) / len(times)
+    total = 0.0
+    for hours in alike.values():
+        times = [hours[0] + (step + 0.5) / STEPS for step in range(STEPS)]
+        expected = (_until(time, sums) - _until(time - window, sums) for time in times)
+        starting = rates[hours[0]] * cold_start
+        total += len(hours) * sum(_share(each, starting) for each in expected)
+    return total / (HOURS * STEPS)
 
 
 def _share(expected: float, starting: float) -> float:

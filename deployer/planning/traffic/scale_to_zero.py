@@ -13,8 +13,7 @@ Where a silent night ends, that is one start each morning, however many come at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import accumulate
 from math import exp, log1p
 
@@ -33,15 +32,16 @@ def asleep(
     if keep_hours is None:
         return (0.0,) * len(rates)
     quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
-    windows = _Windows.of(quarters, keep_hours + seconds / 3600)
-    starting = _Windows.of(quarters, cold_hours).begins
-    part = windows.part
+    part, begins, kinks = _expected(quarters, keep_hours + seconds / 3600)
+    _, starting, _ = _expected(quarters, cold_hours)
     shares = [
-        0.0
+        1.0
+        if not (begin or kink or end or s)
+        else 0.0
         if begin > CERTAIN and kink > CERTAIN and end > CERTAIN
         else _share(part, begin, kink, end, s)
         for begin, kink, end, s in zip(
-            windows.begins, _positive(windows.kinks), windows.ends, starting, strict=True
+            begins, kinks, (*begins[1:], begins[0]), starting, strict=True
         )
     ]
     return tuple(
@@ -72,49 +72,30 @@ def _flat(m0: float, m1: float, s: float) -> float:
     return asleep / (1 + s * asleep)
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """The requests expected in the window before each quarter of an hour begins, before its kink, before it ends.
+def _expected(
+    quarters: Sequence[float], hours: float
+) -> tuple[float, Sequence[float], Sequence[float]]:
+    """The requests in the window of so many hours, as each quarter of an hour begins and at its kink; the quarters repeat.
 
-    `part` is where the kink is, 0 to 1 of every quarter: there the window's own beginning passes into the
-    next quarter. `leaving` and `entered` are the requests of the quarters that it passes from and into.
+    The kink is where the window's own beginning passes into the next quarter: what is returned first says where, 0 to
+    1 of every quarter.
     """
-
-    part: float
-    kinks: Sequence[float]
-    quarters: Sequence[float]
-    leaving: Sequence[float]
-    entered: Sequence[float]
-
-    @classmethod
-    def of(cls, quarters: Sequence[float], hours: float) -> _Windows:
-        """The windows of so many hours; the quarters repeat in both directions."""
-        sums = [0.0, *accumulate(quarters)]
-        count, total = len(quarters), sums[-1]
-        turns, rest = divmod(hours * STEPS, count)
-        back, part = int(rest), rest % 1.0
-        cut, missed = count - back, turns * total
-        before = [*sums[cut:], *sums[1:cut]]  # what came until the window begins
-        more = [missed + total] * (back + 1) + [missed] * (cut - 1)
-        kinks = [
-            came + part * quarter - left + again
-            for came, quarter, left, again in zip(sums[:-1], quarters, before, more, strict=True)
-        ]
-        leaving = [*quarters[cut - 1 :], *quarters[: cut - 1]]
-        return cls(part, kinks, quarters, leaving, [*quarters[cut:], *quarters[:cut]])
-
-    @property
-    def begins(self) -> list[float]:
-        """The requests before each quarter begins."""
-        part, columns = self.part, (self.kinks, self.quarters, self.leaving)
-        return _positive(k - part * (new - old) for k, new, old in zip(*columns, strict=True))
-
-    @property
-    def ends(self) -> list[float]:
-        """The requests before each quarter ends."""
-        rest, columns = 1 - self.part, (self.kinks, self.quarters, self.entered)
-        return _positive(k + rest * (new - old) for k, new, old in zip(*columns, strict=True))
+    sums = [0.0, *accumulate(quarters)]
+    count, total = len(quarters), sums[-1]
+    turns, rest = divmod(hours * STEPS, count)
+    back, part = int(rest), rest % 1.0
+    cut, missed = count - back, turns * total
+    whole = [
+        now - past + missed + total for now, past in zip(sums[:back], sums[cut:-1], strict=True)
+    ]
+    whole += [now - past + missed for now, past in zip(sums[back:-1], sums[:cut], strict=True)]
+    leaving = (*quarters[cut - 1 :], *quarters[: cut - 1])
+    return part, _ahead(whole, part, leaving), _ahead(whole, part, quarters)
 
 
-def _positive(numbers: Iterable[float]) -> list[float]:
-    return [number if number > 0.0 else 0.0 for number in numbers]  # noqa: FURB136 - max takes twice as long
+def _ahead(whole: Sequence[float], part: float, quarters: Sequence[float]) -> list[float]:
+    """The whole quarters of a window with a part of another each, never below 0."""
+    return [
+        number if (number := count + part * quarter) > 0.0 else 0.0  # max takes twice as long
+        for count, quarter in zip(whole, quarters, strict=True)
+    ]

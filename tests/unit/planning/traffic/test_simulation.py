@@ -88,7 +88,7 @@ def test_bursts_do_not_depend_on_how_much_is_asked():
 
 def test_a_silent_night_ends_with_one_cold_start_however_many_come_at_ten():
     made = simulate(of_traffic(traffic(100_000, [0] * 10 + [1] + [0] * 13)).expected, SLEEPER)
-    assert made.totals["cold_starts"] == pytest.approx(7)
+    assert made.total("cold_starts") == pytest.approx(7)
 
 
 def test_what_never_stops_has_no_cold_start():
@@ -156,7 +156,7 @@ def test_more_requests_never_make_fewer_hours(rates, factor, keep, cold, copies,
     few = simulate(tuple(rates), server)
     many = simulate(tuple(rate * factor for rate in rates), server)
     for figure in FIELDS:
-        assert many.totals[figure] >= few.totals[figure] * (1 - 1e-9) - 1e-9
+        assert many.total(figure) >= few.total(figure) * (1 - 1e-9) - 1e-9
 
 
 @settings(max_examples=60)
