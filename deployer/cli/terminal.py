@@ -60,7 +60,9 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return _cleaned_members(value)
     if isinstance(value, Mapping):
-        return {_cleaned(k): _cleaned(v) for k, v in value.items()}
+        clean = {_cleaned(k): _cleaned(v) for k, v in value.items()}
+        same = all(clean.get(k, value) is v for k, v in value.items())
+        return value if same else clean
     if is_dataclass(kind):
         held = {f.name: getattr(value, f.name) for f in fields(value)}
         clean = {name: _cleaned(each) for name, each in held.items()}

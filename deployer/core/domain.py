@@ -8,10 +8,11 @@ Sizes are bytes, GiB (2**30) or MiB (2**20) as each name says; money is `Decimal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
-from fractions import Fraction
 from typing import Annotated, Any, Literal
+
+from deployer.core.records import dataclass
 
 GIB = 2**30
 MIB = 2**20
@@ -151,6 +152,8 @@ class Offer:
             return None
         if self.gpu_fraction is None:
             return f"{self.gpu_count}x {self.gpu}"
+        from fractions import Fraction  # late: hardly any offer is a slice
+
         share = Fraction(self.gpu_fraction).limit_denominator(100)
         return f"{share} of {'an' if self.gpu[:1] in VOWEL_SOUNDS else 'a'} {self.gpu}"
 

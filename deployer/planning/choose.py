@@ -7,8 +7,8 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Si
 from deployer.core.gpu_traits import sliced, unlisted
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
+from deployer.core.records import dataclass
 from deployer.engines import Engine, container, engine
 from deployer.planning import adapters
 from deployer.planning.paid_hours import paid_hours
@@ -195,7 +196,8 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
                         Candidate(place.provider, offer, gpu, sizing, *place.hours, barred)
                     )
     budget = question.spec.policy.budget
-    ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
+    orders = {place.provider.name: engines_of(place.provider) for place in places}
+    ranked = tuple(sorted(found, key=lambda one: _rank(one, budget, orders[one.provider.name])))
     return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
 
 
@@ -234,7 +236,7 @@ def _unread(source: str, where: Provider) -> str | None:
 
 
 def _rank(
-    candidate: Candidate, budget: Decimal | None
+    candidate: Candidate, budget: Decimal | None, engines: Sequence[str]
 ) -> tuple[bool, bool, bool, int, int, Decimal, int]:
     cost = candidate.monthly_usd
     if cost is None:
@@ -242,7 +244,7 @@ def _rank(
     form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
-    preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
+    preferred = engines.index(candidate.sizing.engine)
     most = candidate.most_usd
     over = budget is not None and (cost if most is None else most) > budget
     return candidate.barred is not None, fits > 1, over, fits, lossy, cost, preferred

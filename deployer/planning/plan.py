@@ -7,7 +7,7 @@ gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.core.order import DockerOrder, HandlerOrder, Order
+from deployer.core.records import dataclass
 from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.alternatives import MOST, Collect, alternatives

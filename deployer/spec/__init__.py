@@ -8,10 +8,11 @@ reads a stored plan does not pay for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
+from deployer.core.records import dataclass
 from deployer.spec import near_misses
 from deployer.spec.fields import (
     Budget,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
+from deployer.core.records import dataclass
 from deployer.spec import near_misses
 from deployer.spec.mistakes import Mistake, as_number, shown
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from deployer.core.domain import HOURS_PER_MONTH, Basis, Item, Offer, Rate, Resource, Usage
+from deployer.core.records import dataclass
 
 MONTH = Decimal(HOURS_PER_MONTH)
 When = Literal["running", "exists", "used"]

@@ -8,10 +8,11 @@ the profile's requests, and do not depend on how many those are: twice the traff
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from random import Random
 
+from deployer.core.records import dataclass
 from deployer.planning.traffic.profile import HOURS, hourly_rates
 from deployer.spec import Traffic
 

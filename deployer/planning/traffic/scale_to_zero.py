@@ -13,9 +13,9 @@ Where a silent night ends, that is one start each morning, however many come at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from math import exp, log1p
+from math import ceil, exp, log1p
 
 from deployer.planning.traffic.profile import STEPS
 
@@ -28,25 +28,44 @@ FLAT = 1e-6
 def asleep(
     rates: Sequence[float], keep_hours: float | None, seconds: float, cold_hours: float
 ) -> tuple[float, ...]:
-    """Return the share of each hour asleep; `keep_hours` None never sleeps. Hours repeat in both directions."""
+    """Return the share of each hour asleep; `keep_hours` None never sleeps. Hours repeat in both directions.
+
+    An hour's share follows from the rates of the hours that the windows reach back into and its own: hours that are
+    alike in these, such as those of silent nights, are worked out once.
+    """
     if keep_hours is None:
         return (0.0,) * len(rates)
-    quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
-    part, begins, kinks = _expected(quarters, keep_hours + seconds / 3600)
-    _, starting, _ = _expected(quarters, cold_hours)
+    keep_hours += seconds / 3600
+    reach = min(ceil(max(keep_hours, cold_hours)), len(rates))
+    before = (*rates[len(rates) - reach :], *rates)
+    pasts = [before[hour : hour + reach + 1] for hour in range(len(rates))]
+    hours = {past: hour for hour, past in enumerate(pasts)}
+    shares = _shares(_Flow(rates), list(hours.values()), keep_hours, cold_hours)
+    known = dict(zip(hours, shares, strict=True))
+    return tuple(known[past] for past in pasts)
+
+
+def _shares(
+    flow: _Flow, hours: Sequence[int], keep_hours: float, cold_hours: float
+) -> Iterator[float]:
+    """The share asleep of some of the hours."""
+    at = [hour * STEPS + step for hour in hours for step in range(STEPS)]
+    part = keep_hours * STEPS % 1.0
+    columns = (
+        flow.expected(at, keep_hours),
+        flow.expected(at, keep_hours, kink=True),
+        flow.expected([quarter + 1 for quarter in at], keep_hours),
+        flow.expected(at, cold_hours),
+    )
     shares = [
         1.0
         if not (begin or kink or end or s)
         else 0.0
         if begin > CERTAIN and kink > CERTAIN and end > CERTAIN
         else _share(part, begin, kink, end, s)
-        for begin, kink, end, s in zip(
-            begins, kinks, (*begins[1:], begins[0]), starting, strict=True
-        )
+        for begin, kink, end, s in zip(*columns, strict=True)
     ]
-    return tuple(
-        sum(shares[first : first + STEPS]) / STEPS for first in range(0, len(shares), STEPS)
-    )
+    return (sum(shares[first : first + STEPS]) / STEPS for first in range(0, len(at), STEPS))
 
 
 def _share(part: float, begin: float, kink: float, end: float, s: float) -> float:
@@ -72,30 +91,28 @@ def _flat(m0: float, m1: float, s: float) -> float:
     return asleep / (1 + s * asleep)
 
 
-def _expected(
-    quarters: Sequence[float], hours: float
-) -> tuple[float, Sequence[float], Sequence[float]]:
-    """The requests in the window of so many hours, as each quarter of an hour begins and at its kink; the quarters repeat.
+class _Flow:
+    """The requests of each quarter of an hour; the quarters repeat in both directions."""
 
-    The kink is where the window's own beginning passes into the next quarter: what is returned first says where, 0 to
-    1 of every quarter.
-    """
-    sums = [0.0, *accumulate(quarters)]
-    count, total = len(quarters), sums[-1]
-    turns, rest = divmod(hours * STEPS, count)
-    back, part = int(rest), rest % 1.0
-    cut, missed = count - back, turns * total
-    whole = [
-        now - past + missed + total for now, past in zip(sums[:back], sums[cut:-1], strict=True)
-    ]
-    whole += [now - past + missed for now, past in zip(sums[back:-1], sums[:cut], strict=True)]
-    leaving = (*quarters[cut - 1 :], *quarters[: cut - 1])
-    return part, _ahead(whole, part, leaving), _ahead(whole, part, quarters)
+    def __init__(self, rates: Sequence[float]) -> None:
+        self._quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
+        sums = [0.0, *accumulate(self._quarters)]
+        self._total = sums[-1]
+        self._until = [*(each - self._total for each in sums[:-1]), *sums]
 
+    def expected(self, at: Sequence[int], hours: float, *, kink: bool = False) -> list[float]:
+        """Return the requests in the window of so many hours before some of the quarters begin.
 
-def _ahead(whole: Sequence[float], part: float, quarters: Sequence[float]) -> list[float]:
-    """The whole quarters of a window with a part of another each, never below 0."""
-    return [
-        number if (number := count + part * quarter) > 0.0 else 0.0  # max takes twice as long
-        for count, quarter in zip(whole, quarters, strict=True)
-    ]
+        With `kink`, before the moment in each at which the window's own beginning passes into the next quarter.
+        """
+        count, quarters, until = len(self._quarters), self._quarters, self._until
+        turns, rest = divmod(hours * STEPS, count)
+        back, part = int(rest), rest % 1.0
+        missed, begins, more = turns * self._total, count - back, 0 if kink else -back - 1
+        return [
+            number
+            if (number := until[q + count] - until[q + begins] + missed + part * quarters[q + more])
+            > 0.0
+            else 0.0  # max takes twice as long
+            for q in at
+        ]

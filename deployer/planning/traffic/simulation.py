@@ -20,7 +20,6 @@ Everything grows with the traffic: more requests never make fewer hours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import ceil, exp, inf, sqrt
@@ -28,6 +27,7 @@ from operator import mul
 from typing import NamedTuple
 
 from deployer.core.domain import HOURS_PER_MONTH
+from deployer.core.records import dataclass
 from deployer.planning.traffic.scale_to_zero import asleep
 
 HEADROOM = 0.8
@@ -243,6 +243,8 @@ def _copies(rates: Sequence[float], server: Server) -> Sequence[int]:
     if server.copies:
         return [server.copies] * len(rates)
     most = server.most or inf
+    if copies_for(max(rates), server) <= server.least:
+        return [server.least] * len(rates)
     return [max(server.least, int(min(most, copies_for(rate, server)))) for rate in rates]
 
 

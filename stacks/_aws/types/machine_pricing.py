@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from deployer.core.domain import Item, Offer, Rate, Resource
+from deployer.core.records import dataclass
 from deployer.planning.cost.rule import (
     MONTH,
     Quantity,

@@ -184,7 +184,7 @@ PROVIDER = Provider(
         packages=("pulumi", "pulumi-aws"),
         replaced_for=REPLACED_FOR,
         balancer=balancer_name,
-        documentation=_documentation(),
+        documentation=_documentation,
         slow=SLOW,
         unpriced=("deployment", "requests_per_minute", "user_data", "expose", "tags"),
     ),
