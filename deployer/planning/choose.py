@@ -7,14 +7,12 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
-from deployer.core.adapter import Adapter
-from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, Offer, Sizing
 from deployer.core.gpu_traits import sliced, unlisted
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
@@ -22,19 +20,11 @@ from deployer.core.records import dataclass
 from deployer.engines import Engine, container, engine
 from deployer.planning import adapters
 from deployer.planning.paid_hours import paid_hours
-from deployer.planning.policy import LOCAL_ONLY
-from deployer.planning.sizing import Hardware, Load, context_for, size
+from deployer.planning.question import Question, want_of
+from deployer.planning.sizing import Hardware, size
 from deployer.planning.throughput import estimate
-from deployer.providers.api import Host, Prices, Provider, Want
+from deployer.providers.api import Provider, Want
 from deployer.providers.registry import engine_by, engines_of, provider, providers
-from deployer.spec import Spec
-from deployer.spec.serialize import to_plain
-
-if TYPE_CHECKING:
-    from deployer.planning.measured import Measurement
-
-Catalog = Prices
-"""The part of `deployer.planning.catalog.Catalog` that choosing needs."""
 
 
 @dataclass(frozen=True)
@@ -71,37 +61,6 @@ class Candidate:
         """The same where as many copies run as may: what a budget is held against."""
         price = self.offer.usd_per_hour
         return None if price is None else price * self.most_hours
-
-
-@dataclass(frozen=True)
-class Question:
-    """All that a choice depends on. `idle_action` is `policy.idle.action` where the spec itself says it."""
-
-    spec: Spec
-    target: str
-    info: ModelInfo
-    catalog: Catalog
-    host: Host
-    measured: tuple[Measurement, ...] = ()
-    idle_action: str | None = None
-    adapter: Adapter | None = None
-    place: Callable[[str], str] = str  # where the file has a key of the spec
-
-    @property
-    def options(self) -> Any:
-        """The spec's section for this target."""
-        return getattr(self.spec.targets, self.target.replace("-", "_"))
-
-    @property
-    def load(self) -> Load:
-        """What is asked of the hardware."""
-        return Load(
-            context_for(self.spec.model.context, self.info),
-            self.spec.serve.concurrency,
-            self.spec.traffic.input_tokens,
-            self.spec.traffic.output_tokens,
-            adapters.size(self.adapter, self.info) if self.adapter else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -248,24 +207,6 @@ def _rank(
     most = candidate.most_usd
     over = budget is not None and (cost if most is None else most) > budget
     return candidate.barred is not None, fits > 1, over, fits, lossy, cost, preferred
-
-
-def want_of(question: Question, where: Provider) -> Want:
-    """What a provider of the question's target is asked for."""
-    options: Mapping[str, Any] = to_plain(question.options)
-    model, replicas = question.spec.model, question.spec.serve.replicas
-    region = where.region(options.get("region"))
-    return Want(
-        region.id if region else None,
-        options,
-        question.host,
-        source=model.source,
-        adapter=model.adapter,
-        model=question.info,
-        local_only=question.spec.policy.privacy == LOCAL_ONLY,
-        replicas=(replicas.min, replicas.max),
-        idle_action=question.idle_action,
-    )
 
 
 def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tuple[str, str] | str]:

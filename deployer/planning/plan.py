@@ -20,8 +20,9 @@ from deployer.planning import cloud_init, cost, monthly_usage, policy
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.alternatives import MOST, Collect, alternatives
 from deployer.planning.catalog.age import stale
-from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
+from deployer.planning.choose import Candidate, Choice, choose, with_speed
 from deployer.planning.place import options_in, place_of, reach_of, with_region
+from deployer.planning.question import Catalog, Question
 from deployer.planning.sizing import files_gib
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.documents.doctor import Check, DoctorDocument
-from deployer.core.domain import GIB, MIB, Plan
+from deployer.core.domain import CONTAINER, GIB, MIB, PROCESS, Plan
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError
 from deployer.planning.sizing import files_gib
 from deployer.sources import docker_address, host, host_gpus, installed
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from deployer.engines import Engine
     from deployer.providers.api import HostGpu
 
-CONTAINER = "local:index:Container"
-PROCESS = "local:index:Process"
 CDI = (Path("/etc/cdi"), Path("/var/run/cdi"))
 """Where specifications of the Container Device Interface lie (CDI 0.8, "File locations")."""
 TOOLKIT = (
