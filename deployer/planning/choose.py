@@ -105,12 +105,12 @@ def choose(question: Question) -> Choice:
     names = providers(question.target) if asked == "auto" else (asked,)
     key = f"targets.{question.target}.provider"
     found = (provider(question.target, name, key) for name in names)
-    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
+    places = (
+        _place(question, one)
+        for one in found
+        if asked != "auto" or one.configured is None or one.configured()
+    )
     return _weighed(question, tuple(places))
-
-
-def _is_configured(one: Provider) -> bool:
-    return one.configured is None or one.configured()
 
 
 def _place(question: Question, where: Provider) -> Place:
@@ -224,7 +224,8 @@ def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tupl
             yield unable
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
-                if reason := _reason(question, served, gpu, form):
+                reason = served.refuses(gpu, form)
+                if reason := reason or served.refuses_cache(question.info, gpu, form):
                     yield reason
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
@@ -242,10 +243,6 @@ def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None
     if recipe.rocm_image(gpu.name) is not None:
         return None
     return f"there is no ROCm image of {served.name} for {gpu.name}: set targets.local.image to one"
-
-
-def _reason(question: Question, served: Engine, gpu: Gpu | None, form: str) -> str | None:
-    return served.refuses(gpu, form) or served.refuses_cache(question.info, gpu, form)
 
 
 def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _machine(plan: Plan | None, seen: Daemon, gpus: tuple[HostGpu, ...]) -> Iter
     container = _inputs(plan, CONTAINER)
     on_gpu = bool(container and container["gpus"] and not container.get("docker"))
     driver = host_gpus.has_nvidia()
-    engines = tuple(_engines(_vendors(gpus))) if plan is None else ()
+    engines = tuple(_engines({"cpu", *(gpu.vendor for gpu in gpus)})) if plan is None else ()
     serves = any(check.ok and not one.runs_handlers for one, check in engines)
     yield _docker(seen, needed=_needs_docker(plan, serves=serves and not driver))
     yield _driver(driver=driver, needed=on_gpu)
@@ -226,11 +226,6 @@ def _engines(vendors: Collection[str]) -> Iterator[tuple[Engine, Check]]:
             yield found, Check(check, True, False, launch.installed(name, installed.here()))
         except DeployerError as error:
             yield found, Check(check, None, False, error.message, error.hint)
-
-
-def _vendors(gpus: tuple[HostGpu, ...]) -> Collection[str]:
-    """Who made what this machine computes with, as `Engine.vendors` names them."""
-    return {"cpu", *(gpu.vendor for gpu in gpus)}
 
 
 def _remote(wanted: Mapping[str, Any]) -> str | None:

@@ -86,11 +86,6 @@ def _range(quantity: Quantity, price: Decimal | None) -> tuple[Decimal, Decimal]
     return None if low is None or high is None else (low, high)
 
 
-def known(component: str, unit: str, usd: Decimal | None, source: str, as_of: str | None) -> Rate:
-    """Make a rate of a price that stands in the resource itself."""
-    return Rate(component, unit, usd, source, as_of)
-
-
 def decimal(value: Any) -> Decimal | None:
     """Read a figure of a resource's inputs; what is not a figure (known after apply) is None."""
     if value is None or isinstance(value, bool):
