@@ -40,7 +40,9 @@ Anything = TypeVar("Anything")
 
 def printable(text: str) -> str:
     """Return text as one line that steers no terminal: an escape as `\\x1b`, a line's end as `\\n`."""
-    return _LINE.sub(lambda found: _written_out(found[0]), text) if _LINE.search(text) else text
+    if text.isprintable():  # which nothing is that steers
+        return text
+    return _LINE.sub(lambda found: _written_out(found[0]), text)
 
 
 def all_printable(value: Anything) -> Anything:

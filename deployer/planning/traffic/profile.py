@@ -14,8 +14,10 @@ the busy period of a queue with servers enough (M/D/inf), (exp(m) - 1) / rate. B
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
 from math import ceil, cos, exp, pi
 from typing import Any
@@ -132,19 +134,23 @@ def _awake(rates: Sequence[float], window: float, cold_start: float) -> float:
     What an hour contributes follows from its own rate and from those of the hours that the window reaches back into:
     most hours of a profile are alike in these, and are looked at once.
     """
-    reach = min(ceil(window), HOURS)
-    before = (*rates[HOURS - reach :], *rates)
-    alike: dict[tuple[float, ...], list[int]] = {}
-    for hour in range(HOURS):
-        alike.setdefault(before[hour : hour + reach + 1], []).append(hour)
     sums = (0.0, *accumulate(rates))
     total = 0.0
-    for hours in alike.values():
-        times = [hours[0] + (step + 0.5) / STEPS for step in range(STEPS)]
+    for hour, count in _alike(tuple(rates), min(ceil(window), HOURS)):
+        times = [hour + (step + 0.5) / STEPS for step in range(STEPS)]
         expected = (_until(time, sums) - _until(time - window, sums) for time in times)
-        starting = rates[hours[0]] * cold_start
-        total += len(hours) * sum(_share(each, starting) for each in expected)
+        starting = rates[hour] * cold_start
+        total += count * sum(_share(each, starting) for each in expected)
     return total / (HOURS * STEPS)
+
+
+@lru_cache(maxsize=16)
+def _alike(rates: tuple[float, ...], reach: int) -> Sequence[tuple[int, int]]:
+    """One hour of each kind, with how many there are: alike in their own rate and in those of `reach` hours before."""
+    before = (*rates[HOURS - reach :], *rates)
+    pasts = [before[hour : hour + reach + 1] for hour in range(HOURS)]
+    first = {past: hour for hour, past in enumerate(pasts)}
+    return [(first[past], count) for past, count in Counter(pasts).items()]
 
 
 def _share(expected: float, starting: float) -> float:

@@ -24,7 +24,6 @@ from functools import cached_property
 from itertools import accumulate
 from math import ceil, exp, inf, sqrt
 from operator import mul
-from typing import NamedTuple
 
 from deployer.core.domain import HOURS_PER_MONTH
 from deployer.core.records import dataclass
@@ -59,27 +58,12 @@ class Server:
         return self.batch * 3600 / self.seconds if self.seconds else inf
 
 
-class Hour(NamedTuple):
-    """One hour: what came, what it kept running, and how long it had to wait."""
-
-    requests: float
-    copies: int
-    awake_hours: float  # of the first copy, cold starts among them
-    copy_hours: float  # of all copies
-    busy_hours: float  # of the first copy, with a request in it
-    utilisation: float | None  # of all copies, 0 to 1; None: the speed is not known
-    wait_seconds: float | None  # the mean, beside cold starts
-    backlog: float  # requests that the next hour begins with
-    cold_starts: float
-    met_cold: float  # requests that had to wait for a cold start
-
-
 @dataclass(frozen=True)
 class Simulation:
     """Hours with so many requests each, run through one deployment, and what they come to in a month of 730 h.
 
     `asleep` is the share of each hour in which the first copy sleeps, and `backlogs` what the hour leaves over. The
-    other figures follow from these: a column for each, made when it is asked for, named as in `Hour`.
+    other figures follow from these: a column for each, an item an hour, made when it is asked for.
     """
 
     server: Server
@@ -156,26 +140,6 @@ class Simulation:
                 self.requests, self._waiting, self.copies_running, strict=True
             )
         ]
-
-    @cached_property
-    def hours(self) -> tuple[Hour, ...]:
-        """One record for each hour."""
-        unknown = [None] * len(self.requests)
-        return tuple(
-            map(
-                Hour,
-                self.requests,
-                self.copies_running,
-                self.awake_hours,
-                self.copy_hours,
-                self.busy_hours,
-                self.utilisations or unknown,
-                self.waits or unknown,
-                self.backlogs,
-                self.cold_starts,
-                self.met_cold,
-            )
-        )
 
     def total(self, figure: str) -> float:
         """Add up the column of one figure that is known."""
