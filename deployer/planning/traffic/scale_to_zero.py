@@ -96,22 +96,29 @@ class _Flow:
 
     def __init__(self, rates: Sequence[float]) -> None:
         self._quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
-        sums = [0.0, *accumulate(self._quarters)]
-        self._total = sums[-1]
-        self._until = [*(each - self._total for each in sums[:-1]), *sums]
+        self._until = [0.0, *accumulate(self._quarters)]
 
     def expected(self, at: Sequence[int], hours: float, *, kink: bool = False) -> list[float]:
         """Return the requests in the window of so many hours before some of the quarters begin.
 
         With `kink`, before the moment in each at which the window's own beginning passes into the next quarter.
         """
-        count, quarters, until = len(self._quarters), self._quarters, self._until
+        quarters, until = self._quarters, self._until
+        count, total = len(quarters), until[-1]
         turns, rest = divmod(hours * STEPS, count)
         back, part = int(rest), rest % 1.0
-        missed, begins, more = turns * self._total, count - back, 0 if kink else -back - 1
+        missed, turned, more = turns * total, count - back, 0 if kink else -back - 1
         return [
             number
-            if (number := until[q + count] - until[q + begins] + missed + part * quarters[q + more])
+            if (
+                number := (
+                    until[q] - until[q - back]
+                    if q >= back
+                    else until[q] - until[q + turned] + total
+                )
+                + missed
+                + part * quarters[q + more]
+            )
             > 0.0
             else 0.0  # max takes twice as long
             for q in at

@@ -120,6 +120,8 @@ class Simulation:
     @cached_property
     def met_cold(self) -> Sequence[float]:
         """The requests that have to wait for a cold start."""
+        if self.server.keep_hours is None:
+            return [0.0] * len(self.requests)
         cold = self.server.cold_hours
         return [
             min(rate, rate * share * (1 + rate * cold))
@@ -209,7 +211,8 @@ def _copies(rates: Sequence[float], server: Server) -> Sequence[int]:
     most = server.most or inf
     if copies_for(max(rates), server) <= server.least:
         return [server.least] * len(rates)
-    return [max(server.least, int(min(most, copies_for(rate, server)))) for rate in rates]
+    each = HEADROOM * server.per_hour
+    return [max(server.least, int(min(most, ceil(rate / each)))) for rate in rates]
 
 
 def _backlogs(rates: Sequence[float], server: Server) -> list[float]:
