@@ -13,8 +13,9 @@ from deployer.engines import choices, engine
 from deployer.planning import adapters, local_notes, mends
 from deployer.planning.auto_provider import others, refusals
 from deployer.planning.capacity import Capacity
-from deployer.planning.choose import Candidate, Choice, Question
+from deployer.planning.choose import Candidate, Choice
 from deployer.planning.mends import checkpoint, named, smaller_than
+from deployer.planning.question import Question
 from deployer.planning.sizing import loaded_gib
 from deployer.planning.traffic.profile import hourly_rates
 from deployer.providers.registry import engine_by, engines_of, providers

@@ -8,7 +8,8 @@ from dataclasses import replace
 from deployer.core.domain import Gpu, Sizing
 from deployer.core.quantization import FORMATS
 from deployer.planning.catalog import gpus
-from deployer.planning.choose import Candidate, Choice, Question, hardware_of
+from deployer.planning.choose import Candidate, Choice, hardware_of
+from deployer.planning.question import Question
 from deployer.planning.sizing import Hardware, Load, size
 from deployer.providers.registry import engine_by
 

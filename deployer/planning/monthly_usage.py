@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Range, Usage
 from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start_source
-from deployer.planning.choose import Candidate, Question
+from deployer.planning.choose import Candidate
+from deployer.planning.question import Question
 from deployer.planning.traffic.profile import COLD_START_MINUTES
 from deployer.planning.traffic.profile import usage as usage_of
 

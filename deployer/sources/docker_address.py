@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -67,11 +66,9 @@ def find() -> DockerAddress | None:
     name, by = _context()
     if name not in ("", DEFAULT):
         return _there(_of_context(name, by))
-    return next((DockerAddress(f"unix://{one}", "its socket") for one in _sockets()), None)
-
-
-def _sockets() -> Iterator[Path]:
-    return (one for one in SOCKETS if one.exists())
+    return next(
+        (DockerAddress(f"unix://{one}", "its socket") for one in SOCKETS if one.exists()), None
+    )
 
 
 def _with_scheme(url: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from deployer.core.documents.base import Document, Target, Time
 from deployer.core.domain import State
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from deployer.core.domain import Plan, Range, Sizing
+from deployer.core.records import dataclass
 from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start
 from deployer.planning.compare.bill import Ran

@@ -18,15 +18,13 @@ from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
 from deployer.running import endpoints
-from stacks.serverless.huggingface import pricing
+from stacks.serverless.huggingface import NAME, pricing
 
 if TYPE_CHECKING:
     from deployer.providers.cloud import Cloud
     from deployer.running.endpoints.service import Service
     from deployer.sources.prices import PriceSource
 
-
-NAME = "huggingface"
 
 CLOUDS = {"us-east-1": "aws", "eu-west-1": "aws", "us-east4": "gcp"}
 """Where endpoints can be had, with the cloud that runs them (huggingface.co/docs/inference-endpoints/support/faq)."""
