@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.core.order import DockerOrder, HandlerOrder, Order
-from deployer.planning import cloud_init, cost, monthly_usage, policy
+from deployer.planning import cloud_init, cost, monthly_usage, policy, unkept
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.alternatives import MOST, Collect, alternatives
 from deployer.planning.catalog.age import stale
@@ -162,6 +162,7 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
     reach = reach_of(question, best)
     verdicts = policy.judge(question.spec.policy, question.target, place, bill, reach)
     feasible = all(v.ok for v in verdicts)
+    without = unkept.unkept(question, best, inputs, asked.loaded.defaults)
     return replace(
         _empty(asked),
         provider=best.provider.name,
@@ -177,27 +178,18 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(choice), *_cautions(best, order, inputs), *_unkept(asked), *said),
+        warnings=(
+            *warnings(choice),
+            *_cautions(best, order, inputs),
+            *unkept.notes(without, question.place),
+            *said,
+        ),
         inputs=inputs,
         order=order,
         usage=used,
         options=options_in(question, place),
+        unkept=without,
     )
-
-
-def _unkept(asked: Asked) -> Iterator[str]:
-    """What the policy asks for that nothing does on one's own machine, where nobody pays by the hour."""
-    if asked.question.target != "local":
-        return
-    place, policy = asked.question.place, asked.question.spec.policy
-    until = "it runs until 'deployer down'"
-    if policy.expires is not None:
-        key = "policy.expires"
-        yield f"{key} has no effect on your own machine: {until} ({place(key)})"
-    keys = ("policy.idle.after", "policy.idle.action")
-    said = next((key for key in keys if key not in asked.loaded.defaults), None)
-    if said is not None and policy.idle.action != "none":
-        yield f"policy.idle has no effect on your own machine: {until} ({place(said)})"
 
 
 def _cautions(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> Iterator[str]:
