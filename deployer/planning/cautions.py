@@ -10,7 +10,6 @@ from deployer.core.order import Order
 from deployer.planning import cloud_init
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate
-from deployer.planning.question import Question
 
 
 def ages(made: Plan, today: str) -> Iterator[str]:
@@ -21,21 +20,6 @@ def ages(made: Plan, today: str) -> Iterator[str]:
     )
     if old:
         yield f"{old}: 'deployer prices refresh' renews those that are published"
-
-
-def without_effect(question: Question, defaults: Mapping[str, Any]) -> Iterator[str]:
-    """What the policy asks for that nothing does on one's own machine, where nobody pays by the hour."""
-    if question.target != "local":
-        return
-    place, policy = question.place, question.spec.policy
-    until = "it runs until 'deployer down'"
-    if policy.expires is not None:
-        key = "policy.expires"
-        yield f"{key} has no effect on your own machine: {until} ({place(key)})"
-    keys = ("policy.idle.after", "policy.idle.action")
-    said = next((key for key in keys if key not in defaults), None)
-    if said is not None and policy.idle.action != "none":
-        yield f"policy.idle has no effect on your own machine: {until} ({place(said)})"
 
 
 def of_candidate(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> Iterator[str]:

@@ -163,7 +163,8 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
 def _barred(question: Question, name: str, where: Provider) -> str | None:
     if question.adapter is None:
         return None
-    return adapters.refusal(question.adapter, engine_by(where, name), where)
+    reason = adapters.refusal(question.adapter, engine_by(where, name), where)
+    return placed(question, reason, "model.adapter") if reason else None
 
 
 def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
@@ -180,10 +181,20 @@ def _declined(question: Question, want: Want, where: Provider) -> tuple[str, ...
     elsewhere = where.regions.refusal(asked) if where.regions else None
     unread = _unread(question.spec.model.source, where)
     reasons = ((elsewhere, f"targets.{question.target}.region"), (unread, "model.source"))
-    found = tuple(f"{reason} ({question.place(key)})" for reason, key in reasons if reason)
+    found = tuple(placed(question, reason, key) for reason, key in reasons if reason)
     if found or where.refuses is None:
         return found
-    return tuple(where.refuses(want, question.catalog))
+    told = where.refuses(want, question.catalog)
+    # a provider of version 0.1 names no key
+    pairs = (
+        (t, f"targets.{question.target}") if isinstance(t, str) else (t.reason, t.key) for t in told
+    )
+    return tuple(placed(question, *pair) for pair in pairs)
+
+
+def placed(question: Question, reason: str, key: str) -> str:
+    """Add to a reason where the file has the key that it is about."""
+    return f"{reason} ({question.place(key)})"
 
 
 def _unread(source: str, where: Provider) -> str | None:
@@ -212,23 +223,34 @@ def _rank(
 def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tuple[str, str] | str]:
     """Every engine with every format that the provider runs on a GPU, or else why not, in words."""
     asked, kind = question.spec.serve.engine, question.info.file_format
+    by = f"targets.{question.target}" if asked == "auto" else "serve.engine"
+    form_key = _key_of_format(question)
     vendor, runs = gpu.vendor if gpu else "cpu", engines_of(where)
     for name in runs if asked == "auto" else (asked,):
         served = engine_by(where, name)
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
-            yield f"{name} serves {families} files, not {kind}: set model.source to one of those"
+            other = f"{name} serves {families} files, not {kind}: set model.source to one of those"
+            yield placed(question, other, "model.source")
         elif name not in runs:
-            yield f"{where.name} does not run {name} in this version"
+            yield placed(
+                question, f"{where.name} does not run {name} in this version", "serve.engine"
+            )
         elif unable := _unable(question, where, served, gpu):
-            yield unable
+            yield placed(question, unable, by)
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
                 reason = served.refuses(gpu, form)
                 if reason := reason or served.refuses_cache(question.info, gpu, form):
-                    yield reason
+                    yield placed(question, reason, form_key)
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
+
+
+def _key_of_format(question: Question) -> str:
+    """The key that the format follows from: the one that names it, or else that of the files."""
+    asked = question.spec.model.quantization
+    return "model.source" if asked == "auto" else "model.quantization"
 
 
 def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None) -> str | None:

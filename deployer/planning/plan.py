@@ -16,7 +16,7 @@ from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.core.order import DockerOrder, HandlerOrder, Order
 from deployer.core.records import dataclass
-from deployer.planning import cautions, cloud_init, cost, monthly_usage, policy
+from deployer.planning import cautions, cloud_init, cost, monthly_usage, policy, unkept
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.alternatives import MOST, Collect, alternatives
 from deployer.planning.choose import Candidate, Choice, choose, with_speed
@@ -153,6 +153,7 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
     reach = reach_of(question, best)
     verdicts = policy.judge(question.spec.policy, question.target, place, bill, reach)
     feasible = all(v.ok for v in verdicts)
+    without = unkept.unkept(question, best, inputs, asked.loaded.defaults)
     return replace(
         _empty(asked),
         provider=best.provider.name,
@@ -171,13 +172,14 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         warnings=(
             *warnings(choice),
             *cautions.of_candidate(best, order, inputs),
-            *cautions.without_effect(question, asked.loaded.defaults),
+            *unkept.notes(without, question.place),
             *said,
         ),
         inputs=inputs,
         order=order,
         usage=used,
         options=options_in(question, place),
+        unkept=without,
     )
 
 

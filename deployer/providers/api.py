@@ -90,6 +90,14 @@ class Want:
         return Offer(gpu=None, gpu_count=0, vram_mib=None, **given)
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a spec cannot be served at all, and the key of the spec that says so, such as `model.adapter`."""
+
+    reason: str
+    key: str
+
+
 class Prices(Protocol):
     """The bundled catalog as a provider sees it (`deployer.planning.catalog.Catalog` fulfils this)."""
 
@@ -219,7 +227,7 @@ class Provider:
     resources: Callable[[Inputs], Iterable[Mapping[str, Any]]] | None = None
     program: Program | None = None
     runner: Callable[[Path], Runner] | None = None
-    refuses: Callable[[Want, Prices], Iterable[str]] | None = None
+    refuses: Callable[[Want, Prices], Iterable[Refusal | str]] | None = None
     warnings: Callable[[Inputs, Offer], Iterable[str]] | None = None
     sleep: Sleep | None = None
     pricing: Pricing | None = None

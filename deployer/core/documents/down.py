@@ -39,3 +39,5 @@ class DownDocument(Document):
     removed: tuple[Removed, ...]
     remaining: tuple[Remaining, ...]
     not_asked: tuple[NotAsked, ...] = ()
+    kept: str | None = None
+    """The folder of a damaged record that stays, because a cloud did not answer whether something of it exists."""

@@ -74,3 +74,4 @@ class Plan:
     usage: Usage | None = None  # the traffic that the cost is counted for
     options: Mapping[str, Any] = field(default_factory=dict)  # the spec's `targets.<target>`
     deployed: str | None = None  # stands for the state of what is deployed; None: nothing is
+    unkept: Mapping[str, str] = field(default_factory=dict)  # why keys of the policy do nothing

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
 from deployer.engines import engine
-from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
+from deployer.providers.api import Inputs, Pricing, Program, Provider, Refusal, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
 from deployer.running import endpoints
@@ -42,12 +42,18 @@ def idle_minutes(after_s: float) -> int:
     return max(LEAST_IDLE_MINUTES, math.ceil(after_s / 60))
 
 
-def refuses(want: Any, prices: Any) -> Iterator[str]:  # noqa: ARG001 - one signature for all
+def refuses(want: Any, prices: Any) -> Iterator[Refusal]:  # noqa: ARG001 - one signature for all
     """Why it cannot be served there."""
     if want.source and not want.source.startswith("hf:"):
-        yield "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else"
+        yield Refusal(
+            "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else",
+            "model.source",
+        )
     if want.adapter:
-        yield "adapters are not served there in this version: merge it into the model"
+        yield Refusal(
+            "adapters are not served there in this version: merge it into the model",
+            "model.adapter",
+        )
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:
@@ -86,6 +92,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
         "instance_size": size,
         "accelerator": "gpu",
         "gpu_count": offer["gpu_count"],
+        "gpus": order["gpus"],
         "engine": order["engine"],
         "quantization": order.get("quantize"),
         "environment": dict(engine(order["engine"]).silent),
