@@ -176,7 +176,7 @@ _FOREIGN = (
     ("*.onnx", "it holds ONNX files, which no engine here serves: fetch the model as safetensors"),
     ("onnx/*.onnx", "it holds ONNX files, which no engine here serves: fetch the model as safetensors"),
     ("openvino_*.xml", "it holds OpenVINO's files, which no engine here serves: fetch the model as safetensors"),
-    ("*.nemo", "it holds NeMo's archive (*.nemo): export it to the format of Hugging Face first"),
+    ("*.nemo", "it holds NeMo's archive (*.nemo): export it to safetensors with a config.json first"),
     ("*.engine", "it holds TensorRT's engines, made for one GPU: name the model that they were built from"),
     ("model_index.json", "it is a pipeline of diffusers, which makes no text: name a language model"),
     ("consolidated*.safetensors", "it is in Mistral's own format: fetch the files of the same model with config.json"),
