@@ -10,7 +10,7 @@ import pytest
 
 from deployer.core.domain import ModelInfo
 from deployer.core.errors import UsageError
-from deployer.planning.model_facts import describe, local
+from deployer.planning.model_facts import adapter, describe, local
 from tests.kits import model_folders as kit
 
 LAYERS = 8
@@ -278,3 +278,10 @@ def test_a_part_under_the_name_of_another_is_refused(tmp_path, number, more, own
     error = refused(tmp_path / "m-00001-of-00003.gguf")
     assert own in error.message
     assert f"m-{number + 1:05d}-of-00003.gguf" in str(error.where)
+
+
+def test_an_adapter_in_several_files_has_to_be_saved_in_one(tmp_path):
+    at = kit.adapter(tmp_path / "a")
+    kit.weights(at / "adapter_model-00001-of-00002.safetensors", kit.lora(8, {"q_proj": (64, 64)}))
+    found = adapter.describe(at, "./a")
+    assert "in several files: save it again in one" in str(found.lacking)
