@@ -94,11 +94,15 @@ def _no_offer(choice: Choice) -> str:
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
     if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
-        without = "without a GPU only a GGUF file can be served"
-        return (
-            f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
-            f" ({question.place('targets.local.hardware')})"
-        )
+        without = f"without a GPU only a GGUF file can be served ({_on_a_cpu()})"
+        place = question.place("targets.local.hardware")
+        if faulty := next((gpu for gpu in question.host.gpus if gpu.fault), None):
+            step = (
+                "correct that (nvidia-smi shows more), or set targets.local.hardware (gpu, count)"
+            )
+            fault = f"this machine's {faulty.name} cannot serve: {faulty.fault}"
+            return f"{fault}; {step}; {without} ({place})"
+        return f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({place})"
     if unknown := _unknown_instance(choice, instance):
         return unknown
     where = f" in {region}" if region else ""
@@ -124,7 +128,7 @@ def _unknown_instance(choice: Choice, name: str | None) -> str | None:
         return None
     from difflib import get_close_matches  # late: only a refusal needs it
 
-    near = get_close_matches(name, sorted(known), n=1)
+    near = get_close_matches(name.lower(), sorted(known), n=1)
     meant = f": did you mean {near[0]}?" if near else ", see 'deployer prices list'"
     return f"no instance type {quoted(name)} is known{meant} ({question.place(INSTANCE)})"
 
@@ -138,7 +142,7 @@ def _instance_meant(question: Question) -> str | None:
         return None
     from difflib import get_close_matches  # late: only a refusal needs it
 
-    near = get_close_matches(asked.instance, sorted(known), n=1, cutoff=0.6)
+    near = get_close_matches(asked.instance.lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else None
 
 

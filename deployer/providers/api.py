@@ -40,6 +40,7 @@ class HostGpu:
 
     `memory_mib` None: it has no memory of its own and shares the machine's. `slice` is the profile of a part of a GPU
     (`3g.40gb`), `fraction` the share of the whole that its compute units are. `uuid` is what it is asked for by.
+    `fault`: why it cannot serve.
     """
 
     name: str
@@ -48,6 +49,7 @@ class HostGpu:
     uuid: str | None = None
     slice: str | None = None
     fraction: float | None = None
+    fault: str | None = None
 
     @property
     def vendor(self) -> Vendor:

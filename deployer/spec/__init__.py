@@ -12,6 +12,7 @@ from dataclasses import field
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
+from deployer.core.model_source import REPO
 from deployer.core.records import dataclass
 from deployer.spec import near_misses
 from deployer.spec.fields import (
@@ -53,7 +54,11 @@ __all__ = [
 
 AUTO = "auto"
 """What leaves a choice to the plan."""
-SOURCE = r"^(hf:[\w.-]+/[\w.-]+(@[\w./-]+)?|(?!https?:)[a-z][a-z0-9]*://[a-z0-9][a-z0-9._-]+(/.+)?|\.{1,2}/.+|/.+)$"
+SOURCE = (
+    rf"^(hf:{REPO}"
+    r"|(?!(?:https?|ollama|file|docker|oci|git|ssh|hf|hub|hug\w+):)[a-z][a-z0-9]*://[a-z0-9][a-z0-9._-]+(/.+)?"
+    r"|\.{1,2}/.+|/.+)$"
+)
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ class Policy:
         Pattern(
             r"^(local-only|cloud-ok|region:[a-z]{2}[a-z0-9-]*)$",
             "local-only, region:eu, region:<country> or cloud-ok",
+            near_misses.privacy,
         ),
     ] = "cloud-ok"
     """local-only | region:eu (its member states) | region:<country>, such as region:uk | region:<id> | cloud-ok"""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deployer.spec.yaml_source import Problem, Tree
 
 MOST_BYTES = 1_000_000
+DEFAULT = "deployer.yaml"
 MODEL_KEYS = ("model.source", "model.adapter", "model.facts")
 
 
@@ -102,17 +103,38 @@ def _read(file: Path) -> str:
     try:
         with file.open("rb") as opened:  # a pipe too: deployer plan -f <(generate)
             raw = opened.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise UsageError(f"{file} is too large for a spec", where=str(file))
-        return raw.decode("utf-8")
     except FileNotFoundError:
-        raise UsageError(
-            f"no spec at {file}",
-            where=str(file),
-            hint="write one with 'deployer init', or pass its path with -f SPEC",
-        ) from None
+        raise UsageError(f"no spec at {file}", where=str(file), hint=_other_file(file)) from None
+    except IsADirectoryError:
+        hint = f"name the file in it, such as {file / DEFAULT}"
+        raise UsageError(f"{file} is a folder, not a spec", hint=hint, where=str(file)) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{file} cannot be read: {why}", where=str(file)) from None
+    if len(raw) > MOST_BYTES:
+        raise UsageError(
+            f"{file} is too large for a spec", hint="name the spec itself with -f", where=str(file)
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].split(b"\n")
+        place = f"{file}:{len(before)}:{len(before[-1].decode(errors='replace')) + 1}"
+        raise UsageError(
+            f"{file} is not in UTF-8: byte {error.object[error.start]:#04x}",
+            hint="save it as UTF-8: iconv -f UTF-16 or -f ISO-8859-1 -t UTF-8 converts it",
+            where=place,
+        ) from None
+
+
+def _other_file(file: Path) -> str:
+    """Say what to do about a spec that is not there."""
+    if str(file) == "-":
+        return "a spec is read from a file: -f /dev/stdin takes what is piped in"
+    other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
+    if file.suffix in (".yaml", ".yml") and other.is_file():
+        return f"did you mean -f {other}?"
+    return "write one with 'deployer init', or pass its path with -f SPEC"
 
 
 def _code() -> tuple[Path, ...]:

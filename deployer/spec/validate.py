@@ -137,8 +137,11 @@ def _problem(error: ErrorDetails, data: Any, words: Words) -> Problem:
         return Problem(path, f"{_name(path)}: {said}", _hint(error, path))
     read = f"{words[path]} is read as {shown(value)}"
     if said.startswith(f"{shown(value)} "):
-        return Problem(path, f"{_name(path)}: {read}, which {said.partition(' ')[2]}")
-    return Problem(path, f"{_name(path)}: {said}", f"{read}: put it in quotes")
+        hint = _hint(error, path)
+        return Problem(path, f"{_name(path)}: {read}, which {said.partition(' ')[2]}", hint)
+    allowed = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
+    quotes = not allowed or words[path] in allowed
+    return Problem(path, f"{_name(path)}: {said}", f"{read}: put it in quotes" if quotes else read)
 
 
 def _hint(error: ErrorDetails, path: Path) -> str | None:

@@ -160,6 +160,8 @@ def _amd_driver(devices: Collection[str]) -> Check:
 
 
 def _gpu(one: HostGpu) -> str:
+    if one.fault:
+        return f"{one.name} ({one.fault})"
     if one.memory_mib is None:
         return f"{one.name} (it shares the machine's memory)"
     free = "" if one.free_mib is None else f", {one.free_mib * MIB / GIB:.1f} GiB free"

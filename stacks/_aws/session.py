@@ -215,12 +215,12 @@ def _now() -> str:
 
 def _unsent(what: str, error: Exception) -> DeployerError:
     """The error of a call that never got an answer, or none of AWS's."""
-    from botocore.exceptions import HTTPClientError, NoCredentialsError, PartialCredentialsError
+    from botocore import exceptions as aws
 
     said = without_secrets(str(error).partition("\n")[0])
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError):
         return PrerequisiteError("there are no AWS credentials", hint=LOGIN)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         return PrerequisiteError(
             f"AWS cannot be reached to {what}: {said}",
             hint="check the network and HTTPS_PROXY, then try again",

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from deployer.core.errors import DeployerError, Exit, PrerequisiteError
+from deployer.spec.load import load
 from stacks._aws import credentials, session
 from stacks._aws.client import UnreadableAnswerError
 
@@ -112,3 +114,19 @@ def test_an_answer_that_is_not_of_aws_names_its_place_like_every_error():
     told = UnreadableAnswerError("the answer has no Vpcs")
     assert (told.where, told.key) == (None, None)
     assert {*vars(DeployerError("x"))} <= {*vars(told)}
+
+
+def test_an_address_where_nothing_answers_is_the_network_and_not_the_credentials():
+    error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1/")
+    with pytest.raises(PrerequisiteError) as caught, session.understood("look"):
+        raise error
+    assert caught.value.message.startswith("AWS cannot be reached to look")
+    assert "check the network" in str(caught.value.hint)
+
+
+def test_what_answers_in_awss_place_is_an_error_that_can_be_placed(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text("name: t\nmodel: {source: hf:a/b}\n")
+    with pytest.raises(UnreadableAnswerError) as caught, load(file).placed():
+        raise UnreadableAnswerError("a web page came back (200)")
+    assert (caught.value.where, caught.value.key) == (None, None)
