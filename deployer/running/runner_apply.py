@@ -56,10 +56,18 @@ class RunnerWork:
         """Apply it, unless it is what runs already."""
         there = self.as_planned()
         if there is not None and (there.ready_at or not self.wait):
+            self._check_refusal(there)
             self.say(f"{self.name} is running as planned: nothing to change")
             return Applied(there, changed=False)
         with self.undone_on_failure():
             return Applied(self.go_on(there) if there else self.run(), changed=True)
+
+    def _check_refusal(self, record: Deployment) -> None:
+        """Prove again that what stays as it is answers nobody without its key."""
+        if isinstance(self.runner, ChecksOwn):
+            self.runner.check_own(self.name)
+        if record.ready_at:
+            health.check_refusal(record, self.store)
 
     def as_planned(self) -> Deployment | None:
         """The deployment as it stands, if it works (or is still loading) and the plan would not change it."""

@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
         app,
         host=settings.host,
         port=settings.port,
+        uds=None if settings.socket is None else str(settings.socket),
         timeout_graceful_shutdown=settings.grace_s,
         access_log=False,
         server_header=False,

@@ -34,9 +34,10 @@ class NotAsked:
 
 @dataclass(frozen=True, kw_only=True)
 class DownDocument(Document):
-    """What was removed of a deployment, and what is left of it."""
+    """What was removed of a deployment, and what is left of it. `answers_cut`: how many had not ended in time."""
 
     deployment: str
     removed: tuple[Removed, ...]
     remaining: tuple[Remaining, ...]
     not_asked: tuple[NotAsked, ...] = ()
+    answers_cut: int = 0
