@@ -288,8 +288,8 @@ def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, 
     for tool in ("vllm", "python3", "llama-server"):
         (stand_in / tool).write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
         (stand_in / tool).chmod(0o755)
-    here = script.replace(KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
-    here = here.replace("/app/", f"{stand_in}/")
+    here = script.replace("/tmp/", f"{tmp_path}/").replace("/app/", f"{stand_in}/")  # noqa: S108 - inside the container
+    here = here.replace(KEY_FILE, str(key))
     done = subprocess.run(
         ["/bin/sh", "-c", here, "serve", said],
         env={"PATH": f"{stand_in}:/usr/bin:/bin"},
