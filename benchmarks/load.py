@@ -172,8 +172,9 @@ def verdicts(rows: list[Row]) -> Iterator[tuple[str, bool]]:
             continue
         theirs = by["plain", asked, clients]
         if clients == 1:
-            added = ours.p50_ms - theirs.p50_ms
-            yield f"{asked}, 1 client: {added:+.2f} ms in the median", added <= MOST_ADDED_MS
+            if asked == "whole":  # a stream's figure is of ten pieces: the table has it
+                added = ours.p50_ms - theirs.p50_ms
+                yield f"1 client: {added:+.2f} ms in the median", added <= MOST_ADDED_MS
             continue
         share, slower = ours.good_s / theirs.good_s, ours.p99_ms / theirs.p99_ms
         good = share >= LEAST_SHARE and slower <= MOST_P99

@@ -251,7 +251,9 @@ def ports(folder: Path) -> list[int]:
     """Return the ports that a run was given, its own and then the one in front of it; none where there is no run."""
     try:
         told = json.loads((folder / RUN).read_text())
-        return [int(one) for one in (told["listen"][1], told["front"]) if one]
+        before = told["health"]  # a version without a guard wrote here where the engine listens
+        own = told["listen"][1] if "listen" in told else before["port"]
+        return [int(one) for one in (own, told["front"]) if one]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
