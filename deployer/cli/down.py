@@ -84,6 +84,9 @@ def _show(document: DownDocument) -> None:
     name = document.deployment
     for silent in document.not_asked:
         terminal.say(f"not checked: {silent.why} ({silent.provider} may hold more of {name})")
+    if document.kept is not None:
+        said = f"its damaged record stays until they answer; if nothing of {name} exists, remove {document.kept}"
+        terminal.say(terminal.printable(said))
     if not document.remaining and not document.not_asked:
         nothing = (
             "Nothing of {} is left." if document.removed else "There was nothing to remove of {}."

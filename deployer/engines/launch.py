@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from deployer import engines
 from deployer.core.errors import PrerequisiteError
+from deployer.core.records import dataclass
 
 HOST = "127.0.0.1"
 SOCKET = "engine.sock"

@@ -7,10 +7,11 @@ from a one-line script in the container: it is in no argument that `ps` shows an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from deployer.core.order import Order
+from deployer.core.records import dataclass
 
 KEY_FILE = "/run/secrets/api_key"
 KEY_CHECK = (

@@ -6,11 +6,11 @@ All may block; none prompts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from deployer.core.domain import State
+from deployer.core.records import dataclass
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from deployer.core.errors import quoted
+from deployer.core.records import dataclass
 
 EU = frozenset(
     {

@@ -117,6 +117,7 @@ class Store:
         path = self.folder(name) / RECORD
         try:
             with reading(path):
+                _check_file(path)
                 return Deployment.of(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
@@ -243,6 +244,14 @@ class Store:
                 os.ftruncate(file, 0)
                 os.pwrite(file, str(os.getpid()).encode(), 0)
             yield
+
+
+def _check_file(path: Path) -> None:
+    """See that a record is a file or is not there at all: a pipe would be waited for, a link may lead nowhere."""
+    if path.is_symlink() and not path.exists():
+        raise ValueError("it is a link that leads nowhere")
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a file")
 
 
 @contextmanager

@@ -26,10 +26,10 @@ MIG_QUERY = f"{QUERY},mig.mode.current"
 FORMAT = "--format=csv,noheader,nounits"
 UNKNOWN = ("[N/A]", "[Not Supported]", "N/A")
 """What stands for the memory of a chip that has none of its own: that of a GB10 is the machine's."""
-MIG_LINE = re.compile(
+MIG_LINE = (
     r"\s+MIG (?P<profile>(?P<of_7>\d)g\.(?P<gb>\d+)gb\S*)\s+Device.*UUID: (?P<uuid>MIG-\S+)\)"
 )
-GPU_LINE = re.compile(r"GPU \d+: (?P<name>.+) \(UUID: .+\)")
+GPU_LINE = r"GPU \d+: (?P<name>.+) \(UUID: .+\)"
 MIG_MIB_PER_GB = 972
 """What an instance of so many GB holds at least: a 1g.5gb has 4,864 MiB, a 3g.40gb 40,192 (NVIDIA's MIG user guide)."""
 MIG_UNITS = 7
@@ -124,9 +124,9 @@ def slices(text: str) -> Iterator[HostGpu]:
     """Read the MIG instances of `nvidia-smi -L`, each below its GPU; their memory is what the profile's name says."""
     name = ""
     for line in text.splitlines():
-        if whole := GPU_LINE.match(line):
+        if whole := re.match(GPU_LINE, line):
             name = whole["name"]
-        elif part := MIG_LINE.match(line):
+        elif part := re.match(MIG_LINE, line):
             yield HostGpu(
                 f"{name} MIG {part['profile']}",
                 int(part["gb"]) * MIG_MIB_PER_GB,

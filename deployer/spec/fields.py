@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
+from deployer.core.records import dataclass
 from deployer.spec import near_misses
 from deployer.spec.mistakes import Mistake, as_number, shown
 
@@ -242,3 +243,12 @@ def _number(value: Any) -> Any:
     if isinstance(value, float) and 0 < value < FINEST:
         raise Mistake(f"{value!r} is too small: write 0, or at least {FINEST:.6f}")
     return value
+
+
+STRICT: Mapping[str, Any] = {"extra": "forbid"}
+Count = Annotated[int, Least(1, most=10**9)]
+Parameters = Annotated[int, Least(1, most=10**15)]
+Layers = Annotated[int, Least(1, most=10_000)]
+Pieces = Annotated[int, Least(1, most=1024)]
+"""Of hardware, or copies of the model."""
+Amount = Annotated[Decimal, Least(0, most=10**12)]

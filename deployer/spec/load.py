@@ -28,13 +28,16 @@ MODEL_KEYS = ("model.source", "model.adapter", "model.facts")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid spec, its digest, the file it was read from, and every default that was taken."""
+    """A valid spec, its digest, the file it was read from, and every default that was taken.
+
+    `places` is the line and column of each key that stands in the file, by its path: `targets.local.port`.
+    """
 
     spec: Spec
     digest: str
     file: Path
     defaults: Mapping[str, Any]
-    text: str = field(default="", repr=False)
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -43,9 +46,9 @@ class Loaded:
 
     def place(self, key: str) -> str:
         """Say where the file has a key (`targets.local.port`), or the key nearest around it: `file:line:column`."""
-        from deployer.spec.yaml_source import parse
-
-        line, column = parse(self.text).place(tuple(key.split(".")))
+        while key and key not in self.places:
+            key = key.rpartition(".")[0]
+        line, column = self.places.get(key, (1, 1))
         return f"{self.file}:{line}:{column}"
 
     @contextmanager
@@ -82,8 +85,8 @@ def load(file: Path, kept: Path | None = None) -> Loaded:
         plain = _validated(text, file)
         cache.put(key, plain)
         known = _recalled(plain)
-    spec, defaults_taken = known
-    return Loaded(spec, digest(spec), file, defaults_taken, text)
+    spec, defaults_taken, places = known
+    return Loaded(spec, digest(spec), file, defaults_taken, places)
 
 
 def check(text: str, file: Path) -> None:
@@ -125,8 +128,9 @@ def _engines() -> tuple[Path, ...]:
     return tuple(folder / "__init__.py" for folder in folders if folder)
 
 
-def _recalled(found: Any) -> tuple[Spec, dict[str, Any]]:
-    return from_plain(found["spec"]), dict(found["defaults"])
+def _recalled(found: Any) -> tuple[Spec, dict[str, Any], dict[str, tuple[int, int]]]:
+    places = {key: (int(line), int(column)) for key, (line, column) in found["places"].items()}
+    return from_plain(found["spec"]), dict(found["defaults"]), places
 
 
 def _validated(text: str, file: Path) -> dict[str, Any]:
@@ -141,7 +145,9 @@ def _validated(text: str, file: Path) -> dict[str, Any]:
         raise _mistakes(file, tree, (*tree.problems, *answer))
     if found := (*tree.problems, *problems(answer)):
         raise _mistakes(file, tree, found)
-    return {"spec": to_plain(answer), "defaults": defaults(answer, said)}
+    keys = (path for path in tree.places if all(isinstance(part, str) for part in path))
+    places = {".".join(map(str, path)): tree.places[path] for path in keys}
+    return {"spec": to_plain(answer), "defaults": defaults(answer, said), "places": places}
 
 
 def _parse(text: str, file: Path) -> Tree:

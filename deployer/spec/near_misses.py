@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 
 from deployer.core.quantization import FORMATS
 
-_HUB_URL = re.compile(
-    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(tree|resolve|blob)/([^/?#]+)(?:/([^?#]+))?)?.*"
-)
-_PREFIX = re.compile(r"(?:hf|huggingface|hub)(?::/*|/)", re.IGNORECASE)
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
-_TAGGED = re.compile(r"([\w.-]+/[\w.-]+):([\w.-]+)")
-_FILE_IN = re.compile(r"([\w.-]+/[\w.-]+)/(.+)")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_WEB = re.compile(r"https?://", re.IGNORECASE)
-_SCHEME = re.compile(r"([a-z][a-z0-9]*):/?([a-z0-9][\w.-]*(?:/.*)?)")
+_HUB_URL = r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)(?:/(tree|resolve|blob)/([^/?#]+)(?:/([^?#]+))?)?.*"
+_PREFIX = r"(?i)(?:hf|huggingface|hub)(?::/*|/)"
+_REPO = r"[\w.-]+/[\w.-]+"
+_TAGGED = r"([\w.-]+/[\w.-]+):([\w.-]+)"
+_FILE_IN = r"([\w.-]+/[\w.-]+)/(.+)"
+_DRIVE = r"[A-Za-z]:[\\/]"
+_WEB = r"(?i)https?://"
+_SCHEME = r"([a-z][a-z0-9]*):/?([a-z0-9][\w.-]*(?:/.*)?)"
 
 _FOUR = "did you mean awq or gptq (which need such a checkpoint), or q4_k_m for a GGUF file?"
 _EIGHT = "did you mean fp8 or int8, or q8_0 for a GGUF file?"
@@ -41,7 +38,7 @@ def source(text: str) -> str | None:
 
 def _hub_address(said: str) -> str | None:
     """A page or file of the model hub, or a repository under another prefix."""
-    if match := _HUB_URL.fullmatch(said):
+    if match := re.fullmatch(_HUB_URL, said):
         repo, _, revision, file = match.groups()
         named = "" if revision in (None, "main") else f"@{revision}"
         return (
@@ -49,15 +46,15 @@ def _hub_address(said: str) -> str | None:
             if file and file.endswith(".gguf")
             else f"did you mean hf:{repo}{named}?"
         )
-    prefix = _PREFIX.match(said)
+    prefix = re.match(_PREFIX, said)
     if prefix is None:
         return None
     rest = said[prefix.end() :].strip("/ ")
-    if _REPO.fullmatch(rest.partition("@")[0]):
+    if re.fullmatch(_REPO, rest.partition("@")[0]):
         return f"did you mean hf:{rest}?"
-    if match := _TAGGED.fullmatch(rest):
+    if match := re.fullmatch(_TAGGED, rest):
         return f"write hf:{match[1]}, and model.quantization: {match[2].lower()}"
-    if match := _FILE_IN.fullmatch(rest):
+    if match := re.fullmatch(_FILE_IN, rest):
         return (
             _gguf(match[1], match[2]) if rest.endswith(".gguf") else f"did you mean hf:{match[1]}?"
         )
@@ -73,7 +70,7 @@ def _path(said: str) -> str | None:
     """A path that does not begin as one."""
     if said.startswith("~"):
         return "write the path in full: ~ is not expanded in a spec"
-    if _DRIVE.match(said):
+    if re.match(_DRIVE, said):
         return "write a path with / that begins with ./, ../ or /; in WSL, C:\\ is /mnt/c/"
     if "\\" in said:
         return f"did you mean ./{said.lstrip('.').replace(chr(92), '/').lstrip('/')}?"
@@ -82,19 +79,19 @@ def _path(said: str) -> str | None:
 
 def _elsewhere(said: str) -> str | None:
     """An address of the web, another tool's name, or a bucket."""
-    if _WEB.match(said):
+    if re.match(_WEB, said):
         return "fetch it to this machine, and name its folder or file: ./folder or ./file.gguf"
     if said.lower().startswith("ollama:"):
         return (
             "name a repository of the model hub (hf:<owner>/<name>), or a GGUF file (./file.gguf)"
         )
-    match = _SCHEME.fullmatch(said)
+    match = re.fullmatch(_SCHEME, said)
     return f"did you mean {match[1]}://{match[2]}?" if match else None
 
 
 def _bare(said: str) -> str | None:
     """A name without a prefix."""
-    if _REPO.fullmatch(said.partition("@")[0]):
+    if re.fullmatch(_REPO, said.partition("@")[0]):
         return f"did you mean hf:{said}? A folder beside the spec is written ./{said}"
     if re.fullmatch(r"[\w.-]+", said):
         return f"write ./{said} for a folder beside the spec, or hf:<owner>/{said}"
@@ -128,5 +125,7 @@ def _plain(name: str) -> str:
 
 
 def _nearest(said: str, write: Callable[[str], str], known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # late: only a refusal needs it
+
     near = get_close_matches(said, list(known), n=1, cutoff=0.6)
     return f"did you mean {write(near[0])}?" if near else None

@@ -41,7 +41,8 @@ def down(
 
     What is left keeps its record, so that it is not lost from sight; nothing left of a known one is not an error.
     Without a readable record every provider that may hold it is asked; one that does not answer does not keep the
-    others from being removed. `agree` is shown what is to be removed, and may refuse it by an error.
+    others from being removed. A damaged record stays where nothing was found and a cloud did not answer: what it
+    is of may be billed. `agree` is shown what is to be removed, and may refuse it by an error.
 
     Returns:
         The document: what was removed, what is left, and which providers could not be asked.
@@ -71,8 +72,9 @@ def down(
                 for one in holder.manager.found(name)
             ]
         if store.is_gone(name):
-            not_asked = {}  # it was removed as a whole: whoever is silent holds nothing of it
-        if not left:
+            not_asked = []  # it was removed as a whole: whoever is silent holds nothing of it
+        kept = not removed and any(_is_cloud(one) for one, _ in not_asked)
+        if not left and not kept:
             store.forget(name)
             environments.sweep(store)
             if not not_asked:
@@ -81,8 +83,9 @@ def down(
         deployment=name,
         removed=tuple(removed),
         remaining=tuple(left),
+        not_asked=tuple(NotAsked(provider=one.name, why=e.message) for one, e in not_asked),
+        kept=str(store.folder(name)) if kept and store.folder(name).exists() else None,
         answers_cut=cut,
-        not_asked=tuple(NotAsked(provider=p, why=e.message) for p, e in not_asked.items()),
     )
 
 
@@ -101,7 +104,7 @@ def _check_exists(name: str, store: Store, say: Say) -> None:
         raise (unknown if store.nearest(name) else error) from None
     if any(holder.manager.found(name) for holder in holders):
         return
-    silent_ones = "; ".join(f"{where} was not asked: {e.message}" for where, e in not_asked.items())
+    silent_ones = "; ".join(f"{one.name} was not asked: {e.message}" for one, e in not_asked)
     unknown.hint = "; ".join(filter(None, (unknown.hint, silent_ones)))
     raise unknown
 
@@ -129,33 +132,43 @@ def _why(manager: Manager, one: Mapping[str, str]) -> str:
     return why or "it did not end when asked to"
 
 
-def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], dict[str, DeployerError]]:
+_Silent = list[tuple[_Holder, DeployerError]]
+"""Who may hold something and did not answer, with why."""
+
+
+def _holders(name: str, store: Store, say: Say) -> tuple[list[_Holder], _Silent]:
     """Return who is to be asked, and who did not answer.
 
     Raises:
-        DeployerError: every cloud that may hold it refuses to answer.
+        DeployerError: there is no record, and every cloud that may hold it refuses to answer.
     """
+    record, damaged = None, False
     try:
         record = store.load(name)
     except DamagedError:
-        record = None
+        damaged = True
     if record is not None:
         holder = f"{record.target}/{record.provider}"
-        return [_Holder(holder, manager_for(record, store.home, say))], {}
+        return [_Holder(holder, manager_for(record, store.home, say))], []
     holders = list(_possible_holders(name, store, say))
-    refused = dict(_refusals(holders, name))
-    clouds = [one.name for one in holders if isinstance(one.manager, SupportsLookup)]
-    if clouds and refused.keys() >= set(clouds):
-        raise refused[clouds[0]]
-    return [one for one in holders if one.name not in refused], refused
+    refused = list(_refusals(holders, name))
+    silent_clouds = [error for one, error in refused if _is_cloud(one)]
+    answers = len(silent_clouds) < len(list(filter(_is_cloud, holders)))
+    if silent_clouds and not (answers or damaged or store.is_gone(name)):
+        raise silent_clouds[0]
+    return [one for one in holders if one not in [silent for silent, _ in refused]], refused
 
 
-def _refusals(holders: Sequence[_Holder], name: str) -> Iterator[tuple[str, DeployerError]]:
+def _is_cloud(holder: _Holder) -> bool:
+    return isinstance(holder.manager, SupportsLookup)
+
+
+def _refusals(holders: Sequence[_Holder], name: str) -> Iterator[tuple[_Holder, DeployerError]]:
     for holder in holders:
         try:
             holder.manager.found(name)
         except DeployerError as error:
-            yield holder.name, error
+            yield holder, error
 
 
 def _possible_holders(name: str, store: Store, say: Say) -> Iterator[_Holder]:

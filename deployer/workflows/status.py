@@ -98,6 +98,7 @@ def _status(record: Deployment, store: Store, now: str) -> DeploymentStatus:
         cost_so_far_usd=use.cost_usd,
         expires_at=use.expires_at,
         resources=tuple(Existing(type=r["type"], name=r["name"], id=r["id"]) for r in found),
+        unkept=record.unkept,
     )
 
 

@@ -36,9 +36,7 @@ INVALID = frozenset(
 )
 CLOCK = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 """How the services say that a request bears a wrong time (EC2, STS and S3: "Common errors" of their references)."""
-WRONG_TIME = re.compile(
-    r"signature (has )?expired|not yet current|time.{0,30}too (large|skewed)", re.IGNORECASE
-)
+WRONG_TIME = r"(?i)signature (has )?expired|not yet current|time.{0,30}too (large|skewed)"
 """The words of those that refuse the signature for it: "Signature expired: 20260102T030405Z is now earlier than"."""
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
@@ -178,7 +176,7 @@ QUOTAS = frozenset(
 
 def is_wrong_time(code: str, said: str) -> bool:
     """Whether AWS refuses a call for the time that it bears."""
-    return code in CLOCK or (code in INVALID and WRONG_TIME.search(said) is not None)
+    return code in CLOCK or (code in INVALID and re.search(WRONG_TIME, said) is not None)
 
 
 def refused(what: str, code: str, said: str) -> DeployerError:

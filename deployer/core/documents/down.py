@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from deployer.core.documents.base import Document
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,4 +39,6 @@ class DownDocument(Document):
     removed: tuple[Removed, ...]
     remaining: tuple[Remaining, ...]
     not_asked: tuple[NotAsked, ...] = ()
+    kept: str | None = None
+    """The folder of a damaged record that stays, because a cloud did not answer whether something of it exists."""
     answers_cut: int = 0

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Offer, Rate
 from deployer.core.errors import UsageError, system_error
+from deployer.core.records import dataclass
 from deployer.planning.catalog.tables import rows, usd
 
 SCHEMA = 1

@@ -49,7 +49,8 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         hidden=hidden,
         attn_heads=heads,
         kv_heads=keys.most("attention.head_count_kv") or heads,
-        head_dim=keys.whole("attention.key_length") or _quotient(hidden, heads),
+        head_dim=keys.whole("attention.key_length")
+        or (hidden // heads if hidden and heads else None),
         max_context=keys.whole("context_length"),
         experts=experts,
         experts_per_token=keys.whole("expert_used_count") if experts else None,
@@ -118,10 +119,6 @@ class _Keys:
 def _architecture(metadata: Mapping[str, Any]) -> str:
     said = metadata.get("general.architecture")
     return said[:120] if isinstance(said, str) else ""
-
-
-def _quotient(hidden: int | None, heads: int | None) -> int | None:
-    return hidden // heads if hidden and heads else None
 
 
 def _dtype(header: GgufHeader) -> str | None:

@@ -21,7 +21,7 @@ _POOLS = (
 )  # fmt: skip
 """Ends of the names of classes whose models judge or embed text."""
 
-_ENCODER_CLASS = re.compile(
+_ENCODER_CLASS = (
     r"\w*(Bert|BERT|Roberta|RoBERTa|Electra|Deberta|DeBERTa|MPNet|Camembert|XLNet|Ernie)\w*Model"
     r"|(T5|UMT5)EncoderModel|(CLIP|Siglip|SigLIP)\w*Model"
 )
@@ -40,4 +40,4 @@ def other_than_text(architecture: str | None) -> str | None:
         return f"an encoder ({architecture})"
     if architecture.endswith(_POOLS):
         return f"a model that classifies or embeds ({architecture})"
-    return f"an encoder ({architecture})" if _ENCODER_CLASS.fullmatch(architecture) else None
+    return f"an encoder ({architecture})" if re.fullmatch(_ENCODER_CLASS, architecture) else None

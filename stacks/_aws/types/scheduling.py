@@ -14,7 +14,7 @@ from stacks._aws.types.record import AWS, Free, ResourceType, Stage, Tracked, re
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 BUDGET = "aws:budgets/budget:Budget"
 
-SCHEDULED = re.compile("(-(expiry|start|stop)[a-z0-9-]*)?")
+SCHEDULED = "(-(expiry|start|stop)[a-z0-9-]*)?"
 """What may follow the deployment's name in that of a schedule."""
 SCHEDULED_CALLS = ("terminateInstances", "deleteAutoScalingGroup")
 BUDGETED = "deployer-"
@@ -26,7 +26,7 @@ def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
     pages = clients("scheduler").get_paginator("list_schedules")
     for page in pages.paginate(NamePrefix=deployment):
         for one in page["Schedules"]:
-            if SCHEDULED.fullmatch(one["Name"].removeprefix(str(deployment))):
+            if re.fullmatch(SCHEDULED, one["Name"].removeprefix(str(deployment))):
                 yield _schedule(clients, str(deployment), one)
 
 

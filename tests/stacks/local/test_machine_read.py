@@ -72,7 +72,7 @@ def test_hardware_that_the_spec_names_is_not_judged_by_what_is_free_here(make):
 def test_a_t4_says_first_that_it_has_no_bf16(make):
     made = make("Tesla T4, 15360, 15100")
     assert not made.feasible
-    assert made.reasons[0] == "T4 has no bf16: set model.quantization: fp16"
+    assert made.reasons[0] == "T4 has no bf16: set model.quantization: fp16 (model.source)"
     assert not any("no GPU is named" in reason for reason in made.reasons)
 
 
