@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from deployer.agents.guard import keys
 from deployer.core.deployment import Deployment
-from deployer.core.errors import DeployerError, StaleError, UsageError, quoted
+from deployer.core.errors import DeployerError, PrerequisiteError, StaleError, UsageError, quoted
 from deployer.core.files import reading, write_private, writing
 from deployer.core.home import make_folder
 
@@ -151,14 +152,26 @@ class Store:
         """Return the deployment's API key, made on first use.
 
         Raises:
-            PrerequisiteError: the disk is full or may not be written to.
+            PrerequisiteError: the disk is full or may not be written to, or the key is one that could be guessed.
         """
-        path = self.folder(name) / KEY
+        path = self.key_file(name)
         if not path.exists():
             import secrets  # late: hashing costs a plan 8 ms
 
             write_private(path, f"dk-{secrets.token_urlsafe(32)}")
-        return path.read_text()
+        try:
+            with reading(path):
+                return keys.checked(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise PrerequisiteError(
+                f"the API key of {name} is not used: {error}",
+                hint=f"'deployer down {name}', then 'deployer up', makes a new one",
+                where=str(path),
+            ) from error
+
+    def key_file(self, name: str) -> Path:
+        """Return where a deployment's API key lies, whether it is there or not."""
+        return self.folder(name) / KEY
 
     def set_aside(self, name: str) -> None:
         """Keep a record as it is until what takes its place has proved itself; one that is kept already stays.

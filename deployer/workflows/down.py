@@ -9,7 +9,7 @@ from pathlib import Path
 from deployer.core.documents.down import DownDocument, NotAsked, Remaining, Removed
 from deployer.core.errors import DeployerError, UsageError
 from deployer.providers import registry
-from deployer.providers.managers import Manager, Say, SupportsLookup, SupportsPause
+from deployer.providers.managers import Drains, Manager, Say, SupportsLookup, SupportsPause
 from deployer.running.lookup import manager_for, manager_of, silent
 from deployer.running.native import environments
 from deployer.running.store import DamagedError, Store
@@ -26,8 +26,18 @@ class _Holder:
     manager: Manager
 
 
-def down(home: Path, name: str, say: Say = silent, agree: Agree | None = None) -> DownDocument:
-    """Remove a deployment and everything that belongs to it.
+DRAIN_S = 60.0
+"""How long answers that are being given have to end, unless it is said otherwise."""
+
+
+def down(
+    home: Path,
+    name: str,
+    say: Say = silent,
+    agree: Agree | None = None,
+    drain_s: float = DRAIN_S,
+) -> DownDocument:
+    """Remove a deployment and everything that belongs to it, once what it is answering has ended, or after `drain_s`.
 
     What is left keeps its record, so that it is not lost from sight; nothing left of a known one is not an error.
     Without a readable record every provider that may hold it is asked; one that does not answer does not keep the
@@ -53,7 +63,9 @@ def down(home: Path, name: str, say: Say = silent, agree: Agree | None = None) -
                 agree(there)
         removed: list[Removed] = []
         left: list[Remaining] = []
+        cut = 0
         for holder in holders:
+            cut += _drained(holder.manager, name, drain_s, say)
             removed += [Removed(type=r["type"], id=r["id"]) for r in holder.manager.stop(name)]
             left += [
                 Remaining(type=one["type"], id=one["id"], why=_why(holder.manager, one))
@@ -73,7 +85,13 @@ def down(home: Path, name: str, say: Say = silent, agree: Agree | None = None) -
         remaining=tuple(left),
         not_asked=tuple(NotAsked(provider=one.name, why=e.message) for one, e in not_asked),
         kept=str(store.folder(name)) if kept and store.folder(name).exists() else None,
+        answers_cut=cut,
     )
+
+
+def _drained(manager: Manager, name: str, limit_s: float, say: Say) -> int:
+    """Let what is being answered end; return how many answers are cut off now."""
+    return manager.drain(name, limit_s, say) if isinstance(manager, Drains) else 0
 
 
 def _check_exists(name: str, store: Store, say: Say) -> None:

@@ -276,7 +276,7 @@ def test_chat_in_a_terminal_goes_on_until_ctrl_d(served):
 
 def test_it_listens_on_this_machine_alone(served):
     heard = [c.laddr for p in served.processes for c in p.net_connections() if c.status == "LISTEN"]
-    assert [address.ip for address in heard] == ["127.0.0.1"]
+    assert {address.ip for address in heard} == {"127.0.0.1"}
 
 
 def test_the_key_is_in_no_argument_and_no_environment(served):

@@ -33,7 +33,7 @@ class NotAsked:
 
 @dataclass(frozen=True, kw_only=True)
 class DownDocument(Document):
-    """What was removed of a deployment, and what is left of it."""
+    """What was removed of a deployment, and what is left of it. `answers_cut`: how many had not ended in time."""
 
     deployment: str
     removed: tuple[Removed, ...]
@@ -41,3 +41,4 @@ class DownDocument(Document):
     not_asked: tuple[NotAsked, ...] = ()
     kept: str | None = None
     """The folder of a damaged record that stays, because a cloud did not answer whether something of it exists."""
+    answers_cut: int = 0

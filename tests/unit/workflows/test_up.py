@@ -46,6 +46,7 @@ class Server(ThreadingHTTPServer):
     """An endpoint that is as healthy and as careful as it is told to be."""
 
     health, careful = 200, True
+    key: str | None = None  # the first that it is sent
     words: Sequence[str] = ("Hel", "lo")
     broken = cut_off = False
 
@@ -63,7 +64,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def may(self) -> bool:
-        return not self.server.careful or "Authorization" in self.headers
+        given = self.headers["Authorization"]
+        self.server.key = self.server.key or given
+        return not self.server.careful or (given is not None and given == self.server.key)
 
     def do_GET(self) -> None:
         if self.server.cut_off:
@@ -299,6 +302,7 @@ def test_down_removes_it_and_twice_removes_nothing(world):
         "schema": 1,
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
+        "answers_cut": 0,
         "remaining": [],
         "not_asked": [],
         "kept": None,
