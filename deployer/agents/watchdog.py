@@ -236,7 +236,7 @@ def publish(state: State, decision: Decision, cloud: Cloud | None) -> int:
         try:
             cloud.publish(decision.idle_s)
         except Exception as error:  # noqa: BLE001 - the next look tries again
-            say(f"its idleness cannot be told: {type(error).__name__}")
+            say(f"how long it was idle cannot be published: {type(error).__name__}")
     return 0
 
 
