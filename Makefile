@@ -104,6 +104,7 @@ bench: $(READY)  ## Measure what the documents claim
 	benchmarks/fuzz
 	benchmarks/simulate
 	benchmarks/bench
+	benchmarks/load
 	benchmarks/idle
 
 bench-cloud: $(READY)  ## Measure cloud-gpu beside plain Pulumi, on an AWS emulator

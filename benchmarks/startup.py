@@ -37,7 +37,8 @@ import time
 from pathlib import Path
 from deployer.planning import catalog, model_facts
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question, choose
+from deployer.planning.choose import choose
+from deployer.planning.question import Question
 from deployer.sources import host
 from deployer.spec.load import load
 loaded = load(Path({spec!r}))

@@ -1,8 +1,9 @@
 """llama.cpp as an OpenAI-compatible server: `python llama_server.py CONFIG.json`.
 
-CONFIG holds `model` (the GGUF file), `alias` (the name it is served by), `port`, `context` (tokens of one
-request), `concurrency`, `key_file` and `adapter` (the GGUF file of a LoRA, or null). The key is read from its file and is in no argument and no
-environment variable. It listens on 127.0.0.1 alone. SIGTERM ends it with exit code 0.
+CONFIG holds `model` (the GGUF file), `alias` (the name it is served by), `socket` (the Unix socket that it listens on,
+its name ends in .sock), `context` (tokens of one request), `concurrency`, `http_threads` (connections at once),
+`key_file` and `adapter` (the GGUF file of a LoRA, or null). The key is read from its file and is in no argument and no
+environment variable. SIGTERM ends it with exit code 0.
 Imports nothing of deployer.
 """
 
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+SHORTEST_KEY = 16
+
 
 def params(config: dict[str, Any]) -> Any:
     """Turn the configuration into llama.cpp's parameters.
@@ -27,9 +30,9 @@ def params(config: dict[str, Any]) -> Any:
     wanted = xllamacpp.CommonParams()
     wanted.model.path = config["model"]
     wanted.model_alias = {config["alias"]}
-    wanted.hostnames = ["127.0.0.1"]
-    wanted.port = config["port"]
-    wanted.api_keys = [Path(config["key_file"]).read_text().strip()]
+    wanted.hostnames = [config["socket"]]
+    wanted.n_threads_http = config["http_threads"]
+    wanted.api_keys = [_key(config["key_file"])]
     wanted.n_parallel = config["concurrency"]
     wanted.n_ctx = config["context"] * config["concurrency"]
     wanted.endpoint_metrics = True
@@ -42,6 +45,18 @@ def params(config: dict[str, Any]) -> Any:
     return wanted
 
 
+def _key(file: str) -> str:
+    """Read the API key; llama.cpp serves anybody if it is given an empty one.
+
+    Raises:
+        ValueError: it is empty, or shorter than 16 characters.
+    """
+    key = Path(file).read_text().strip()
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"the API key in {file} is shorter than {SHORTEST_KEY} characters")
+    return key
+
+
 def main() -> int:
     """Serve until SIGTERM; return the exit code. SIGTERM while it loads ends it at once."""
     import xllamacpp
@@ -49,6 +64,9 @@ def main() -> int:
     config = json.loads(Path(sys.argv[1]).read_text())
     try:
         server = xllamacpp.Server(params(config))
+    except ValueError as error:
+        print(error, flush=True)  # noqa: T201 - this program's output is the log
+        return 1
     except RuntimeError:
         print(f"llama.cpp could not serve {config['model']}: see the messages above", flush=True)  # noqa: T201 - this program's output is the log
         return 1

@@ -1,21 +1,33 @@
-"""Keeps one engine running in the background: `python supervisor.py DIR`. Standard library only.
+"""Keeps one engine running in the background, behind a guard: `python supervisor.py DIR [LISTENER [FRONT]]`.
 
-Reads `DIR/run.json` (`command`, a list; `health`, the host, port and path that say it is healthy;
-`grace_s`, how long it may take to end; `environment`, added to its own; `secrets`, variables that are read
-from files; `front`, a port or null), leaves the terminal, and appends what the engine says to
-`DIR/engine.log`. An engine that crashes after it has been healthy once is started again, after 1 s, then
-2 s, up to 60 s; before that, its end is the supervisor's end, so that whoever starts a deployment hears of
-it (`DIR/deployment.json` has its word on that). SIGTERM stops the engine, at the latest by SIGKILL.
-SIGUSR1 says that the engine serves now: from then on what comes in at `front` is handed to it, as soon as that port
-is free. `DIR/supervisor.json` says how it is doing.
+Standard library only. Reads `DIR/run.json`:
+
+    command        a list; its working directory is DIR
+    address        where it listens: the name of a Unix socket in DIR, or host and port, and `keeps_port`: whether
+                   that port is kept for this user while it restarts
+    health         the path of its health check
+    listen         host and port of the guard, and `front`, a port that it takes over later, or null
+    key_file       the API key that the guard asks for; `engine_key`, the file of the key that the engine is given,
+                   which is made anew at each start, or null
+    limits         of the guard (`guard/limits.py`)
+    known_lines    regular expressions of what the engine may say to its log once it has been asked something, or null
+    environment    added to its own; `secrets`, variables that are read from files
+    grace_s        how long it may take to end
+
+LISTENER and FRONT are the numbers of open sockets that listen there already. It leaves the terminal and appends what
+the engine says to `DIR/engine.log`. An engine that crashes, or hangs, after it has been healthy once is started again,
+after 1 s, then 2 s, up to 60 s, and its callers wait for it; before that, its end is the supervisor's end, so that
+whoever starts a deployment hears of it (`DIR/deployment.json` has its word on that). SIGTERM stops the engine, at the
+latest by SIGKILL. SIGUSR2 lets what is being answered end, and takes nothing more. SIGUSR1 says that the engine serves
+now: from then on it answers at the port in front. `DIR/supervisor.json` says how it is doing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
+import secrets
 import select
 import signal
 import socket
@@ -26,7 +38,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
 
 GRACE_S = 8.0
 """How long an engine may take to end after SIGTERM."""
@@ -34,53 +49,46 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 STEADY_S = 60.0
 """An engine that ran this long starts again after the first pause."""
 LOOK_S = 0.5
-"""How often it looks whether the engine is healthy, until it is."""
-RETRY_S = 0.002
-"""How often it is tried to listen where another one still does."""
-PIECE_BYTES = 65536
-LOG_BYTES = 10 * 2**20
-"""The log is turned over at this size; one older log is kept."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-class Log:
-    """The engine's log. A full disk loses lines, never the engine."""
-
-    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
-        self.path, self.limit = path, limit
-
-    def write(self, text: bytes) -> None:
-        """Append, and turn the file over when it has grown too long."""
-        with contextlib.suppress(OSError), self.path.open("ab") as file:
-            file.write(text)
-            if file.tell() > self.limit:
-                self.path.replace(self.path.with_suffix(".log.1"))
-
-    def say(self, text: str) -> None:
-        """Append a line of the supervisor's own."""
-        self.write(f"supervisor: {text}\n".encode())
 
 
 class Supervisor:
     """Runs the engine until it is told to stop, or until it cannot be started."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = json.loads((folder / "run.json").read_text())
-        self.log = Log(folder / "engine.log")
+    def __init__(self, folder: Path, config: dict[str, Any], key: str) -> None:
+        from deployer.agents.engine_log import Log, Sieve
+        from deployer.agents.guard import door, guard, limits
+
+        self.folder, self.config = folder, config
+        self.log, self.sieve = Log(folder / "engine.log"), Sieve(config["known_lines"])
         self.stopping = False
         self.engine: subprocess.Popen[bytes] | None = None
         self.report: dict[str, Any] = {"pid": os.getpid(), "restarts": 0, "last_exit": None}
         self.healthy = False
-        self.looked = 0.0
-        self.relay: Relay | None = None
         self.telling = threading.Lock()
+        self.die_with_parent = _death_of_parent()
+        self.started, self.doors = guard.Engine, door.Door
+        self.guard = guard.Guard(
+            key,
+            config["health"],
+            limits.Limits.of(config["limits"]),
+            on_well=self._well,
+            on_hung=self._hung,
+            on_answering=lambda count: self._tell(answering=count),
+        )
 
-    def run(self) -> None:
+    def run(self, listener: socket.socket, front: socket.socket | None) -> None:
         """Start the engine, and start it again after each crash."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGALRM, self._kill)
-        signal.signal(signal.SIGUSR1, self._serve)
+        for number, act in (
+            (signal.SIGTERM, self._stop),
+            (signal.SIGALRM, self._kill),
+            (signal.SIGUSR1, self._serve),
+            (signal.SIGUSR2, self._drain),
+        ):
+            signal.signal(number, act)
+        self.door = self.doors(self.guard, self.folder, listener, self.config["front"], front)
+        self.guard.call(self.door.open)
+        self.guard.start()
         pause = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
@@ -96,24 +104,52 @@ class Supervisor:
 
     def _run_once(self) -> int:
         try:
-            self.engine = start(self.config["command"], self.folder, self._environment())
+            known = self.started(self._address(), self._new_key())
+            self.sieve.closed = False
+            command, environment = self.config["command"], self._environment()
+            self.engine = start(command, self.folder, environment, self.die_with_parent)
         except OSError as error:
             self.log.say(f"the engine cannot be started: {error}")
             return 127
+        self.guard.call(self.guard.engine_started, known)
         self._tell(child_pid=self.engine.pid)
         if self.stopping:  # told while it was being started
             self.engine.terminate()
         self._follow(self.engine)
         code = self.engine.wait()
+        self.guard.call(self.guard.engine_ended)
         self._tell(child_pid=None, last_exit=code)
         if self.stopping or not self._was_healthy():
             self.log.say(ended(code))
         return code
 
+    def _address(self) -> Any:
+        """Where this start of the engine will listen; what is left there of the last one goes."""
+        address = self.config["address"]
+        if isinstance(address, str):
+            (self.folder / address).unlink(missing_ok=True)
+            return address
+        return tuple(address)
+
+    def _new_key(self) -> str:
+        """Write a key that only this start of the engine knows."""
+        if self.config["engine_key"] is None:
+            return ""
+        key = secrets.token_urlsafe(32)
+        file = Path(self.config["engine_key"])
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = file.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        with draft.open("x") as out:
+            out.write(key)
+        draft.replace(file)
+        return key
+
     def _environment(self) -> dict[str, str]:
-        secrets = self.config.get("secrets", {}).items()
-        told = {name: Path(file).read_text().strip() for name, file in secrets}
-        return {**os.environ, **self.config.get("environment", {}), **told}
+        told = {
+            name: Path(file).read_text().strip() for name, file in self.config["secrets"].items()
+        }
+        return {**os.environ, **self.config["environment"], **told}
 
     def _follow(self, engine: subprocess.Popen[bytes]) -> None:
         """Copy what the engine says to the log until it ends."""
@@ -122,19 +158,26 @@ class Supervisor:
         while True:
             ready, _, _ = select.select([pipe], [], [], LOOK_S)
             text = os.read(pipe.fileno(), 65536) if ready else b""
-            self.log.write(text)
+            self.log.write(self.sieve.sift(text))
             if (ready and not text) or (not ready and engine.poll() is not None):
                 pipe.close()
                 return
-            self._look()
 
-    def _look(self) -> None:
-        """Notice the first time that the engine is healthy, or that it was taken for that, and tell it."""
-        if self.report.get("healthy") or time.monotonic() - self.looked < LOOK_S:
+    def _well(self) -> None:
+        self.healthy = True
+        self.sieve.close()
+        self._tell(healthy=True)
+
+    def _hung(self, why: str) -> None:
+        """End an engine that hangs; as one that crashed, it is started again."""
+        engine = self.engine
+        if engine is None or engine.poll() is not None or self.stopping:
             return
-        self.looked = time.monotonic()
-        self.healthy = self.healthy or answers(**self.config["health"])
-        self._tell(healthy=self.healthy)
+        self.log.say(f"the engine hangs: {why}; ending it")
+        engine.terminate()
+        late = threading.Timer(self.config["grace_s"], engine.kill)
+        late.daemon = True
+        late.start()
 
     def _was_healthy(self) -> bool:
         """Whether it was seen healthy, by this process or by the `deployer up` that waited for it."""
@@ -159,90 +202,34 @@ class Supervisor:
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.stopping = True
-        if self.relay is not None:
-            self.relay.close()
+        self.guard.call(self.guard.drain)
         signal.setitimer(signal.ITIMER_REAL, self.config["grace_s"])
         if self.engine is not None and self.engine.returncode is None:
             self.engine.terminate()
+
+    def _drain(self, _signal: int, _frame: FrameType | None) -> None:
+        self.guard.call(self.guard.drain)
 
     def _serve(self, _signal: int, _frame: FrameType | None) -> None:
         """Take the engine for healthy, and answer for it at the port in front."""
         self.healthy = True
         # on a thread of its own: what the signal interrupts may hold the lock
         threading.Thread(target=self._tell, kwargs={"healthy": True}, daemon=True).start()
-        front, behind = self.config.get("front"), self.config["health"]
-        if front is not None and self.relay is None and not self.stopping:
-            self.relay = Relay(behind["host"], front, behind["port"])
-            self.relay.start(lambda: self._tell(relaying=True))
+        if self.config["front"] is not None and not self.stopping:
+            self.guard.call(self.door.take_over, lambda: self._tell(relaying=True))
 
     def _kill(self, _signal: int, _frame: FrameType | None) -> None:
         if self.engine is not None and self.engine.returncode is None:
             self.engine.kill()
 
 
-class Relay:
-    """Hands what comes in at one port of this machine to another, in a thread of its own.
-
-    So an engine that takes another one's place answers where that one did. Connections that are open when it is
-    closed go on; none is taken any more.
-    """
-
-    def __init__(self, host: str, front: int, behind: int) -> None:
-        self.host, self.front, self.behind = host, front, behind
-        self.loop = asyncio.new_event_loop()
-        self.closing = False
-        self.listener: asyncio.Server | None = None
-
-    def start(self, listening: Callable[[], object]) -> None:
-        """Begin as soon as the port is free, and say so."""
-        self.loop.create_task(self._listen(listening))
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self.closing = True
-        if self.listener is not None:
-            self.loop.call_soon_threadsafe(self.listener.close)
-
-    async def _listen(self, listening: Callable[[], object]) -> None:
-        while not self.closing:
-            line = socket.socket()
-            try:
-                for option in (
-                    socket.SO_REUSEADDR,
-                    socket.SO_REUSEPORT,
-                ):  # the one before may still listen
-                    line.setsockopt(socket.SOL_SOCKET, option, 1)
-                line.bind((self.host, self.front))
-                self.listener = await asyncio.start_server(self._hand_on, sock=line)
-            except OSError:
-                line.close()
-                await asyncio.sleep(RETRY_S)
-            else:
-                listening()
-                return
-
-    async def _hand_on(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            far, forth = await asyncio.open_connection(self.host, self.behind)
-            await asyncio.gather(_copy(near, forth), _copy(far, back))
-        back.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until the end, and pass that on."""
-    try:
-        while piece := await reader.read(PIECE_BYTES):
-            writer.write(piece)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.close()
-
-
-def start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start the engine as a child that dies with this process (on Linux)."""
+def start(
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    before: Callable[[], None] | None,
+) -> subprocess.Popen[bytes]:
+    """Start the engine as a child; `before` is called in it first."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -250,24 +237,18 @@ def start(command: list[str], folder: Path, environment: dict[str, str]) -> subp
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
+        preexec_fn=before,  # noqa: PLW1509 - it calls the kernel and nothing else
     )
 
 
-def _die_with_parent() -> None:
+def _death_of_parent() -> Callable[[], None] | None:
+    """Return what makes a child die with this process (on Linux). All of it is loaded before there are threads."""
+    if sys.platform != "linux":
+        return None
     import ctypes
 
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def answers(host: str, port: int, path: str) -> bool:
-    """Whether an HTTP server answers 200 there, asked as simply as can be."""
-    try:
-        with socket.create_connection((host, port), timeout=1) as line:
-            line.sendall(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
-            return b" 200 " in line.recv(64)
-    except OSError:
-        return False
+    prctl, number = ctypes.CDLL(None).prctl, int(signal.SIGKILL)
+    return lambda: prctl(PR_SET_PDEATHSIG, number)
 
 
 def ended(code: int) -> str:
@@ -291,12 +272,28 @@ def leave_terminal(log: Path) -> None:
         os.dup2(new, old)
 
 
-def main() -> None:
-    """Supervise the engine of the folder that is named as the only argument."""
-    folder = Path(sys.argv[1])
+def main(arguments: list[str]) -> None:
+    """Supervise the engine of a folder. What it cannot begin with, it says before it leaves the terminal."""
+    sys.path.append(str(Path(__file__).parents[2]))
+    from deployer.agents.guard.keys import checked
+    from deployer.agents.guard.sockets import kept, listening
+
+    folder, numbers = Path(arguments[0]), [int(n) for n in arguments[1:]]
+    config = json.loads((folder / "run.json").read_text())
+    try:
+        key = checked(Path(config["key_file"]).read_text())
+        given = [socket.socket(fileno=n) for n in numbers]
+        listener = given[0] if given else listening(*config["listen"])
+        address = config["address"]
+        private = kept(address[1]) if config["keeps_port"] else None
+    except (OSError, ValueError) as error:
+        sys.exit(f"{error} ({config['key_file']}; port {config['listen'][1]})")
     leave_terminal(folder / "engine.log")
-    Supervisor(folder).run()
+    with (
+        private or contextlib.nullcontext()
+    ):  # the engine's port stays this user's while it restarts
+        Supervisor(folder, config, key).run(listener, given[1] if given[1:] else None)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -17,6 +17,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +36,10 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 FIRST = Path("/proc/1/stat")
 LONGEST_LOOK_S = 20
 MOST_BYTES = 8 * 2**20
+LINE = re.compile(
+    r"(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)\s*(?P<labels>\{.*\})?\s*(?P<value>\S+)(\s+-?\d+)?"
+)
+"""A figure in the Prometheus text format: its name, its labels, its value, and perhaps its time in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def cloud_of(told: Mapping[str, Any]) -> Cloud | None:
     """Load the module of the machine's cloud; None where it has none, or one that is broken."""
     try:
         module: Any = importlib.import_module(told["cloud"]) if told.get("cloud") else None
-    except (ImportError, SyntaxError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it does while it is loaded
         say(f"the cloud's own module cannot be loaded: {error}")
         return None
     cloud: Cloud | None = module
@@ -118,11 +124,19 @@ def remembered(now: float, cloud: Cloud | None = None) -> State:
     old = next(_kept(), None)
     if old is not None and old.boot == boot:
         return old
-    address = cloud.address() if cloud else ""
+    address = _address(cloud)
     new = State(boot, address, Observation(started_at=now))
     if old is None or not address or address != old.address:
         return new
     return replace(old, boot=boot, seen=moved(old.seen, now - old.looked_at), looked_at=now)
+
+
+def _address(cloud: Cloud | None) -> str:
+    try:
+        return cloud.address() if cloud else ""
+    except Exception as error:  # noqa: BLE001 - an unknown address is the answer of a machine that has none
+        say(f"the machine's address cannot be read: {type(error).__name__}")
+        return ""
 
 
 def this_boot() -> str:
@@ -169,7 +183,8 @@ def sample(told: Mapping[str, Any]) -> Sample | None:
             with urlopen(asked, timeout=LONGEST_LOOK_S) as answer:
                 text = answer.read(MOST_BYTES).decode()
         return read(text, told["metrics"]["running"], told["metrics"]["finished"])
-    except (OSError, ValueError):
+    except Exception as error:  # noqa: BLE001 - no answer, however odd, may keep a machine running
+        say(f"the engine's figures cannot be read: {type(error).__name__}")
         return None
 
 
@@ -177,14 +192,20 @@ def read(text: str, running: Sequence[str], finished: Sequence[str]) -> Sample |
     """Read the Prometheus text format: None where none of the engine's gauges is in it.
 
     `running` are the names of its gauges: requests that run, requests that wait. `finished` are those of its counters,
-    which only grow while it runs and begin anew when it is started again.
+    which only grow while it runs and begin anew when it is started again. A line may end with its time.
+
+    Raises:
+        ValueError: one of them is no finite number, or below 0.
     """
     sums: dict[str, float] = {}
     for line in text.splitlines():
-        name, _, value = line.strip().rpartition(" ")
-        if name and not line.startswith("#"):
-            bare = name.partition("{")[0].strip()
-            sums[bare] = sums.get(bare, 0.0) + float(value)
+        found = LINE.fullmatch(line.strip())
+        if found and found["name"] in (*running, *finished):
+            sums[found["name"]] = sums.get(found["name"], 0.0) + float(found["value"])
+    for name, value in sums.items():
+        if not 0 <= value < math.inf:
+            message = f"{name} is {value}"
+            raise ValueError(message)
     if not any(name in sums for name in running):
         return None
     return Sample(
@@ -212,14 +233,20 @@ def _within(seconds: int) -> Iterator[None]:
 def publish(state: State, decision: Decision, cloud: Cloud | None) -> int:
     """Tell the outside for how long it was idle; silence means that the engine did not answer."""
     if cloud and state.seen.seen_at == state.looked_at:
-        cloud.publish(decision.idle_s)
+        try:
+            cloud.publish(decision.idle_s)
+        except Exception as error:  # noqa: BLE001 - the next look tries again
+            say(f"how long it was idle cannot be published: {type(error).__name__}")
     return 0
 
 
 def act(told: Mapping[str, Any], decision: Decision, cloud: Cloud | None) -> int:
     """End the machine by its own rights; by shutting down where those do not do it."""
-    if cloud and cloud.end(decision.action, fleet=told["fleet"]):
-        return 0
+    try:
+        if cloud and cloud.end(decision.action, fleet=told["fleet"]):
+            return 0
+    except Exception as error:  # noqa: BLE001 - nor may anything that its cloud answers
+        say(f"its cloud's answer cannot be read: {type(error).__name__}")
     say("its cloud does not do it: shutting down")
     return subprocess.run(["systemctl", "poweroff"], check=False).returncode  # noqa: S607 - systemd's own PATH
 

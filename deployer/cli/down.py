@@ -18,12 +18,30 @@ if TYPE_CHECKING:
     from deployer.workflows.claims import Claim
 
 
+def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> int:
+    """Read a duration of the command line."""
+    from deployer.core.units import seconds
+
+    try:
+        return 0 if value == "0s" else seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command("down", help="Remove a deployment and verify that nothing is left.")
 @click.argument("name", required=False)
 @options.spec_file_option
 @options.target_option
 @click.option("--owner", metavar="OWNER", help="Remove it although OWNER, somebody else, made it.")
 @options.yes_option
+@click.option(
+    "--drain",
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    callback=_seconds,
+    help="How long answers that are being given have to end; 0s cuts them off.",
+)
 @options.json_option
 def command(
     name: str | None,
@@ -31,6 +49,7 @@ def command(
     target: str | None,
     owner: str | None,
     yes: bool,
+    drain: int,
     as_json: bool,
 ) -> int:
     """Remove what belongs to one deployment, after asking in a terminal.
@@ -44,7 +63,7 @@ def command(
     wanted = options.deployment_name(name, spec_file, target)
     asks = terminal.interactive() and not (yes or as_json)
     agree = (lambda there: _agree(wanted, there)) if asks else None
-    asked = down.Request(owner, None if name else options.state_of(spec_file, target))
+    asked = down.Request(owner, None if name else options.state_of(spec_file, target), drain)
     document = down.down(home(), wanted, _say, agree, asked)
     if as_json:
         terminal.emit(document)
@@ -76,9 +95,15 @@ def _show(document: DownDocument) -> None:
             f"kept    {strange.type} {strange.id}: it only carries the tag, deployer did not make it;"
             f" {_cost(strange.monthly_usd)}"
         )
+    if document.answers_cut:
+        answers = "1 answer" if document.answers_cut == 1 else f"{document.answers_cut} answers"
+        terminal.say(f"{answers} had not ended in time and were cut off")
     name = document.deployment
     for silent in document.not_asked:
         terminal.say(f"not checked: {silent.why} ({silent.provider} may hold more of {name})")
+    if document.record_kept is not None:
+        said = f"its record stays until they answer; if nothing of {name} exists, remove {document.record_kept}"
+        terminal.say(terminal.printable(said))
     if not document.remaining and not document.not_asked:
         nothing = (
             "Nothing of {} is left." if document.removed else "There was nothing to remove of {}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,5 +58,12 @@ def _variables(record: Deployment, store: Store, port: int | None) -> dict[str, 
             hint="'deployer up' starts it again, 'deployer down' removes it",
         )
     endpoint = lookup.reached(record, store)
-    authority = {"SSL_CERT_FILE": str(endpoint.authority)} if endpoint.authority else {}
-    return {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key} | authority
+    known = {"OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": endpoint.key}
+    if endpoint.authority is None:
+        return known
+    from deployer.core.files import write_private
+    from deployer.running.certificates import bundle
+
+    trusted = store.folder(record.name) / "trusted.pem"
+    write_private(trusted, bundle(endpoint.authority, os.environ.get("SSL_CERT_FILE")))
+    return {**known, "SSL_CERT_FILE": str(trusted)}

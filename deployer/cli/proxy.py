@@ -116,6 +116,9 @@ def _serve(app: Any, port: int) -> None:
 
     import uvicorn
 
+    from deployer.agents.guard.limits import raise_open_files
+
+    raise_open_files()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

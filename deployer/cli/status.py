@@ -45,6 +45,9 @@ def _show(document: StatusDocument) -> None:
         terminal.out(_table(document.deployments))
     elif not document.gaps:
         terminal.say("No deployments. Next: deployer up --target local")
+    for shown in document.deployments:
+        for key, why in shown.unkept.items():
+            terminal.say(terminal.printable(f"{shown.name}: {key} has no effect: {why}"))
     for gap in document.gaps:
         where = f" ({gap.target} by {gap.provider})" if gap.target else ""
         said = click.style(f"not checked: {gap.deployment}{where}: ", fg="red")

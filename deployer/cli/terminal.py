@@ -40,7 +40,9 @@ Anything = TypeVar("Anything")
 
 def printable(text: str) -> str:
     """Return text as one line that steers no terminal: an escape as `\\x1b`, a line's end as `\\n`."""
-    return _LINE.sub(lambda found: _written_out(found[0]), text) if _LINE.search(text) else text
+    if text.isprintable():  # which nothing is that steers
+        return text
+    return _LINE.sub(lambda found: _written_out(found[0]), text)
 
 
 def all_printable(value: Anything) -> Anything:
@@ -60,7 +62,9 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return _cleaned_members(value)
     if isinstance(value, Mapping):
-        return {_cleaned(k): _cleaned(v) for k, v in value.items()}
+        clean = {_cleaned(k): _cleaned(v) for k, v in value.items()}
+        same = all(clean.get(k, value) is v for k, v in value.items())
+        return value if same else clean
     if is_dataclass(kind):
         held = {f.name: getattr(value, f.name) for f in fields(value)}
         clean = {name: _cleaned(each) for name, each in held.items()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from deployer.core.records import dataclass
 
 Format = Literal["peft", "gguf"]
 USUAL_RANK = 64

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Deployment:
     unpriced, as is `usd_per_hour_idle`, what it costs while it rests. `owner` is who made it, `places` every place
     where something of it was ever made (`provider`, and `region` and `account` where it has such). `launched` has the machines that it ever
     had, by id or group, and what each adds to that in an hour that it runs. `resources` is what exists, `planned` what the plan asked for. `served` says what measurements
-    of it are of: model, quantization, engine, hardware, and the load that its spec asks of it.
+    of it are of: model, quantization, engine, hardware, and the load that its spec asks of it. `unkept` says why keys
+    of its spec's policy have no effect, by the key.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Deployment:
     state: str | None = None  # where Pulumi keeps its state, if that is not this home
     outputs: Mapping[str, str] = field(default_factory=dict)  # what the stack's program exports
     served: Mapping[str, Any] = field(default_factory=dict)
+    unkept: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     places: list[Mapping[str, str]] = field(default_factory=list)
 

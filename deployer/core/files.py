@@ -128,7 +128,7 @@ def unreadable(folder: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise PrerequisiteError(
             f"a file of deployer's in {folder} is damaged: it does not hold text",
-            hint="remove what is damaged there, then run 'deployer up' again, which makes it anew",
+            hint="remove what is damaged there, then run 'deployer up', which writes it again",
             where=str(folder),
         ) from error
 

@@ -12,18 +12,18 @@ from deployer.core.domain import Gpu, Vendor
 Generation = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell", "other"]
 Memory = Literal["gddr", "hbm", "unified"]
 
-_GENERATIONS: tuple[tuple[Generation, re.Pattern[str]], ...] = (
-    ("blackwell", re.compile(r"\bG?B[23]00\b|\bGB10\b|RTX 50|RTX PRO .*")),
-    ("hopper", re.compile(r"\b(G?H[12]00|H800|H20)\b")),
-    ("ada", re.compile(r"\bL(4|40|40S|20)\b|RTX 40[5-9]0|\bAda\b")),
-    ("turing", re.compile(r"\bT4g?\b|RTX 20|Quadro RTX|TITAN RTX")),
-    ("volta", re.compile(r"\bV100\b|TITAN V")),
-    ("ampere", re.compile(r"\bA(100|10|10G|30|40|16|2|800)\b|RTX A\d|RTX 30")),
+_GENERATIONS: tuple[tuple[Generation, str], ...] = (
+    ("blackwell", r"\bG?B[23]00\b|\bGB10\b|RTX 50|RTX PRO .*"),
+    ("hopper", r"\b(G?H[12]00|H800|H20)\b"),
+    ("ada", r"\bL(4|40|40S|20)\b|RTX 40[5-9]0|\bAda\b"),
+    ("turing", r"\bT4g?\b|RTX 20|Quadro RTX|TITAN RTX"),
+    ("volta", r"\bV100\b|TITAN V"),
+    ("ampere", r"\bA(100|10|10G|30|40|16|2|800)\b|RTX A\d|RTX 30"),
 )
-_HBM = re.compile(r"\b(A100|A800|A30|H[128]00|H20|GH200|G?B[23]00|V100|MI\d+X?)\b")
-_UNIFIED = re.compile(r"\b(Apple|GB10|Ryzen)\b")
-_ECC_GDDR = re.compile(r"\b(T4g?|A10|A10G|A16|A2|A40|L4|L40|L40S)\b")
-_LINKED = re.compile(r"SXM|HGX|GH200|GB[23]00|^H20$|^MI")
+_HBM = r"\b(A100|A800|A30|H[128]00|H20|GH200|G?B[23]00|V100|MI\d+X?)\b"
+_UNIFIED = r"\b(Apple|GB10|Ryzen)\b"
+_ECC_GDDR = r"\b(T4g?|A10|A10G|A16|A2|A40|L4|L40|L40S)\b"
+_LINKED = r"SXM|HGX|GH200|GB[23]00|^H20$|^MI"
 _NVLINK_GB_S = {"volta": 150.0, "ampere": 300.0, "hopper": 450.0, "blackwell": 900.0}
 PCIE_GB_S = 25.0
 """What PCIe 4.0 x16 carries one way in practice (31.5 GB/s in theory)."""
@@ -44,7 +44,7 @@ UNIFIED_SHARE = 0.93
 
 @cache
 def _generation(name: str) -> Generation:
-    return next((found for found, pattern in _GENERATIONS if pattern.search(name)), "other")
+    return next((found for found, pattern in _GENERATIONS if re.search(pattern, name)), "other")
 
 
 def generation(gpu: Gpu) -> Generation:
@@ -92,9 +92,9 @@ def before_ampere(gpu: Gpu) -> bool:
 
 @cache
 def _memory(name: str) -> Memory:
-    if _UNIFIED.search(name):
+    if re.search(_UNIFIED, name):
         return "unified"
-    return "hbm" if _HBM.search(name) else "gddr"
+    return "hbm" if re.search(_HBM, name) else "gddr"
 
 
 def memory(gpu: Gpu) -> Memory:
@@ -107,7 +107,7 @@ def link_gb_s(gpu: Gpu) -> float:
 
     Source: NVIDIA's data sheets, half of the bidirectional figure.
     """
-    if not _LINKED.search(gpu.name):
+    if not re.search(_LINKED, gpu.name):
         return PCIE_GB_S
     return _NVLINK_GB_S.get(generation(gpu), 450.0)
 
@@ -121,4 +121,4 @@ def usable_gib(gpu: Gpu | None, memory_gib: float) -> float:
     if memory(gpu) == "unified":
         return memory_gib * UNIFIED_SHARE
     nominal = memory_gib >= 0.97 * gpu.vram_gb
-    return memory_gib * (ECC_SHARE if nominal and _ECC_GDDR.search(gpu.name) else DRIVER_SHARE)
+    return memory_gib * (ECC_SHARE if nominal and re.search(_ECC_GDDR, gpu.name) else DRIVER_SHARE)

@@ -19,7 +19,7 @@ from deployer.core.model_source import in_bucket, on_hub
 from deployer.core.order import Order
 from deployer.engines.recipe import ADAPTER, ADAPTER_FILE, MODEL, Recipe, local_only, repo
 
-PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
+PART = r"-00001-of-(\d{5})\.gguf$"
 """How the name of the first part of a split GGUF model ends; llama.cpp finds the others by it."""
 
 AMD_DEVICES = ("/dev/kfd", "/dev/dri")
@@ -196,7 +196,7 @@ def _model(order: Order) -> str:
         return repo(order["model"]["source"])
     if not engines.engine(order["engine"]).serves_one_file:
         return MODEL
-    part = PART.search(str(path))
+    part = re.search(PART, str(path))
     return f"{MODEL}/model{part[0] if part else '.gguf'}"
 
 
@@ -210,7 +210,7 @@ def _mounts(order: Order, recipe: Recipe) -> list[dict[str, Any]]:
         return [volume, *beside]
     if _on_hub(order["model"].get("adapter")):
         beside = [volume]
-    part = PART.search(str(path)) if one_file else None
+    part = re.search(PART, str(path)) if one_file else None
     if part is None:
         return [_bind(path, _model(order)), *beside]
     numbered = (part[0].replace("00001", f"{n:05d}", 1) for n in range(1, int(part[1]) + 1))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from deployer import engines
 from deployer.core.errors import PrerequisiteError
+from deployer.core.records import dataclass
 
 HOST = "127.0.0.1"
+SOCKET = "engine.sock"
+"""The Unix socket that an engine listens on where it can: a file of the folder that it runs in, which is its user's alone."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Job:
-    """One process to be: the inputs of the provider's resource, its port, and the folder of its files.
+    """One process to be: the inputs of the provider's resource, a port of its own, and the folder of its files.
 
-    `keys` is the folder of the deployment, where its API key lies; None: that is the same.
+    The port is for an engine that cannot listen on a Unix socket. Callers come to neither: a guard stands in front
+    (`deployer.agents.guard`), which asks for the deployment's key and gives the engine one that is made anew at each
+    start. `keys` is the folder where that one lies; None: the folder of its files.
     """
 
     wanted: Mapping[str, Any]
@@ -50,7 +55,7 @@ class Job:
 
     @property
     def key_file(self) -> Path:
-        """Where the API key lies."""
+        """Where the key lies that the engine is to ask for."""
         return (self.keys or self.folder) / "key"
 
 
@@ -59,6 +64,10 @@ class Launch:
     """What is run: `config` is written for it first; `secrets` are variables and the files they come from.
 
     `requirements` is a file of Python packages that the command's Python must have, in an environment of their own.
+    `by_socket` says that it listens on `SOCKET` and not at its port; `shares_port` that it listens at its port with
+    SO_REUSEPORT, so that the port can be kept for this user while it restarts. `known_lines` are regular expressions of the lines
+    that it may write to its log once it has been asked something, none of which can repeat a request; None: all may be
+    kept. `limits` are those of its guard that are not as usual.
     """
 
     command: tuple[str, ...]
@@ -68,6 +77,10 @@ class Launch:
     secrets: Mapping[str, Path] = field(default_factory=dict)
     health_path: str = "/health"
     requirements: Path | None = None
+    by_socket: bool = False
+    shares_port: bool = False
+    known_lines: tuple[str, ...] | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def launch(job: Job, machine: Machine) -> Launch:

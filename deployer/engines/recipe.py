@@ -7,12 +7,18 @@ from a one-line script in the container: it is in no argument that `ps` shows an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from deployer.core.order import Order
+from deployer.core.records import dataclass
 
 KEY_FILE = "/run/secrets/api_key"
+KEY_CHECK = (
+    f'[ "$(tr -d "[:space:]" <{KEY_FILE} | wc -c)" -ge 16 ] || '
+    '{ echo "the API key is shorter than 16 characters"; exit 6; }; '
+)
+"""What a script in a container does before it serves: with an empty key an engine would answer anybody."""
 TOKEN_FILE = "/run/secrets/hf_token"  # noqa: S105 - a path
 MODEL = "/model"
 ADAPTER = "/adapter"

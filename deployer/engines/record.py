@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 from deployer.core.adapter import Adapter
 from deployer.core.domain import Gpu, ModelInfo, Range
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True)

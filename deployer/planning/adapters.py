@@ -23,9 +23,7 @@ Lookup = Callable[[str], Adapter | None]
 
 BYTES = 2
 """Engines load adapters in 16 bits."""
-_TWINS = re.compile(
-    r"(meta|unsloth|bnb|4bit|8bit|hf|gguf|awq|gptq|fp8|nvfp4|int4|int8|bf16|fp16|w4a16|w8a8|quantized|dynamic|mlx)"
-)
+_TWINS = r"(meta|unsloth|bnb|4bit|8bit|hf|gguf|awq|gptq|fp8|nvfp4|int4|int8|bf16|fp16|w4a16|w8a8|quantized|dynamic|mlx)"
 """Parts of a repository's name that say who copied it or in which format, and not which model it is."""
 
 
@@ -104,7 +102,7 @@ def _other_base(adapter: Adapter, source: str) -> str | None:
 
 def _words(repo: str) -> set[str]:
     words = re.split(r"[^a-z0-9.]+", repo.rpartition("/")[2].lower())
-    return {word for word in words if word and not _TWINS.fullmatch(word)}
+    return {word for word in words if word and not re.fullmatch(_TWINS, word)}
 
 
 def size(adapter: Adapter, info: ModelInfo) -> Range | None:

@@ -13,8 +13,9 @@ from deployer.engines import choices, engine
 from deployer.planning import adapters, local_notes, mends
 from deployer.planning.auto_provider import others, refusals
 from deployer.planning.capacity import Capacity
-from deployer.planning.choose import Candidate, Choice, Question
+from deployer.planning.choose import Candidate, Choice
 from deployer.planning.mends import checkpoint, named, smaller_than
+from deployer.planning.question import Question
 from deployer.planning.sizing import loaded_gib
 from deployer.planning.traffic.profile import hourly_rates
 from deployer.providers.registry import engine_by, engines_of, providers
@@ -66,7 +67,9 @@ def _unfit(choice: Choice) -> Iterator[str]:
     """Say why no candidate holds the model, and what would."""
     found = choice.ranked
     if other := choice.question.info.other_use:
-        yield f"{choice.question.info.name} is {other}: it does not generate text, and there is nothing to chat with"
+        why = "it does not generate text, and there is nothing to chat with"
+        where = choice.question.place("model.source")
+        yield f"{choice.question.info.name} is {other}: {why} ({where})"
         yield "set model.source to a model that generates text"
         return
     if all(c.barred for c in found):
@@ -77,7 +80,8 @@ def _unfit(choice: Choice) -> Iterator[str]:
     found = tuple(c for c in found if not c.barred)
     best = min(found, key=lambda c: ("unknown", "no").index(c.sizing.fit))
     if best.sizing.fit == "unknown":
-        yield f"whether it fits is unknown: {best.sizing.limit}"
+        where = choice.question.place("model.source")
+        yield f"whether it fits is unknown: {best.sizing.limit} ({where})"
         yield from (note for note in choice.question.info.notes if "unknown" in note)
         yield "set the figures under model.facts (params, layers, kv_heads, head_dim), or name the instance"
         return
@@ -90,22 +94,28 @@ def _no_offer(choice: Choice) -> str:
     instance = getattr(asked, "instance", None)
     region = getattr(asked, "region", None)
     if question.target == "local" and not (asked.hardware and asked.hardware.gpu):
-        without = "without a GPU only a GGUF file can be served"
-        return (
-            f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({_on_a_cpu()})"
-        )
+        without = f"without a GPU only a GGUF file can be served ({_on_a_cpu()})"
+        place = question.place("targets.local.hardware")
+        if faulty := next((gpu for gpu in question.host.gpus if gpu.fault), None):
+            step = (
+                "correct that (nvidia-smi shows more), or set targets.local.hardware (gpu, count)"
+            )
+            fault = f"this machine's {faulty.name} cannot serve: {faulty.fault}"
+            return f"{fault}; {step}; {without} ({place})"
+        return f"no GPU is named: set targets.local.hardware (gpu, count); {without} ({place})"
     if unknown := _unknown_instance(choice, instance):
         return unknown
     where = f" in {region}" if region else ""
     if instance not in (None, "auto") and (meant := _instance_meant(question)):
         return (
             f"there is no offer of instance {instance}{f' in {region}' if region else ''}: {meant}"
+            f" ({question.place(INSTANCE)})"
         )
     what = "no priced offer" if instance in (None, "auto") else f"no offer of instance {instance}"
     if question.target == "local":
         what = "no engine on your machine"
-    named = "" if instance in (None, "auto") else f" ({question.place(INSTANCE)})"
-    return f"{what}{where} can serve this model in this format{named}"
+    key = f"targets.{question.target}" if instance in (None, "auto") else INSTANCE
+    return f"{what}{where} can serve this model in this format ({question.place(key)})"
 
 
 def _unknown_instance(choice: Choice, name: str | None) -> str | None:
@@ -118,7 +128,7 @@ def _unknown_instance(choice: Choice, name: str | None) -> str | None:
         return None
     from difflib import get_close_matches  # late: only a refusal needs it
 
-    near = get_close_matches(name, sorted(known), n=1)
+    near = get_close_matches(name.lower(), sorted(known), n=1)
     meant = f": did you mean {near[0]}?" if near else ", see 'deployer prices list'"
     return f"no instance type {quoted(name)} is known{meant} ({question.place(INSTANCE)})"
 
@@ -132,7 +142,7 @@ def _instance_meant(question: Question) -> str | None:
         return None
     from difflib import get_close_matches  # late: only a refusal needs it
 
-    near = get_close_matches(asked.instance, sorted(known), n=1, cutoff=0.6)
+    near = get_close_matches(asked.instance.lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.core.units import usd
-from deployer.planning.choose import Candidate, Choice, Question
+from deployer.planning.choose import Candidate, Choice
+from deployer.planning.question import Question
 from deployer.providers.registry import provider
 
 

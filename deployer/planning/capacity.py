@@ -7,9 +7,8 @@ of them (`Sizing.saturated_tok_s`) decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from deployer.core.domain import Range, Sizing
+from deployer.core.records import dataclass
 from deployer.planning.traffic.simulation import HEADROOM, Server, copies_for
 from deployer.spec import Scale, Spec
 

@@ -7,33 +7,24 @@ by name or is one's own hardware.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
-from deployer.core.adapter import Adapter
-from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, ModelInfo, Offer, Sizing
+from deployer.core.domain import HOURS_PER_MONTH, MIB, Gpu, Offer, Sizing
 from deployer.core.gpu_traits import sliced, unlisted
 from deployer.core.model_source import in_bucket, scheme
 from deployer.core.quantization import FORMATS
+from deployer.core.records import dataclass
 from deployer.engines import Engine, container, engine
 from deployer.planning import adapters
 from deployer.planning.paid_hours import paid_hours
-from deployer.planning.policy import LOCAL_ONLY
-from deployer.planning.sizing import Hardware, Load, context_for, size
+from deployer.planning.question import Question, want_of
+from deployer.planning.sizing import Hardware, size
 from deployer.planning.throughput import estimate
-from deployer.providers.api import Host, Prices, Provider, Want
+from deployer.providers.api import Provider, Want
 from deployer.providers.registry import engine_by, engines_of, provider, providers
-from deployer.spec import Spec
-from deployer.spec.serialize import to_plain
-
-if TYPE_CHECKING:
-    from deployer.planning.measured import Measurement
-
-Catalog = Prices
-"""The part of `deployer.planning.catalog.Catalog` that choosing needs."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +61,6 @@ class Candidate:
         """The same where as many copies run as may: what a budget is held against."""
         price = self.offer.usd_per_hour
         return None if price is None else price * self.most_hours
-
-
-@dataclass(frozen=True)
-class Question:
-    """All that a choice depends on. `idle_action` is `policy.idle.action` where the spec itself says it."""
-
-    spec: Spec
-    target: str
-    info: ModelInfo
-    catalog: Catalog
-    host: Host
-    measured: tuple[Measurement, ...] = ()
-    idle_action: str | None = None
-    adapter: Adapter | None = None
-    place: Callable[[str], str] = str  # where the file has a key of the spec
-
-    @property
-    def options(self) -> Any:
-        """The spec's section for this target."""
-        return getattr(self.spec.targets, self.target.replace("-", "_"))
-
-    @property
-    def load(self) -> Load:
-        """What is asked of the hardware."""
-        return Load(
-            context_for(self.spec.model.context, self.info),
-            self.spec.serve.concurrency,
-            self.spec.traffic.input_tokens,
-            self.spec.traffic.output_tokens,
-            adapters.size(self.adapter, self.info) if self.adapter else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -145,12 +105,12 @@ def choose(question: Question) -> Choice:
     names = providers(question.target) if asked == "auto" else (asked,)
     key = f"targets.{question.target}.provider"
     found = (provider(question.target, name, key) for name in names)
-    places = (_place(question, one) for one in found if asked != "auto" or _is_configured(one))
+    places = (
+        _place(question, one)
+        for one in found
+        if asked != "auto" or one.configured is None or one.configured()
+    )
     return _weighed(question, tuple(places))
-
-
-def _is_configured(one: Provider) -> bool:
-    return one.configured is None or one.configured()
 
 
 def _place(question: Question, where: Provider) -> Place:
@@ -195,14 +155,16 @@ def _weighed(question: Question, places: tuple[Place, ...]) -> Choice:
                         Candidate(place.provider, offer, gpu, sizing, *place.hours, barred)
                     )
     budget = question.spec.policy.budget
-    ranked = tuple(sorted(found, key=lambda candidate: _rank(candidate, budget)))
+    orders = {place.provider.name: engines_of(place.provider) for place in places}
+    ranked = tuple(sorted(found, key=lambda one: _rank(one, budget, orders[one.provider.name])))
     return Choice(question, places, ranked, tuple(dict.fromkeys(refused)))
 
 
 def _barred(question: Question, name: str, where: Provider) -> str | None:
     if question.adapter is None:
         return None
-    return adapters.refusal(question.adapter, engine_by(where, name), where)
+    reason = adapters.refusal(question.adapter, engine_by(where, name), where)
+    return placed(question, reason, "model.adapter") if reason else None
 
 
 def _as_measured(question: Question, sizing: Sizing, offer: Offer) -> Sizing:
@@ -219,10 +181,20 @@ def _declined(question: Question, want: Want, where: Provider) -> tuple[str, ...
     elsewhere = where.regions.refusal(asked) if where.regions else None
     unread = _unread(question.spec.model.source, where)
     reasons = ((elsewhere, f"targets.{question.target}.region"), (unread, "model.source"))
-    found = tuple(f"{reason} ({question.place(key)})" for reason, key in reasons if reason)
+    found = tuple(placed(question, reason, key) for reason, key in reasons if reason)
     if found or where.refuses is None:
         return found
-    return tuple(where.refuses(want, question.catalog))
+    told = where.refuses(want, question.catalog)
+    # a provider of version 0.1 names no key
+    pairs = (
+        (t, f"targets.{question.target}") if isinstance(t, str) else (t.reason, t.key) for t in told
+    )
+    return tuple(placed(question, *pair) for pair in pairs)
+
+
+def placed(question: Question, reason: str, key: str) -> str:
+    """Add to a reason where the file has the key that it is about."""
+    return f"{reason} ({question.place(key)})"
 
 
 def _unread(source: str, where: Provider) -> str | None:
@@ -234,7 +206,7 @@ def _unread(source: str, where: Provider) -> str | None:
 
 
 def _rank(
-    candidate: Candidate, budget: Decimal | None
+    candidate: Candidate, budget: Decimal | None, engines: Sequence[str]
 ) -> tuple[bool, bool, bool, int, int, Decimal, int]:
     cost = candidate.monthly_usd
     if cost is None:
@@ -242,49 +214,43 @@ def _rank(
     form = FORMATS.get(candidate.sizing.quantization)  # None: a handler, served as it is
     lossy = form.loss_rank if form else 0
     fits = ("fits", "tight", "unknown", "no").index(candidate.sizing.fit)
-    preferred = engines_of(candidate.provider).index(candidate.sizing.engine)
+    preferred = engines.index(candidate.sizing.engine)
     most = candidate.most_usd
     over = budget is not None and (cost if most is None else most) > budget
     return candidate.barred is not None, fits > 1, over, fits, lossy, cost, preferred
 
 
-def want_of(question: Question, where: Provider) -> Want:
-    """What a provider of the question's target is asked for."""
-    options: Mapping[str, Any] = to_plain(question.options)
-    model, replicas = question.spec.model, question.spec.serve.replicas
-    region = where.region(options.get("region"))
-    return Want(
-        region.id if region else None,
-        options,
-        question.host,
-        source=model.source,
-        adapter=model.adapter,
-        model=question.info,
-        local_only=question.spec.policy.privacy == LOCAL_ONLY,
-        replicas=(replicas.min, replicas.max),
-        idle_action=question.idle_action,
-    )
-
-
 def _ways(question: Question, where: Provider, gpu: Gpu | None) -> Iterator[tuple[str, str] | str]:
     """Every engine with every format that the provider runs on a GPU, or else why not, in words."""
     asked, kind = question.spec.serve.engine, question.info.file_format
+    by = f"targets.{question.target}" if asked == "auto" else "serve.engine"
+    form_key = _key_of_format(question)
     vendor, runs = gpu.vendor if gpu else "cpu", engines_of(where)
     for name in runs if asked == "auto" else (asked,):
         served = engine_by(where, name)
         if kind not in (None, *served.families):
             families = " and ".join(served.families)
-            yield f"{name} serves {families} files, not {kind}: set model.source to one of those"
+            other = f"{name} serves {families} files, not {kind}: set model.source to one of those"
+            yield placed(question, other, "model.source")
         elif name not in runs:
-            yield f"{where.name} does not run {name} in this version"
+            yield placed(
+                question, f"{where.name} does not run {name} in this version", "serve.engine"
+            )
         elif unable := _unable(question, where, served, gpu):
-            yield unable
+            yield placed(question, unable, by)
         else:
             for form in dict.fromkeys(_wanted(question, served, gpu)):
-                if reason := _reason(question, served, gpu, form):
-                    yield reason
+                reason = served.refuses(gpu, form)
+                if reason := reason or served.refuses_cache(question.info, gpu, form):
+                    yield placed(question, reason, form_key)
                 elif asked != "auto" or vendor not in served.by_name:
                     yield name, form
+
+
+def _key_of_format(question: Question) -> str:
+    """The key that the format follows from: the one that names it, or else that of the files."""
+    asked = question.spec.model.quantization
+    return "model.source" if asked == "auto" else "model.quantization"
 
 
 def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None) -> str | None:
@@ -299,10 +265,6 @@ def _unable(question: Question, where: Provider, served: Engine, gpu: Gpu | None
     if recipe.rocm_image(gpu.name) is not None:
         return None
     return f"there is no ROCm image of {served.name} for {gpu.name}: set targets.local.image to one"
-
-
-def _reason(question: Question, served: Engine, gpu: Gpu | None, form: str) -> str | None:
-    return served.refuses(gpu, form) or served.refuses_cache(question.info, gpu, form)
 
 
 def _wanted(question: Question, served: Engine, gpu: Gpu | None) -> Iterator[str]:

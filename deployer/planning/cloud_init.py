@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deployer import agents
 from deployer.core.model_source import in_bucket
 from deployer.core.order import Order
+from deployer.core.records import dataclass
 from deployer.core.templates import folder, render
 from deployer.engines import Metrics, engine
 from deployer.engines import container as images

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from deployer.core.domain import Offer
 from deployer.core.model_source import on_this_machine
-from deployer.planning.choose import Candidate, Question
+from deployer.planning.choose import Candidate
 from deployer.planning.place import reach_of
 from deployer.planning.policy import Reach
+from deployer.planning.question import Question
 from deployer.providers.api import HostGpu
 from deployer.providers.registry import engine_by
 

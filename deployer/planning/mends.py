@@ -8,7 +8,8 @@ from dataclasses import replace
 from deployer.core.domain import Gpu, Sizing
 from deployer.core.quantization import FORMATS
 from deployer.planning.catalog import gpus
-from deployer.planning.choose import Candidate, Choice, Question, hardware_of
+from deployer.planning.choose import Candidate, Choice, hardware_of
+from deployer.planning.question import Question
 from deployer.planning.sizing import Hardware, Load, size
 from deployer.providers.registry import engine_by
 
@@ -48,13 +49,15 @@ def too_small(choice: Choice) -> Iterator[str]:
     question = choice.question
     most, asked = question.info.max_context, question.load.context
     if most is not None and asked > most:
-        yield f"the model's context ends at {most} tokens, and model.context is {asked}"
+        where = question.place("model.context")
+        yield f"the model's context ends at {most} tokens, and model.context is {asked} ({where})"
         yield f"set model.context to at most {most}"
         return
     largest = max(choice.ranked, key=lambda c: (c.sizing.vram_gib or 0, c.offer.memory_gib or 0))
     only = len({c.offer.instance_type for c in choice.ranked}) == 1
     which = named(largest) if only else f"{named(largest)}, the largest,"
-    yield f"no hardware on offer is large enough: {which} is {largest.sizing.limit}"
+    where = question.place("model.source")
+    yield f"no hardware on offer is large enough: {which} is {largest.sizing.limit} ({where})"
     yield from largest.sizing.notes
     yield from _help(choice, largest)
 

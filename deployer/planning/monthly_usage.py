@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Range, Usage
 from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start_source
-from deployer.planning.choose import Candidate, Question
+from deployer.planning.choose import Candidate
+from deployer.planning.question import Question
 from deployer.planning.traffic.profile import COLD_START_MINUTES
 from deployer.planning.traffic.profile import usage as usage_of
+from deployer.planning.unkept import always_runs
 
 if TYPE_CHECKING:
     from deployer.planning.traffic.month import Month
@@ -25,7 +27,7 @@ def month_of(
     sleep = best.provider.sleep
     cold = sleep.cold_start_minutes if sleep else COLD_START_MINUTES
     keep = float(inputs.get("scale_to_zero_minutes", 0))
-    if not keep or any(inputs.get(key) for key in ("min_replica", "min_copies")):
+    if not keep or always_runs(inputs):
         used = usage_of(
             traffic,
             scale_to_zero_minutes=keep,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deployer.planning.choose import Candidate, Question
+from deployer.planning.choose import Candidate
 from deployer.planning.policy import LOCAL_ONLY, Reach
+from deployer.planning.question import Question
 from deployer.providers.regions import Region
 from deployer.providers.registry import provider
 from deployer.spec.serialize import to_plain

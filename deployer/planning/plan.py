@@ -6,8 +6,8 @@ gives the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,12 +15,13 @@ from typing import Any, Protocol
 from deployer.core.domain import Plan, Verdict
 from deployer.core.model_source import on_this_machine
 from deployer.core.order import DockerOrder, HandlerOrder, Order
-from deployer.planning import cloud_init, cost, monthly_usage, policy
+from deployer.core.records import dataclass
+from deployer.planning import cautions, cloud_init, cost, monthly_usage, policy, unkept
 from deployer.planning.advice import reasons, warnings
 from deployer.planning.alternatives import MOST, Collect, alternatives
-from deployer.planning.catalog.age import stale
-from deployer.planning.choose import Candidate, Catalog, Choice, Question, choose, with_speed
+from deployer.planning.choose import Candidate, Choice, choose, with_speed
 from deployer.planning.place import options_in, place_of, reach_of, with_region
+from deployer.planning.question import Catalog, Question
 from deployer.planning.sizing import files_gib
 from deployer.providers.api import Provider
 from deployer.providers.registry import engine_by
@@ -75,7 +76,7 @@ def make(
     ):
         return _without(asked, choice, (barred,))
     made = _priced(asked, choice, prices, (collect, write))
-    return replace(made, warnings=(*made.warnings, *_ages(made, today)))
+    return replace(made, warnings=(*made.warnings, *cautions.ages(made, today)))
 
 
 def _with_speed(choice: Choice) -> Choice:
@@ -133,16 +134,6 @@ def _without(asked: Asked, choice: Choice, verdicts: Sequence[Verdict]) -> Plan:
     )
 
 
-def _ages(made: Plan, today: str) -> Iterator[str]:
-    """Warn of prices that are old or undated; what the spec itself says has no age."""
-    items = made.cost.items if made.cost else ()
-    old = stale(
-        [i for i in items if i.unit_price_usd and not i.source.startswith("the spec")], today
-    )
-    if old:
-        yield f"{old}: 'deployer prices refresh' renews those that are published"
-
-
 def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, Write]) -> Plan:
     question, best = asked.question, choice.ranked[0]
     collect, write = tools
@@ -162,6 +153,7 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
     reach = reach_of(question, best)
     verdicts = policy.judge(question.spec.policy, question.target, place, bill, reach)
     feasible = all(v.ok for v in verdicts)
+    without = unkept.unkept(question, best, inputs, asked.loaded.defaults)
     return replace(
         _empty(asked),
         provider=best.provider.name,
@@ -177,38 +169,18 @@ def _priced(asked: Asked, choice: Choice, prices: Prices, tools: tuple[Collect, 
         files=tuple((name, sha256(text.encode()).hexdigest()) for name, text in files.items()),
         cost=bill,
         policy=verdicts,
-        warnings=(*warnings(choice), *_cautions(best, order, inputs), *_unkept(asked), *said),
+        warnings=(
+            *warnings(choice),
+            *cautions.of_candidate(best, order, inputs),
+            *unkept.notes(without, question.place),
+            *said,
+        ),
         inputs=inputs,
         order=order,
         usage=used,
         options=options_in(question, place),
+        unkept=without,
     )
-
-
-def _unkept(asked: Asked) -> Iterator[str]:
-    """What the policy asks for that nothing does on one's own machine, where nobody pays by the hour."""
-    if asked.question.target != "local":
-        return
-    place, policy = asked.question.place, asked.question.spec.policy
-    until = "it runs until 'deployer down'"
-    if policy.expires is not None:
-        key = "policy.expires"
-        yield f"{key} has no effect on your own machine: {until} ({place(key)})"
-    keys = ("policy.idle.after", "policy.idle.action")
-    said = next((key for key in keys if key not in asked.loaded.defaults), None)
-    if said is not None and policy.idle.action != "none":
-        yield f"policy.idle has no effect on your own machine: {until} ({place(said)})"
-
-
-def _cautions(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> Iterator[str]:
-    """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
-    reason = cloud_init.unservable(order, best.provider) if best.provider.boot else None
-    if reason:
-        yield f"priced, but 'deployer up' cannot serve it there: {reason}"
-    said = best.provider.warnings
-    if said is not None:
-        yield f"where the data goes: {best.provider.privacy}"
-        yield from said(inputs, best.offer)
 
 
 def order_of(asked: Asked, best: Candidate) -> Order:

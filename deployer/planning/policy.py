@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import ip_address
 
 from deployer.core.domain import Estimate, Verdict
+from deployer.core.records import dataclass
 from deployer.core.units import usd
 from deployer.providers.other_docker import OtherDocker
 from deployer.providers.regions import Region

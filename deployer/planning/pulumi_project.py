@@ -62,7 +62,7 @@ def _written(plan: Plan, provider: Provider, module: str) -> dict[str, str]:
         "configure": bool(required),
         "balancer": program.balancer(plan.inputs),
         "expires": int(plan.inputs.get("expires") or 0),
-        "says": inspect.cleandoc(program.documentation),
+        "says": inspect.cleandoc(program.documentation()),
     }
     needed = program.packages
     made = {

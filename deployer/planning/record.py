@@ -39,6 +39,7 @@ def new_record(plan: Plan, started_at: str) -> Deployment:
         region=plan.offer.region if plan.offer else None,
         state=plan.options.get("state"),
         served=_served(plan),
+        unkept=plan.unkept,
     )
 
 

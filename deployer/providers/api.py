@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from deployer.core.domain import Gpu, ModelInfo, Offer, Rate, Vendor
 from deployer.core.errors import DeployerError
 from deployer.core.order import Order
+from deployer.core.records import dataclass
 from deployer.providers.boot import BootDialect
 from deployer.providers.other_docker import OtherDocker
 from deployer.providers.regions import Region, Regions
@@ -39,6 +40,7 @@ class HostGpu:
 
     `memory_mib` None: it has no memory of its own and shares the machine's. `slice` is the profile of a part of a GPU
     (`3g.40gb`), `fraction` the share of the whole that its compute units are. `uuid` is what it is asked for by.
+    `fault`: why it cannot serve.
     """
 
     name: str
@@ -47,6 +49,7 @@ class HostGpu:
     uuid: str | None = None
     slice: str | None = None
     fraction: float | None = None
+    fault: str | None = None
 
     @property
     def vendor(self) -> Vendor:
@@ -87,6 +90,14 @@ class Want:
     def offer(self, **given: Any) -> Offer:
         """Make an offer without hardware of its own: what a provider's own units are sold as."""
         return Offer(gpu=None, gpu_count=0, vram_mib=None, **given)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a spec cannot be served at all, and the key of the spec that says so, such as `model.adapter`."""
+
+    reason: str
+    key: str
 
 
 class Prices(Protocol):
@@ -151,7 +162,8 @@ class Program:
     must not be run; `packages` are the distributions that it needs; `replaced_for` names, by resource type, the inputs
     whose change makes a resource anew; `balancer` is the host name that a fleet's own certificate is for. `slow` are
     parts of the types that take long enough to be announced; a line that the code of its own resources writes is
-    shown when it begins with one of `voices` and a colon. `unpriced` are the inputs on which no price depends.
+    shown when it begins with one of `voices` and a colon. `unpriced` are the inputs on which no price
+    depends; `documentation` says what it declares.
     """
 
     run: Callable[[Inputs], None]
@@ -162,7 +174,7 @@ class Program:
     slow: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     unpriced: tuple[str, ...] = ()
-    documentation: str = ""
+    documentation: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
@@ -217,7 +229,7 @@ class Provider:
     resources: Callable[[Inputs], Iterable[Mapping[str, Any]]] | None = None
     program: Program | None = None
     runner: Callable[[Path], Runner] | None = None
-    refuses: Callable[[Want, Prices], Iterable[str]] | None = None
+    refuses: Callable[[Want, Prices], Iterable[Refusal | str]] | None = None
     warnings: Callable[[Inputs, Offer], Iterable[str]] | None = None
     sleep: Sleep | None = None
     pricing: Pricing | None = None

@@ -6,11 +6,11 @@ All may block; none prompts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from deployer.core.domain import State
+from deployer.core.records import dataclass
 
 Say = Callable[[str], None]
 """Takes one line of progress for the user."""
@@ -66,14 +66,23 @@ class SupportsRollback(Protocol):
 
 @runtime_checkable
 class ChecksOwn(Protocol):
-    """What a `Runner` may do besides: tell its own engine from another one at the same address."""
+    """What a manager may do besides: tell its own engine from another one at the same address, before it is sent a key."""
 
     def check_own(self, deployment: str) -> None:
         """See that nobody else answers where the deployment does.
 
         Raises:
-            PrerequisiteError: another process does.
+            PrerequisiteError: another process does, or nobody.
         """
+        ...
+
+
+@runtime_checkable
+class Drains(Protocol):
+    """What a manager may do besides: let what is being answered end before it stops."""
+
+    def drain(self, deployment: str, limit_s: float, say: Say) -> int:
+        """Take nothing new, and wait until all answers have ended; return how many have not, after `limit_s`."""
         ...
 
 

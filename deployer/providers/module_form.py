@@ -56,7 +56,7 @@ def _program(module: ModuleType) -> Program | None:
         secrets=tuple(has("REQUIRED", ())),
         packages=tuple(has("PACKAGES", ("pulumi", "pulumi-aws"))),
         replaced_for=has("REPLACED_FOR", {}),
-        documentation=module.__doc__ or "",
+        documentation=lambda: module.__doc__ or "",
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from deployer.core.errors import quoted
+from deployer.core.records import dataclass
 
 EU = frozenset(
     {
@@ -60,5 +60,8 @@ class Regions:
             return f"there is no region {quoted(wanted)}, only {', '.join(sorted(self.countries))}"
         from difflib import get_close_matches  # late: only a refusal needs it
 
-        near = get_close_matches(wanted, sorted(self.countries), n=1, cutoff=0.0)
-        return f"there is no region {quoted(wanted)}: the nearest is {near[0]}"
+        near = get_close_matches(wanted.lower(), sorted(self.countries), n=1)
+        named = (
+            f": the nearest is {near[0]}" if near else f", only {', '.join(sorted(self.countries))}"
+        )
+        return f"there is no region {quoted(wanted)}{named}"

@@ -105,6 +105,7 @@ def sources(target: str, name: str) -> tuple[Path, ...]:
     return (*shared, *sorted((file.parent / "program").rglob("*.py")))
 
 
+@cache
 def _bundled() -> Path:
     package = Path(__file__).parents[1]
     installed = package / BUNDLED

@@ -8,10 +8,10 @@ of its own. Keys: deployment, spec-digest, owner, and of a rented machine expire
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from deployer.core.order import Order
+from deployer.core.records import dataclass
 
 Values = Mapping[str, str]
 

@@ -2,15 +2,19 @@
 
 Without a domain of one's own no public authority vouches for a rented machine's address, which changes besides. So
 each deployment has an authority that signs nothing else: the machine issues itself a certificate for its present
-address at every start, and the client trusts the authority (`SSL_CERT_FILE`).
+address at every start, and the client trusts the authority. A name constraint (RFC 5280, 4.2.1.10) keeps it to
+addresses and to the load balancer's domain: with its key nobody can vouch for a name of the web.
 """
 
 from __future__ import annotations
 
+import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 396
 """Browsers and Python accept server certificates of up to 398 days (CA/Browser Forum, 2020)."""
+NO_NAMES = "invalid"
+"""The domain that no name of the web is under (RFC 2606)."""
+PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 EARLIER = timedelta(hours=1)
 """Clocks differ: a certificate is good from an hour before it was made."""
 
@@ -31,8 +38,11 @@ class Pair:
     key: str = field(repr=False)
 
 
-def authority(deployment: str, now: datetime | None = None) -> Pair:
-    """Make the authority of a deployment. It can sign certificates of servers and no further authority."""
+def authority(deployment: str, host: str | None = None, now: datetime | None = None) -> Pair:
+    """Make the authority of a deployment. It can sign certificates of servers and no further authority.
+
+    They are for addresses, and for what is under the domain of `host` (`*.example.com`), where one is given.
+    """
     from cryptography import x509
 
     key = _new_key()
@@ -52,9 +62,65 @@ def authority(deployment: str, now: datetime | None = None) -> Pair:
         _builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
+        .add_extension(_constraints(host), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     return _signed(made, key, key)
+
+
+def may_sign(issuer: Pair, host: str) -> bool:
+    """Tell whether an authority may vouch for a name (`*.example.com`); one without a constraint may for all."""
+    from cryptography import x509
+
+    known = x509.load_pem_x509_certificate(issuer.certificate.encode())
+    try:
+        found = known.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return True
+    return x509.DNSName(_domain(host)) in (found.permitted_subtrees or [])
+
+
+def is_signed_by(pair: Pair, issuer: Pair) -> bool:
+    """Tell whether a certificate is of this authority, and not of one before it."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    own, parent = (
+        x509.load_pem_x509_certificate(one.certificate.encode()) for one in (pair, issuer)
+    )
+    try:
+        own.verify_directly_issued_by(parent)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
+
+
+def bundle(authority: Path, trusted: str | None) -> str:
+    """Return the certificates to trust besides a deployment's authority, and that: for a client that reads one file.
+
+    `trusted` is the file that the user trusts already (SSL_CERT_FILE); None: what this system trusts.
+    """
+    import certifi
+
+    own = trusted or ssl.get_default_verify_paths().cafile or certifi.where()
+    try:
+        known = Path(own).read_text(errors="replace")
+    except OSError:
+        known = Path(certifi.where()).read_text()
+    found = PEM.findall(authority.read_text()) + PEM.findall(known)
+    return "".join(f"{one}\n" for one in dict.fromkeys(found))
+
+
+def _constraints(host: str | None) -> x509.NameConstraints:
+    from cryptography import x509
+
+    domain = x509.DNSName(_domain(host) if host else NO_NAMES)
+    every = [x509.IPAddress(ip_network(block)) for block in ("0.0.0.0/0", "::/0")]
+    return x509.NameConstraints(permitted_subtrees=[domain, *every], excluded_subtrees=None)
+
+
+def _domain(host: str) -> str:
+    return host.removeprefix("*.")
 
 
 def leaf(issuer: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pair:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.providers import registry
@@ -16,9 +18,14 @@ HUB_TOKEN = "hub-token"  # noqa: S105 - the name of a kind of key
 
 def endpoint_of(record: Deployment, store: Store) -> Endpoint:
     """Return how a deployment is reached: its address, its key, and its own certificate authority if it has one."""
+    return replace(_keyless(record, store), key=key_of(record, store))
+
+
+def _keyless(record: Deployment, store: Store) -> Endpoint:
+    """How it is reached by a question that needs no key, and so sends none."""
     authority = store.folder(record.name) / AUTHORITY
     own = authority if authority.exists() else None
-    return Endpoint(record.endpoint or "", key_of(record, store), own)
+    return Endpoint(record.endpoint or "", "", own)
 
 
 def key_of(record: Deployment, store: Store) -> str:
@@ -43,7 +50,7 @@ def key_of(record: Deployment, store: Store) -> str:
 def healthy(record: Deployment, store: Store) -> bool:
     """Whether its health check says that it is ready."""
     served = registry.engine_of(record.target, record.provider, record.engine)
-    return openai_client.healthy(endpoint_of(record, store), served.health_path)
+    return openai_client.healthy(_keyless(record, store), served.health_path)
 
 
 def smoke_test(record: Deployment, store: Store, say: Say) -> None:
@@ -57,9 +64,23 @@ def smoke_test(record: Deployment, store: Store, say: Say) -> None:
         _ask(endpoint, record)
     elif not openai_client.accepts(endpoint):  # nobody knows what its /predict takes
         raise RemoteError("the endpoint rejects its own API key", where=endpoint.url)
-    if openai_client.open_to_all(endpoint):
-        raise RemoteError("the endpoint answers without the API key", where=endpoint.url)
+    check_refusal(record, store)
     say("it answers with its API key, and rejects calls without it")
+
+
+def check_refusal(record: Deployment, store: Store) -> None:
+    """See that it answers neither without a key nor with another one.
+
+    Raises:
+        RemoteError: it answers to anybody, or cannot be reached.
+    """
+    endpoint = _keyless(record, store)
+    if openai_client.open_to_all(endpoint):
+        raise RemoteError(
+            "the endpoint answers without the API key",
+            hint=f"'deployer down {record.name}' takes it away",
+            where=endpoint.url,
+        )
 
 
 def _ask(endpoint: Endpoint, record: Deployment) -> None:

@@ -9,7 +9,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.errors import PrerequisiteError
 from deployer.providers import registry
 from deployer.providers.api import Provider
-from deployer.providers.managers import Manager, Runner, Say, SupportsLookup
+from deployer.providers.managers import ChecksOwn, Manager, Runner, Say, SupportsLookup
 from deployer.running import health
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
@@ -38,8 +38,15 @@ def manager_for(record: Deployment, home: Path, say: Say = silent) -> Manager:
 
 
 def reached(record: Deployment, store: Store) -> Endpoint:
-    """How a deployment is reached now: where its address may change, it is looked up, and remembered."""
-    return health.endpoint_of(located(record, store, manager_for(record, store.home)), store)
+    """How a deployment is reached now: where its address may change, it is looked up, and remembered.
+
+    Raises:
+        PrerequisiteError: somebody else listens where it should, and would be sent its key.
+    """
+    manager = manager_for(record, store.home)
+    if isinstance(manager, ChecksOwn):
+        manager.check_own(record.name)
+    return health.endpoint_of(located(record, store, manager), store)
 
 
 def located(record: Deployment, store: Store, manager: Manager) -> Deployment:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from deployer.core.deployment import Deployment
 from deployer.core.domain import Plan
-from deployer.core.errors import DeployerError, RemoteError
+from deployer.core.errors import DeployerError, PrerequisiteError, RemoteError
 from deployer.core.owner import owner
 from deployer.planning.record import new_record, planned
 from deployer.providers.evidence import ShowsPrivacy
@@ -59,6 +59,8 @@ class RunnerWork:
         """Apply it, unless it is what runs already."""
         there = self.as_planned()
         if there is not None and (there.ready_at or not self.wait):
+            if there.ready_at:
+                health.check_refusal(there, self.store)
             self.say(f"{self.name} is running as planned: nothing to change")
             return Applied(there, changed=False)
         if there is None:
@@ -115,7 +117,16 @@ class RunnerWork:
             return None
         if (record.spec_digest, record.planned) != (self.plan.spec_digest, planned(self.plan)):
             return None
-        return record if record.ready_at is None or health.healthy(record, self.store) else None
+        return record if record.ready_at is None or self._is_well(record) else None
+
+    def _is_well(self, record: Deployment) -> bool:
+        """Whether it is healthy, and it is itself that says so."""
+        try:
+            if isinstance(self.runner, ChecksOwn):
+                self.runner.check_own(self.name)
+        except PrerequisiteError:
+            return False
+        return health.healthy(record, self.store)
 
     def run(self) -> Deployment:
         """Start it anew in place of whatever is left of an older one."""

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from deployer.agents.guard import keys
 from deployer.core.deployment import Deployment
 from deployer.core.errors import (
     DeployerError,
@@ -173,9 +174,9 @@ class Store:
         """Return the deployment's API key, made on first use.
 
         Raises:
-            PrerequisiteError: the disk is full or may not be written to.
+            PrerequisiteError: the disk is full or may not be written to, or the key is one that could be guessed.
         """
-        path = self.folder(name) / KEY
+        path = self.key_file(name)
         try:
             return self._kept_key(path)
         except FileNotFoundError:
@@ -188,13 +189,18 @@ class Store:
     def _kept_key(path: Path) -> str:
         try:
             with reading(path):
-                return read_own(path)
-        except UnicodeDecodeError as error:
+                return keys.checked(read_own(path))
+        except ValueError as error:
+            why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
             raise PrerequisiteError(
-                f"the API key in {path} cannot be read: it is not text",
+                f"the API key in {path} cannot be used: {why}",
                 hint=f"remove it (rm {shlex.quote(str(path))}), then run 'deployer up' again",
                 where=str(path),
             ) from error
+
+    def key_file(self, name: str) -> Path:
+        """Return where a deployment's API key lies, whether it is there or not."""
+        return self.folder(name) / KEY
 
     def set_aside(self, name: str) -> None:
         """Keep a record as it is until what takes its place has proved itself; one that is kept already stays.

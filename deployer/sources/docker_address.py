@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +24,8 @@ SOCKETS = (Path("/var/run/docker.sock"), Path(expanduser("~/.docker/run/docker.s
 """Where Docker Engine and Docker Desktop listen."""
 LOCAL = ("unix", "npipe", "fd")
 """Schemes of what only this machine can be reached by."""
+PIPE = re.compile(r"npipe:/{2,4}([^/]+)/pipe/")
+"""A named pipe of Windows, with the machine that has it."""
 DEFAULT = "default"
 """The context that stands for `DOCKER_HOST` or the socket."""
 
@@ -44,12 +46,19 @@ class DockerAddress:
     @property
     def elsewhere(self) -> bool:
         """Whether it is reached over a network: of such a daemon nobody can tell on which machine it runs."""
-        return self.scheme not in LOCAL
+        return self.scheme not in LOCAL or self._piped_to is not None
 
     @property
     def host(self) -> str:
         """The name or address of its machine; that of this machine for a socket."""
-        return (urlsplit(self.url).hostname or "127.0.0.1") if self.elsewhere else "127.0.0.1"
+        there = self._piped_to or urlsplit(self.url).hostname or "127.0.0.1"
+        return there if self.elsewhere else "127.0.0.1"
+
+    @property
+    def _piped_to(self) -> str | None:
+        """The machine that a named pipe of Windows leads to; None for one of this machine (`.`)."""
+        found = PIPE.match(self.url)
+        return found[1] if found and found[1] != "." else None
 
     def __str__(self) -> str:
         return f"{self.url} ({self.named_by})"
@@ -67,11 +76,9 @@ def find() -> DockerAddress | None:
     name, by = _context()
     if name not in ("", DEFAULT):
         return _there(_of_context(name, by))
-    return next((DockerAddress(f"unix://{one}", "its socket") for one in _sockets()), None)
-
-
-def _sockets() -> Iterator[Path]:
-    return (one for one in SOCKETS if one.exists())
+    return next(
+        (DockerAddress(f"unix://{one}", "its socket") for one in SOCKETS if one.exists()), None
+    )
 
 
 def _with_scheme(url: str) -> str:

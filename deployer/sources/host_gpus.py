@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import MIB
+from deployer.core.errors import quoted
 from deployer.providers.api import HostGpu
 from deployer.sources import amd_gpus
 from deployer.sources.amd_gpus import said
@@ -24,12 +25,16 @@ WSL = Path("/usr/lib/wsl/lib/libnvidia-ml.so.1")
 QUERY = "--query-gpu=name,memory.total,memory.free"
 MIG_QUERY = f"{QUERY},mig.mode.current"
 FORMAT = "--format=csv,noheader,nounits"
-UNKNOWN = ("[N/A]", "[Not Supported]", "N/A")
+NOTHING = ("[N/A]", "[Not Supported]", "N/A", "Not Supported")
 """What stands for the memory of a chip that has none of its own: that of a GB10 is the machine's."""
-MIG_LINE = re.compile(
+INTEGRATED = r"(?i)\b(GB10|GB20B|Orin|Thor|Xavier|Tegra|nvgpu|DGX Spark)\b"
+"""Chips that share the memory of the machine; any other one that does not say its memory is out of order."""
+SILENT = "its driver is loaded, and names no GPU that can be used"
+NO_INSTANCES = "it is in MIG mode, and has no instances"
+MIG_LINE = (
     r"\s+MIG (?P<profile>(?P<of_7>\d)g\.(?P<gb>\d+)gb\S*)\s+Device.*UUID: (?P<uuid>MIG-\S+)\)"
 )
-GPU_LINE = re.compile(r"GPU \d+: (?P<name>.+) \(UUID: .+\)")
+GPU_LINE = r"GPU \d+: (?P<name>.+) \(UUID: .+\)"
 MIG_MIB_PER_GB = 972
 """What an instance of so many GB holds at least: a 1g.5gb has 4,864 MiB, a 3g.40gb 40,192 (NVIDIA's MIG user guide)."""
 MIG_UNITS = 7
@@ -51,9 +56,10 @@ def has_nvidia() -> bool:
 def nvidia() -> tuple[HostGpu, ...]:
     """Ask the NVIDIA driver, by its library if `nvidia-ml-py` is installed, else by nvidia-smi."""
     try:
-        return tuple(_nvml())
+        found = tuple(_nvml())
     except Exception:  # noqa: BLE001 - not installed, or a driver that does not answer: the tool may
-        return _by_tool()
+        found = _by_tool()
+    return found or (HostGpu("NVIDIA GPU", None, fault=SILENT),)
 
 
 def _by_tool() -> tuple[HostGpu, ...]:
@@ -61,7 +67,9 @@ def _by_tool() -> tuple[HostGpu, ...]:
     if not any(_cells(line)[3:] == ["Enabled"] for line in text.splitlines()):
         return tuple(parsed(text))
     whole = (line for line in text.splitlines() if _cells(line)[3:] != ["Enabled"])
-    return (*parsed("\n".join(whole)), *slices(said("nvidia-smi", "-L")))
+    instances = tuple(slices(said("nvidia-smi", "-L")))
+    cut = () if instances else (HostGpu("NVIDIA GPU", None, fault=NO_INSTANCES),)
+    return (*parsed("\n".join(whole)), *instances, *cut)
 
 
 def _nvml() -> Iterator[HostGpu]:
@@ -78,8 +86,8 @@ def _nvml() -> Iterator[HostGpu]:
                 continue
             try:
                 memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-            except nvml.NVMLError_NotSupported:  # it shares the machine's
-                yield HostGpu(name, None, uuid=uuid)
+            except nvml.NVMLError_NotSupported:
+                yield replace(_without_memory(name, NOTHING[1]), uuid=uuid)
                 continue
             yield HostGpu(name, memory.total // MIB, memory.free // MIB, uuid=uuid)
     finally:
@@ -115,18 +123,31 @@ def parsed(text: str) -> Iterator[HostGpu]:
     """Read nvidia-smi's lines: `NVIDIA L4, 23034, 22563`, in MiB. What is no such line is left out."""
     for line in text.splitlines():
         cells = _cells(line)
-        if len(cells) in (3, 4) and (cells[1].isdigit() or cells[1] in UNKNOWN):
-            total, free = (int(cell) if cell.isdigit() else None for cell in cells[1:3])
-            yield HostGpu(cells[0], total, free)
+        if len(cells) not in (3, 4):
+            continue
+        total, free = (
+            int(cell) if cell.isdecimal() else None
+            for cell in (cells[1].removesuffix(" MiB"), cells[2].removesuffix(" MiB"))
+        )
+        named = re.match(r"\w", cells[0]) is not None
+        name = cells[0] if named and cells[0] != "ERR!" else "NVIDIA GPU"
+        yield HostGpu(name, total, free) if total else _without_memory(name, cells[1])
+
+
+def _without_memory(name: str, told: str) -> HostGpu:
+    """Describe a GPU of which the driver says something else (`told`) in place of its memory."""
+    if told in NOTHING and re.search(INTEGRATED, name):
+        return HostGpu(name, None)
+    return HostGpu(name, None, fault=f"its driver says {quoted(told)} in place of its memory")
 
 
 def slices(text: str) -> Iterator[HostGpu]:
     """Read the MIG instances of `nvidia-smi -L`, each below its GPU; their memory is what the profile's name says."""
     name = ""
     for line in text.splitlines():
-        if whole := GPU_LINE.match(line):
+        if whole := re.match(GPU_LINE, line):
             name = whole["name"]
-        elif part := MIG_LINE.match(line):
+        elif part := re.match(MIG_LINE, line):
             yield HostGpu(
                 f"{name} MIG {part['profile']}",
                 int(part["gb"]) * MIG_MIB_PER_GB,

@@ -30,7 +30,6 @@ from deployer.planning.model_facts.weight_files import select
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-    from huggingface_hub.utils._safetensors import TensorInfo
 
 FIRST_TIMEOUT = 3.0
 """Seconds for the first answer: on a plane, a plan must not hang."""
@@ -175,17 +174,16 @@ def _sums(
 
     def tensors(name: str) -> list[Tensor]:
         found = api.parse_safetensors_file_metadata(repo, name, revision=revision)
-        return [_tensor(name, tensor) for name, tensor in found.tensors.items()]
+        return [
+            Tensor(name, tensor.dtype, tensor.parameter_count, tuple(tensor.shape))
+            for name, tensor in found.tensors.items()
+        ]
 
     with ThreadPoolExecutor(8) as pool:
         every = [t for listed in pool.map(tensors, names) for t in listed]
     if not every or any(t.dtype not in BITS for t in every):
         return None
     return add_up(every, shown.native_dtype, shown.experts)
-
-
-def _tensor(name: str, said: TensorInfo) -> Tensor:
-    return Tensor(name, said.dtype, said.parameter_count, tuple(said.shape))
 
 
 def _info(repo: str, document: Mapping[str, Any]) -> ModelInfo:

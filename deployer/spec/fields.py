@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deployer import engines
 from deployer.core import quantization, units
 from deployer.core.errors import quoted
+from deployer.core.records import dataclass
 from deployer.spec import near_misses
 from deployer.spec.mistakes import Mistake, as_number, shown
 
@@ -51,14 +52,24 @@ class _Mark:
         return self.schema(handler(core))
 
 
-def _text(value: Any) -> str:
+_BOOLEANS = {True: ("true", "yes", "on"), False: ("false", "no", "off")}
+"""How YAML 1.1 writes them, which may be meant as text."""
+
+
+def _text(value: Any, form: str, fits: Callable[[str], bool]) -> str:
+    """Return text. Of what is none: in quotes it would be where it then `fits`, else it has to have the `form`."""
     if isinstance(value, Mapping | list):
         raise Mistake(f"{shown(value)} is not text", "write one text here")
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    written = _BOOLEANS[value] if isinstance(value, bool) else (str(shown(value)),)
+    if any(map(fits, written)):
         raise Mistake(f"{shown(value)} is not text: put it in quotes")
-    return value
+    raise Mistake(f"{shown(value)} is not text", form)
 
 
+_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+"""A user's name and secret in an address: no message repeats them."""
 MOST_MEANT = 200
 """Longer texts than this are not taken for something that was meant."""
 
@@ -73,10 +84,13 @@ class Pattern(_Mark):
 
     def read(self, value: Any) -> str:
         """Refuse what has not that form."""
-        text = _text(value)
+        text = _text(
+            value, f"write {self.form}", lambda said: re.fullmatch(self.pattern, said) is not None
+        )
         if not re.fullmatch(self.pattern, text):
             hint = self.meant(text) if self.meant and len(text) <= MOST_MEANT else None
-            raise Mistake(f"{quoted(text)} does not have the form {self.form}", hint)
+            shown_text = _CREDENTIALS.sub(r"\1***@", text)
+            raise Mistake(f"{quoted(shown_text)} does not have the form {self.form}", hint)
         return text
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -105,7 +119,7 @@ class Unit(_Mark):
             raise Mistake(f"{text} has no unit", f"write it like {self.examples[0]}")
         if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*", text):
             raise Mistake(f"{quoted(text)} is a date", f"write it like {self.examples[-1]}")
-        return self.parse(_text(value))
+        return self.parse(_text(value, f"write it like {self.examples[0]}", lambda _: False))
 
     def schema(self, kept: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Text with that pattern, and how it may look."""
@@ -144,7 +158,7 @@ class Quantization(_Mark):
 
     def read(self, value: Any) -> str:
         """Return the format's own spelling."""
-        text = _text(value)
+        text = _text(value, self._meant(str(shown(value))), lambda _: False)
         if text in self.words:
             return text
         name = quantization.normal(text)
@@ -172,7 +186,7 @@ class EngineName(_Mark):
 
     def read(self, value: Any) -> str:
         """Refuse what no engine is called."""
-        text = _text(value)
+        text = _text(value, f"write one of {', '.join(self._known())}", lambda _: False)
         if text not in self._known():
             raise Mistake(
                 f"{quoted(text)} is not a known engine: {', '.join(self._known())}",
@@ -242,3 +256,12 @@ def _number(value: Any) -> Any:
     if isinstance(value, float) and 0 < value < FINEST:
         raise Mistake(f"{value!r} is too small: write 0, or at least {FINEST:.6f}")
     return value
+
+
+STRICT: Mapping[str, Any] = {"extra": "forbid"}
+Count = Annotated[int, Least(1, most=10**9)]
+Parameters = Annotated[int, Least(1, most=10**15)]
+Layers = Annotated[int, Least(1, most=10_000)]
+Pieces = Annotated[int, Least(1, most=1024)]
+"""Of hardware, or copies of the model."""
+Amount = Annotated[Decimal, Least(0, most=10**12)]

@@ -23,18 +23,22 @@ if TYPE_CHECKING:
     from deployer.spec.yaml_source import Problem, Tree
 
 MOST_BYTES = 1_000_000
+DEFAULT = "deployer.yaml"
 MODEL_KEYS = ("model.source", "model.adapter", "model.facts")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid spec, its digest, the file it was read from, and every default that was taken."""
+    """A valid spec, its digest, the file it was read from, and every default that was taken.
+
+    `places` is the line and column of each key that stands in the file, by its path: `targets.local.port`.
+    """
 
     spec: Spec
     digest: str
     file: Path
     defaults: Mapping[str, Any]
-    text: str = field(default="", repr=False)
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -43,9 +47,9 @@ class Loaded:
 
     def place(self, key: str) -> str:
         """Say where the file has a key (`targets.local.port`), or the key nearest around it: `file:line:column`."""
-        from deployer.spec.yaml_source import parse
-
-        line, column = parse(self.text).place(tuple(key.split(".")))
+        while key and key not in self.places:
+            key = key.rpartition(".")[0]
+        line, column = self.places.get(key, (1, 1))
         return f"{self.file}:{line}:{column}"
 
     @contextmanager
@@ -82,8 +86,8 @@ def load(file: Path, kept: Path | None = None) -> Loaded:
         plain = _validated(text, file)
         cache.put(key, plain)
         known = _recalled(plain)
-    spec, defaults_taken = known
-    return Loaded(spec, digest(spec), file, defaults_taken, text)
+    spec, defaults_taken, places = known
+    return Loaded(spec, digest(spec), file, defaults_taken, places)
 
 
 def check(text: str, file: Path) -> None:
@@ -99,17 +103,38 @@ def _read(file: Path) -> str:
     try:
         with file.open("rb") as opened:  # a pipe too: deployer plan -f <(generate)
             raw = opened.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise UsageError(f"{file} is too large for a spec", where=str(file))
-        return raw.decode("utf-8")
     except FileNotFoundError:
-        raise UsageError(
-            f"no spec at {file}",
-            where=str(file),
-            hint="write one with 'deployer init', or pass its path with -f SPEC",
-        ) from None
+        raise UsageError(f"no spec at {file}", where=str(file), hint=_other_file(file)) from None
+    except IsADirectoryError:
+        hint = f"name the file in it, such as {file / DEFAULT}"
+        raise UsageError(f"{file} is a folder, not a spec", hint=hint, where=str(file)) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{file} cannot be read: {why}", where=str(file)) from None
+    if len(raw) > MOST_BYTES:
+        raise UsageError(
+            f"{file} is too large for a spec", hint="name the spec itself with -f", where=str(file)
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].split(b"\n")
+        place = f"{file}:{len(before)}:{len(before[-1].decode(errors='replace')) + 1}"
+        raise UsageError(
+            f"{file} is not in UTF-8: byte {error.object[error.start]:#04x}",
+            hint="save it as UTF-8: iconv -f UTF-16 or -f ISO-8859-1 -t UTF-8 converts it",
+            where=place,
+        ) from None
+
+
+def _other_file(file: Path) -> str:
+    """Say what to do about a spec that is not there."""
+    if str(file) == "-":
+        return "a spec is read from a file: -f /dev/stdin takes what is piped in"
+    other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
+    if file.suffix in (".yaml", ".yml") and other.is_file():
+        return f"did you mean -f {other}?"
+    return "write one with 'deployer init', or pass its path with -f SPEC"
 
 
 def _code() -> tuple[Path, ...]:
@@ -125,8 +150,9 @@ def _engines() -> tuple[Path, ...]:
     return tuple(folder / "__init__.py" for folder in folders if folder)
 
 
-def _recalled(found: Any) -> tuple[Spec, dict[str, Any]]:
-    return from_plain(found["spec"]), dict(found["defaults"])
+def _recalled(found: Any) -> tuple[Spec, dict[str, Any], dict[str, tuple[int, int]]]:
+    places = {key: (int(line), int(column)) for key, (line, column) in found["places"].items()}
+    return from_plain(found["spec"]), dict(found["defaults"]), places
 
 
 def _validated(text: str, file: Path) -> dict[str, Any]:
@@ -141,7 +167,9 @@ def _validated(text: str, file: Path) -> dict[str, Any]:
         raise _mistakes(file, tree, (*tree.problems, *answer))
     if found := (*tree.problems, *problems(answer)):
         raise _mistakes(file, tree, found)
-    return {"spec": to_plain(answer), "defaults": defaults(answer, said)}
+    keys = (path for path in tree.places if all(isinstance(part, str) for part in path))
+    places = {".".join(map(str, path)): tree.places[path] for path in keys}
+    return {"spec": to_plain(answer), "defaults": defaults(answer, said), "places": places}
 
 
 def _parse(text: str, file: Path) -> Tree:

@@ -42,7 +42,7 @@ def as_number(text: str) -> str | None:
         return f"write {plain}{zero}"
     with suppress(ValueError):
         return f"write {int(text[:LONGEST], 0)}, in decimal digits"
-    digits = re.sub(r"[_, ']", "", text)
+    digits = re.sub(r"[_ ']|,(?=[0-9]{3}(?![0-9]))", "", text)
     if re.fullmatch(r"[0-9]{1,30}(\.[0-9]+)?", digits):
         return f"write {digits}"
     if re.fullmatch(r"[0-9.]+ ?[A-Za-z%/]+", text):

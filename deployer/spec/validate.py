@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 import deployer.spec
 from deployer.core.errors import quoted
-from deployer.spec import Spec
+from deployer.spec import Spec, targets
 from deployer.spec.fields import kebab
 from deployer.spec.keys import keys_at, split_by_comma, unknown
 from deployer.spec.mistakes import Mistake, nearest, shown
@@ -76,8 +76,9 @@ def _descriptions() -> dict[str, dict[str, str]]:
 
     pydantic can do it too (`use_attribute_docstrings`), at 100 ms in every first `plan`.
     """
-    source = File(deployer.spec.__file__).read_text(encoding="utf-8")
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    files = (deployer.spec.__file__, targets.__file__)
+    trees = (ast.parse(File(file).read_text(encoding="utf-8")) for file in files)
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {node.name: dict(_described(node)) for node in classes}
 
 
@@ -136,8 +137,11 @@ def _problem(error: ErrorDetails, data: Any, words: Words) -> Problem:
         return Problem(path, f"{_name(path)}: {said}", _hint(error, path))
     read = f"{words[path]} is read as {shown(value)}"
     if said.startswith(f"{shown(value)} "):
-        return Problem(path, f"{_name(path)}: {read}, which {said.partition(' ')[2]}")
-    return Problem(path, f"{_name(path)}: {said}", f"{read}: put it in quotes")
+        hint = _hint(error, path)
+        return Problem(path, f"{_name(path)}: {read}, which {said.partition(' ')[2]}", hint)
+    allowed = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
+    quotes = not allowed or words[path] in allowed
+    return Problem(path, f"{_name(path)}: {said}", f"{read}: put it in quotes" if quotes else read)
 
 
 def _hint(error: ErrorDetails, path: Path) -> str | None:

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.core.clock import now
-from deployer.core.domain import Plan
+from deployer.core.domain import CONTAINER, Plan
 from deployer.core.errors import Exit
 from deployer.planning import catalog, compare
 from deployer.planning.compare import Comparison, Pricing
 from deployer.planning.compare.shapes import Shapes
 from deployer.planning.traffic.demand import Demand, of_traffic
 from deployer.providers.registry import provider
-from deployer.sources.request_log import Trace, read, shown
 from deployer.spec.load import Loaded, load
-from deployer.workflows.doctor import CONTAINER
 from deployer.workflows.plan import Setting, collector, planned
+
+if TYPE_CHECKING:
+    from deployer.sources.request_log import Trace
 
 
 def make(file: Path, setting: Setting, trace: Path | None = None) -> Comparison:
     """Compare all targets for a spec, at its own traffic or at that of a log."""
     loaded = load(file, setting.home / "cache" / "specs")
-    seen = read(trace) if trace else None
+    seen = _seen(trace) if trace else None
     if seen:
         loaded = _as_seen(loaded, seen)
     plans = planned(loaded, setting)
     demand = seen.demand if seen else of_traffic(loaded.spec.traffic)
     asked = question(loaded, plans, demand, setting, as_planned=seen is None)
-    notes = (f"left out of the log: {shown(seen.skipped)}",) if seen and seen.skipped else ()
-    return compare.compare(asked, now(), notes)
+    return compare.compare(asked, now(), tuple(_left_out(seen)) if seen else ())
+
+
+def _seen(trace: Path) -> Trace:
+    from deployer.sources.request_log import read  # late: most comparisons take the spec's traffic
+
+    return read(trace)
+
+
+def _left_out(seen: Trace) -> Iterator[str]:
+    from deployer.sources.request_log import shown
+
+    if seen.skipped:
+        yield f"left out of the log: {shown(seen.skipped)}"
 
 
 def question(

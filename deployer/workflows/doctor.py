@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.documents.doctor import Check, DoctorDocument
-from deployer.core.domain import GIB, MIB, Plan
+from deployer.core.domain import CONTAINER, GIB, MIB, PROCESS, Plan
 from deployer.core.errors import DeployerError, PolicyError, PrerequisiteError
 from deployer.planning.sizing import files_gib
 from deployer.sources import docker_address, host, host_gpus, installed
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from deployer.engines import Engine
     from deployer.providers.api import HostGpu
 
-CONTAINER = "local:index:Container"
-PROCESS = "local:index:Process"
 CDI = (Path("/etc/cdi"), Path("/var/run/cdi"))
 """Where specifications of the Container Device Interface lie (CDI 0.8, "File locations")."""
 TOOLKIT = (
@@ -108,7 +106,7 @@ def _machine(plan: Plan | None, seen: Daemon, gpus: tuple[HostGpu, ...]) -> Iter
     container = _inputs(plan, CONTAINER)
     on_gpu = bool(container and container["gpus"] and not container.get("docker"))
     driver = host_gpus.has_nvidia()
-    engines = tuple(_engines(_vendors(gpus))) if plan is None else ()
+    engines = tuple(_engines({"cpu", *(gpu.vendor for gpu in gpus)})) if plan is None else ()
     serves = any(check.ok and not one.runs_handlers for one, check in engines)
     yield _docker(seen, needed=_needs_docker(plan, serves=serves and not driver))
     yield _driver(driver=driver, needed=on_gpu)
@@ -162,6 +160,8 @@ def _amd_driver(devices: Collection[str]) -> Check:
 
 
 def _gpu(one: HostGpu) -> str:
+    if one.fault:
+        return f"{one.name} ({one.fault})"
     if one.memory_mib is None:
         return f"{one.name} (it shares the machine's memory)"
     free = "" if one.free_mib is None else f", {one.free_mib * MIB / GIB:.1f} GiB free"
@@ -228,11 +228,6 @@ def _engines(vendors: Collection[str]) -> Iterator[tuple[Engine, Check]]:
             yield found, Check(check, True, False, launch.installed(name, installed.here()))
         except DeployerError as error:
             yield found, Check(check, None, False, error.message, error.hint)
-
-
-def _vendors(gpus: tuple[HostGpu, ...]) -> Collection[str]:
-    """Who made what this machine computes with, as `Engine.vendors` names them."""
-    return {"cpu", *(gpu.vendor for gpu in gpus)}
 
 
 def _remote(wanted: Mapping[str, Any]) -> str | None:

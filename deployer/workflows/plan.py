@@ -38,7 +38,7 @@ from deployer.engines import engine
 from deployer.planning import adapters, catalog, diff, model_facts, plan
 from deployer.planning.alternatives import Collect
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question
+from deployer.planning.question import Question
 from deployer.providers.api import Provider
 from deployer.providers.registry import provider
 from deployer.running.stack import offline as program

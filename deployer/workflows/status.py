@@ -16,10 +16,10 @@ from deployer.core.documents.status import (
     StatusDocument,
 )
 from deployer.core.domain import SECONDS_PER_HOUR, State
-from deployer.core.errors import DeployerError
+from deployer.core.errors import DeployerError, PrerequisiteError
 from deployer.engines import Metrics
 from deployer.providers import registry
-from deployer.providers.managers import Manager, ReportsStatus, ReportsUsage
+from deployer.providers.managers import ChecksOwn, Manager, ReportsStatus, ReportsUsage
 from deployer.running import health, openai_client
 from deployer.running.lookup import located, manager_for
 from deployer.running.store import Store
@@ -98,6 +98,7 @@ def _status(record: Deployment, store: Store, now: str) -> DeploymentStatus:
         cost_so_far_usd=use.cost_usd,
         expires_at=use.expires_at,
         resources=tuple(Existing(type=r["type"], name=r["name"], id=r["id"]) for r in found),
+        unkept=record.unkept,
     )
 
 
@@ -143,9 +144,19 @@ def _state(
         return manager.told(record)
     if not manager.alive(record.name):
         return ("stopped" if found else "failed"), None
-    if record.endpoint and health.healthy(record, store):
+    if record.endpoint and health.healthy(record, store) and _is_own(record, manager):
         return "healthy", None
     return ("starting" if record.ready_at is None else "unhealthy"), None
+
+
+def _is_own(record: Deployment, manager: Manager) -> bool:
+    """Whether it is this deployment that answers, where that can be told."""
+    try:
+        if isinstance(manager, ChecksOwn):
+            manager.check_own(record.name)
+    except PrerequisiteError:
+        return False
+    return True
 
 
 def _whole(figures: Mapping[str, float], name: str | None) -> int | None:

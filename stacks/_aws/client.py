@@ -23,7 +23,7 @@ class UnreadableAnswerError(BotoCoreError, PrerequisiteError):  # type: ignore[m
         BotoCoreError.__init__(self, said=without_secrets(said).partition("\n")[0])
         self.message = f"something else answered in AWS's place: {self}"
         self.hint = "log in to this network, or check HTTPS_PROXY and AWS_ENDPOINT_URL"
-        self.where = None
+        self.where = self.key = None
 
 
 class Answer(dict[str, Any]):

@@ -17,6 +17,8 @@ CLOUD_INIT_FAILED = (
     "Failed to run module scripts-user",
     "FAILED to run module",
 )
+KERNEL = re.compile(r"\[ *0\.0+\] Linux version ")
+"""What a machine's console begins with at each boot."""
 LAST_WORDS = 12
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """What colours a terminal (ECMA-48): systemd writes it to the console."""
@@ -51,7 +53,7 @@ class Console:
                 self._said.add(told)
                 self.say(f"machine: {told.removeprefix(MARK)}")
             if _failed(line):
-                raise failure(lines[: number + 1])
+                raise failure(last_boot(lines[: number + 1]))
 
     def lines(self) -> Sequence[str]:
         """The console's lines; none while AWS has none."""
@@ -74,6 +76,12 @@ def console_lines(clients: Clients, instance: str) -> Sequence[str]:
             continue  # only talk: what matters is whether it answers
         return [line for line in ESCAPES.sub("", _decoded(told)).splitlines() if line.strip()]
     return []
+
+
+def last_boot(lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines from where the newest boot begins; all of them where that has scrolled away."""
+    began = (number for number in range(len(lines) - 1, -1, -1) if KERNEL.search(lines[number]))
+    return lines[next(began, 0) :]
 
 
 def _decoded(told: str) -> str:

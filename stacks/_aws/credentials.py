@@ -74,7 +74,10 @@ def check(made: Any) -> bool:
     if frozen is None:
         return False
     for part, variable in VARIABLES.items():
-        if not _is_sendable(getattr(frozen, part, None) or ""):
+        value = getattr(frozen, part, None) or ""
+        if not value and part != "token":
+            raise PrerequisiteError(f"{variable} (from {found.method}) is empty", hint=LOGIN)
+        if not _is_sendable(value):
             raise PrerequisiteError(
                 f"{variable} (from {found.method}) holds a line end, a space or another character "
                 "that no AWS key has",
@@ -83,8 +86,9 @@ def check(made: Any) -> bool:
     return True
 
 
-def _is_sendable(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value
+def _is_sendable(value: object) -> bool:
+    """Whether it is text that a header can hold: a program may print anything for a key."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
 
 
 def _why(error: Exception) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from stacks._aws.console import console_lines
+from stacks._aws.console import console_lines, last_boot
 from stacks._aws.session import Clients, understood
 
 LOOK_S = 2.0
@@ -17,6 +17,8 @@ def lines(
 ) -> Iterator[str]:
     """Yield the lines of a log group, the newest last; with `follow` for as long as the group exists.
 
+    The last lines of a console are those of the machine's last boot.
+
     Raises:
         PrerequisiteError: credentials, permission or network are missing.
     """
@@ -24,7 +26,8 @@ def lines(
     with understood("read the log (logs:FilterLogEvents)"):
         told = log.new()
         if not told and machine is not None:
-            told = list(console_lines(clients, machine))
+            console = console_lines(clients, machine)
+            told = list(console if tail is None else last_boot(console))
         yield from told if tail is None else told[len(told) - min(tail, len(told)) :]
         while follow and log.exists:
             time.sleep(LOOK_S)

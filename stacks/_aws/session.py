@@ -36,9 +36,7 @@ INVALID = frozenset(
 )
 CLOCK = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 """How the services say that a request bears a wrong time (EC2, STS and S3: "Common errors" of their references)."""
-WRONG_TIME = re.compile(
-    r"signature (has )?expired|not yet current|time.{0,30}too (large|skewed)", re.IGNORECASE
-)
+WRONG_TIME = r"(?i)signature (has )?expired|not yet current|time.{0,30}too (large|skewed)"
 """The words of those that refuse the signature for it: "Signature expired: 20260102T030405Z is now earlier than"."""
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
@@ -178,7 +176,7 @@ QUOTAS = frozenset(
 
 def is_wrong_time(code: str, said: str) -> bool:
     """Whether AWS refuses a call for the time that it bears."""
-    return code in CLOCK or (code in INVALID and WRONG_TIME.search(said) is not None)
+    return code in CLOCK or (code in INVALID and re.search(WRONG_TIME, said) is not None)
 
 
 def refused(what: str, code: str, said: str) -> DeployerError:
@@ -217,12 +215,12 @@ def _now() -> str:
 
 def _unsent(what: str, error: Exception) -> DeployerError:
     """The error of a call that never got an answer, or none of AWS's."""
-    from botocore.exceptions import HTTPClientError, NoCredentialsError, PartialCredentialsError
+    from botocore import exceptions as aws
 
     said = without_secrets(str(error).partition("\n")[0])
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError):
         return PrerequisiteError("there are no AWS credentials", hint=LOGIN)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         return PrerequisiteError(
             f"AWS cannot be reached to {what}: {said}",
             hint="check the network and HTTPS_PROXY, then try again",

@@ -29,6 +29,18 @@ BRANDS = re.compile(
     r"^(NVIDIA|Apple|AMD)\s+|\b(GeForce|Instinct)\s+|\s+OAM\b|\((TM|R)\)", re.IGNORECASE
 )
 DOCKER = "docker"
+GPUS_ARE_NAMED = (
+    "name it as in 'rtx-4090' or 'm3-ultra'; without a GPU, leave targets.local.hardware.gpu out"
+)
+_READ_THERE = "plan on that machine without targets.local.hardware: its driver says what it has"
+_NOT_LISTED = (
+    (re.compile(r"laptop|mobile|max-?q", re.IGNORECASE),
+     f"a laptop's GPU is another chip than the card of that name: {_READ_THERE}"),
+    (re.compile(r"\bmig\b|\d+g\.\d+gb", re.IGNORECASE), f"a part of a GPU (MIG) is not in the catalog: {_READ_THERE}"),
+    (re.compile(r"\b(intel|arc|gaudi|tpu)\b", re.IGNORECASE), "no engine here serves on it: NVIDIA, AMD and Apple do"),
+    (re.compile(r"^\d+ ?x ?\S"), "write how many there are at targets.local.hardware.count"),
+)  # fmt: skip
+"""What names of GPUs have that no row of the catalog could be meant by, and the hint for it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ def _elsewhere(other: OtherDocker, memory_gib: float | None) -> Machine:
 def _here(want: Want, prices: Prices, memory_gib: float | None) -> Machine:
     host = want.host
     memory = memory_gib or host.memory_bytes / GIB
-    if not host.gpus:
+    if all(one.fault for one in host.gpus):
         return Machine("this machine", True, None, 0, None, memory, host.cpus)
     asked = want.options.get("gpus", "all")
     serving = _serving(host.gpus, asked)
@@ -133,7 +145,8 @@ def _serving(gpus: Sequence[HostGpu], asked: Any) -> list[int]:
     """Number the GPUs that serve together: those that are asked for, else the alike ones with the most memory."""
     named = [str(one) for one in asked] if isinstance(asked, list | tuple) else []
     picked = [i for i, one in enumerate(gpus) if {str(i), one.uuid} & set(named)]
-    pool = picked or list(range(len(gpus)))
+    sound = [index for index, one in enumerate(gpus) if not one.fault]
+    pool = [index for index in picked if index in sound] or sound
     kinds: dict[tuple[str, int | None], list[int]] = {}
     for index in pool:
         kinds.setdefault((gpus[index].name, gpus[index].memory_mib), []).append(index)
@@ -181,9 +194,10 @@ def _gpu(name: str, prices: Prices) -> Gpu:
 
         known = {BRANDS.sub("", g.name).upper(): g.name for g in gpus.every()}
         near = [known[n] for n in difflib.get_close_matches(name.upper(), list(known), cutoff=0.3)]
+        special = next((hint for form, hint in _NOT_LISTED if form.search(name)), None)
         raise UsageError(
             f"the catalog has no GPU {quoted(name)}",
-            hint=f"the nearest are: {', '.join(near)}" if near else None,
+            hint=special or (f"the nearest are: {', '.join(near)}" if near else GPUS_ARE_NAMED),
             key="targets.local.hardware.gpu",
         )
     return found

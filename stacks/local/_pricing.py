@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from deployer.core.domain import Item, Rate, Resource
-from deployer.planning.cost.rule import MONTH, Quantity, Rule, Setting, decimal, known, line, times
+from deployer.planning.cost.rule import MONTH, Quantity, Rule, Setting, decimal, line, times
 
 KILO = Decimal(1000)
 
@@ -40,19 +40,19 @@ def _bought(resource: Resource) -> Item:
     """
     inputs = resource.inputs
     if inputs.get("owned"):
-        paid = known("hardware", "month", Decimal(0), "the spec: it is owned already", None)
+        paid = Rate("hardware", "month", Decimal(0), "the spec: it is owned already", None)
         return line(resource, "hardware", Quantity(Decimal(1), "month"), paid, "exists")
     price, months = decimal(inputs.get("price_usd")), decimal(inputs.get("amortize_months"))
     part = price / months if price is not None and months else None
     source = str(inputs.get("price_source") or "the price is unknown")
-    rate = known("hardware", "month", part, source, None)
+    rate = Rate("hardware", "month", part, source, None)
     return line(resource, "hardware", Quantity(Decimal(1), "month"), rate, "exists")
 
 
 def _electricity(resource: Resource) -> Rate:
     price = decimal(resource.inputs.get("usd_per_kwh"))
     source = str(resource.inputs.get("kwh_source") or "the price is unknown")
-    return known("electricity", "kWh", price, source, None)
+    return Rate("electricity", "kWh", price, source, None)
 
 
 RULES: Mapping[str, Rule] = {"local:index:Hardware": _hardware}

@@ -17,7 +17,8 @@ from deployer import engines
 from deployer.core.domain import GIB, Offer, Resource
 from deployer.planning import catalog, cost, model_facts, plan
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question, choose, want_of
+from deployer.planning.choose import choose
+from deployer.planning.question import Question, want_of
 from deployer.providers import registry
 from deployer.providers.api import Host, Provider
 from deployer.providers.managers import ReportsStatus, SupportsLookup

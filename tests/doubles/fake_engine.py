@@ -1,12 +1,16 @@
-"""A stand-in for an engine: `fake_engine.py PORT [deaf] [env]`. Healthy at once; deaf to SIGTERM if asked."""
+"""A stand-in for an engine: `fake_engine.py SOCKET [deaf] [env]`. Healthy at once; deaf to SIGTERM if asked."""
 
 import os
 import signal
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingUnixStreamServer
 
 
 class Healthy(BaseHTTPRequestHandler):
+    def address_string(self) -> str:
+        return "the guard"
+
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
@@ -18,4 +22,4 @@ if "env" in sys.argv:
     sys.stdout.write(" ".join(os.environ) + "\n")
 sys.stdout.write("ready\n")
 sys.stdout.flush()
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Healthy).serve_forever()
+ThreadingUnixStreamServer(sys.argv[1], Healthy).serve_forever()

@@ -61,7 +61,12 @@ class Lambda:
 
     @property
     def living(self) -> list[dict[str, Any]]:
-        """The machines that are billed."""
+        """The machines that are billed, each where it is by now."""
+        for id_, one in self.instances.items():
+            if one["status"] == "booting" and time.time() - self.since[id_] > self.boots_s:
+                one["status"] = "active"
+            if one["status"] == "terminating" and time.time() - self.ended[id_] > ENDS_S:
+                one["status"] = "terminated"
         return [one for one in self.instances.values() if one["status"] != "terminated"]
 
     def left(self) -> dict[str, list[str]]:
@@ -171,7 +176,7 @@ class Lambda:
         if method == "PATCH":
             things[id_] |= body
             return 200, {"data": things[id_]}
-        used = [m for m in self._booted() if {"id": id_} in m["firewall_rulesets"]]
+        used = [m for m in self.living if {"id": id_} in m["firewall_rulesets"]]
         if things is self.rulesets and used:
             code = "firewall-rulesets/firewall-ruleset-in-use"
             return 400, {"error": {"code": code, "message": "In use.", "suggestion": "Wait."}}
@@ -179,7 +184,7 @@ class Lambda:
         return 200, {"data": {}}
 
     def _machines(self, method: str, id_: str, body: Any) -> Answer:
-        found = self._booted()
+        found = self.living
         if not id_:
             return 200, {"data": found}
         if id_ not in self.instances:
@@ -187,15 +192,6 @@ class Lambda:
         if method == "POST":
             self.instances[id_] |= body
         return 200, {"data": self.instances[id_]}
-
-    def _booted(self) -> list[dict[str, Any]]:
-        """Bring every machine to where it is by now; what has ended is listed no more."""
-        for id_, one in self.instances.items():
-            if one["status"] == "booting" and time.time() - self.since[id_] > self.boots_s:
-                one["status"] = "active"
-            if one["status"] == "terminating" and time.time() - self.ended[id_] > ENDS_S:
-                one["status"] = "terminated"
-        return self.living
 
     def _launched(self, body: Any) -> Answer:
         kind, region = body["instance_type_name"], body["region_name"]

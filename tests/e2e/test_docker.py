@@ -300,3 +300,24 @@ def test_a_name_with_quotes_dollars_and_braces_is_only_a_name(box, tiny_gguf):
     with suppress(FileNotFoundError):
         (box.folder / "x").unlink()
         pytest.fail("a file's name was run")
+
+
+def test_the_last_lines_of_a_start_that_failed_again_are_its_own(image):
+    """Docker starts the container again once, and keeps one log for both."""
+    once = "test -e /again && { echo second cause; exit 3; }; : > /again; echo first cause; exit 3"
+    with closing(daemon.connect()) as client:
+        policy = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 1}}
+        made = client.create_container(
+            image, command=["-c", once], entrypoint=["sh"], host_config=policy, user="0"
+        )["Id"]
+        try:
+            client.start(made)
+            until(lambda: not client.inspect_container(made)["State"]["Running"])
+
+            def lines(tail: int | None) -> list[str]:
+                return list(inspection.lines(client, made, follow=False, tail=tail))
+
+            assert lines(12) == ["second cause"]
+            assert lines(None) == ["first cause", "second cause"]
+        finally:
+            client.remove_container(made, force=True)

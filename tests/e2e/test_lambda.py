@@ -144,4 +144,9 @@ def test_what_nobody_uses_is_listed_ended_by_the_reaper_alone_and_left_over_is_f
         "LambdaRuleset",
         "LambdaKey",
     }
-    gone(world)
+    assert world.down()["remaining"] == []
+    assert world.cloud.left() == {}
+    assert world.nothing_runs()
+    again = world.json("down", world.name, code=1)
+    assert again["removed"] == []
+    assert [one["provider"] for one in again["not_asked"]] == ["cloud-gpu/aws"], "nothing is known"

@@ -42,6 +42,7 @@ STATUS_KEYS = {
     *("name", "target", "provider", "state", "endpoint", "started_at", "idle_since", "requests"),
     *("uptime_seconds", "gpu_memory_mib", "awake"),
     *("output_tokens", "usd_per_hour", "cost_so_far_usd", "expires_at", "resources"),
+    "unkept",
 }
 
 
@@ -58,6 +59,7 @@ class Cli:
     home: Path = field(init=False)
     spec: Path = field(init=False)
     shown: str = field(init=False, default="")
+    port: int = 0
 
     def __post_init__(self) -> None:
         self.home, self.spec = self.folder / "home", self.folder / "deployer.yaml"
@@ -274,7 +276,7 @@ def test_chat_in_a_terminal_goes_on_until_ctrl_d(served):
 
 def test_it_listens_on_this_machine_alone(served):
     heard = [c.laddr for p in served.processes for c in p.net_connections() if c.status == "LISTEN"]
-    assert [address.ip for address in heard] == ["127.0.0.1"]
+    assert {address.ip for address in heard} == {"127.0.0.1"}
 
 
 def test_the_key_is_in_no_argument_and_no_environment(served):
@@ -385,6 +387,65 @@ def test_one_that_fails_does_not_touch_the_one_that_runs(cli, tiny_gguf):
     cli.spec.write_text(good)
     assert cli.up()[0] == 0  # as planned: nothing to change
     assert cli.processes == before
+
+
+NO_ROOM = "there is no room for two at once: stopping the running engine, which is kept"
+
+
+@pytest.fixture
+def on_a_gpu(cli: Cli, tiny_gguf: Path) -> Cli:
+    """A deployment on a machine with a GPU, which has no room for two engines."""
+    cli.port = free_port()
+    on_gpu(cli, tiny_gguf)
+    code, out, err = cli.up()
+    assert code == 0, out + err
+    return cli
+
+
+def on_gpu(cli: Cli, model: Path) -> None:
+    """Write a spec for a machine with a GPU."""
+    cli.write(model, cli.port)
+    port = f"port: {cli.port}"
+    given = cli.spec.read_text().replace(port, f"{port}, hardware: {{gpu: rtx-4090}}")
+    cli.spec.write_text(given)
+
+
+def test_where_two_have_no_room_the_new_one_takes_the_place_of_the_one_before(on_a_gpu):
+    before, key = on_a_gpu.processes, Store(on_a_gpu.home).key(NAME)
+    for slots in (1, 3):  # the second takes the place of one that took another's
+        text = re.sub(r"concurrency: \d", f"concurrency: {slots}", on_a_gpu.spec.read_text())
+        on_a_gpu.spec.write_text(text)
+        code, out, err = on_a_gpu.up()
+        assert code == 0, out + err
+        assert NO_ROOM in err
+        assert not {p.pid for p in before} & {p.pid for p in on_a_gpu.processes}
+        before = on_a_gpu.processes
+        assert len(before) == 2
+        env = on_a_gpu.json("env", NAME)["env"]
+        assert env["OPENAI_BASE_URL"] == f"http://127.0.0.1:{on_a_gpu.port}/v1"
+        assert env["OPENAI_API_KEY"] == key
+    assert len(on_a_gpu.json("down", NAME)["removed"]) == 2
+
+
+def test_where_two_have_no_room_the_one_before_is_started_again_when_the_new_one_fails(
+    on_a_gpu, tiny_gguf
+):
+    before, good = on_a_gpu.processes, on_a_gpu.spec.read_text()
+    odd = on_a_gpu.folder / "odd.gguf"
+    odd.write_bytes(tiny_gguf.read_bytes().replace(b"output_norm.weight", b"output_nxrm.weight"))
+    on_gpu(on_a_gpu, odd)
+    code, _, err = on_a_gpu.up()
+    assert code == 1
+    assert NO_ROOM in err
+    assert f"{NAME} is back as it was before" in err
+    until(lambda: on_a_gpu.state() == "healthy", 60)
+    assert not {p.pid for p in before} & {p.pid for p in on_a_gpu.processes}
+    assert len(on_a_gpu.processes) == 2
+    on_a_gpu.spec.write_text(good)
+    assert on_a_gpu.up()[0] == 0  # as planned: nothing to change
+    on_gpu(on_a_gpu, on_a_gpu.folder / "none.gguf")
+    assert on_a_gpu.up()[0] == 2  # what cannot be started ends nothing
+    assert on_a_gpu.state() == "healthy"
 
 
 def test_five_at_once_in_homes_of_their_own_get_a_port_each(cli, tiny_gguf):

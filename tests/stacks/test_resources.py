@@ -484,7 +484,8 @@ def props(**more: Any) -> dict[str, Any]:
         "instance_type": "nvidia-l4",
         "instance_size": "x1",
         "accelerator": "gpu",
-        "gpu_count": 1,
+        "gpu_count": 8,
+        "gpus": 4,
         "engine": "vllm",
         "quantization": "bf16",
         "context": 8192,
@@ -501,7 +502,7 @@ def test_an_endpoint_is_created_as_planned_and_waited_for(hub, capsys):
     assert (made.outs["url"], made.outs["status"]) == ("https://mine-serverless.example", "running")
     raw = hub.endpoints["mine-serverless"]
     assert raw["compute"]["scaling"] == {"minReplica": 0, "maxReplica": 2, "scaleToZeroTimeout": 15}
-    assert raw["model"]["image"]["vLLM"]["tensorParallelSize"] == 1
+    assert raw["model"]["image"]["vLLM"]["tensorParallelSize"] == 4
     assert raw["model"]["args"] == ["--max-model-len", "8192", "--served-model-name", "mine"]
     assert (raw["model"]["repository"], raw["model"]["revision"]) == ("Qwen/Qwen3-8B", "main")
     assert "huggingface: pending" in capsys.readouterr().err

@@ -17,11 +17,13 @@ import pytest
 from botocore.stub import Stubber
 
 from deployer.cli import main
+from deployer.core.deployment import Deployment
 from deployer.core.errors import PolicyError, PrerequisiteError, UsageError
 from deployer.providers.managers import ReportsStatus, SupportsLookup, SupportsPause
 from deployer.running.endpoints.manager import EndpointManager
 from deployer.running.endpoints.service import Seen
 from deployer.running.stack.manager import StackManager
+from deployer.running.store import Store
 from stacks._aws import quota
 from stacks._aws.session import Session
 from stacks._aws.types import identity, observing, sagemaker, storage
@@ -432,3 +434,14 @@ def test_what_sleeps_by_itself_cannot_be_paused_and_that_is_said(tmp_path):
     with pytest.raises(UsageError, match="sleeps by itself"):
         manager(tmp_path, Seen("healthy")).rest(NAME)
     manager(tmp_path, Seen("healthy"), rests=True).rest(NAME)
+
+
+def test_the_refusal_says_what_it_costs_asleep(tmp_path):
+    told: dict[str, Any] = {"spec_name": "bot", "spec_digest": "d", "target": "serverless"}
+    told |= {"engine": "bedrock", "model": "bot", "started_at": "2027-01-15T00:00:00+00:00"}
+    prices: dict[str, Any] = {"usd_per_hour": "6.87", "usd_per_hour_idle": "0.0059"}
+    Store(tmp_path).save(Deployment(name=NAME, provider="x", planned=[], **prices, **told))
+    with pytest.raises(UsageError) as refused:
+        manager(tmp_path, Seen("healthy")).rest(NAME)
+    assert refused.value.hint is not None
+    assert "it costs 0.0059 USD/hour while it sleeps" in refused.value.hint

@@ -234,6 +234,30 @@ def test_every_path_that_is_named_exists(file):
     assert [path for path in found if not (ROOT / path).exists()] == []
 
 
+DOTTED = re.compile(r"`((?!deployer\.yaml)(?:deployer|stacks)(?:\.\w+)+)`")
+SOURCES = [file for part in ("deployer", "stacks") for file in (ROOT / part).rglob("*.py")]
+
+
+def leads_somewhere(dotted: str) -> bool:
+    """Whether there is a module of that name, or one that holds the rest of it."""
+    place, rest = ROOT, dotted.split(".")
+    while rest and (place / rest[0]).is_dir():
+        place /= rest.pop(0)
+    file = place / f"{rest[0]}.py" if rest else place
+    inside = rest[1:] if file.exists() else rest
+    holder = file if file.exists() else place / "__init__.py"
+    return not inside or (
+        holder.exists() and re.search(rf"\b{inside[0]}\b", text(holder)) is not None
+    )
+
+
+def test_every_module_that_a_page_or_a_docstring_names_exists():
+    named = {name for file in (*PAGES, *SOURCES) for name in DOTTED.findall(text(file))}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not leads_somewhere(name)] == []
+    assert not leads_somewhere("deployer.planning.no_such_module")
+
+
 def test_the_architecture_names_every_package():
     page = text(ROOT / "docs" / "ARCHITECTURE.md")
     packages = {f.parent for f in (ROOT / "deployer").rglob("__init__.py")} - {ROOT / "deployer"}

@@ -42,7 +42,7 @@ ALLOWED = {
     "sources/model_hub.py": HUB,
     "spec/near_misses.py": HUB,
     "core/model_source.py": HUB,
-    "core/domain.py": "the maker of a chip, as of the others",
+    "core/domain/terms.py": "the maker of a chip, as of the others",
     "planning/catalog/gpus.py": "the maker of a chip, as of the others",
     "engines/fastapi/__init__.py": "the maker of a chip, as of the others",
     "engines/fastapi/container.py": "where its port comes from",

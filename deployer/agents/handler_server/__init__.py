@@ -5,7 +5,8 @@
     schema.py     what a client may send, and what it gets
     refusal.py    errors, in OpenAI's form
     fault.py      what the user's own code raises: type, file and line
-    gate.py       how many at once, and for how long
+    gate.py       how many at once, how many wait, and for how long
+    workers.py    threads for the handler's calls
     guard.py      the key and the size of a request, before anything is read
     metrics.py    what is counted, for Prometheus
     answers.py    a request becomes an answer, at once or in pieces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -36,11 +37,15 @@ def main(arguments: list[str]) -> int:
         said = told(error, settings.handler.parent)
         LOG.error("%s cannot be served: %s: %s", settings.handler, said, error)
         return 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # as many connections as it may have
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
     signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it once more when it has shut down
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
+        uds=None if settings.socket is None else str(settings.socket),
         timeout_graceful_shutdown=settings.grace_s,
         access_log=False,
         server_header=False,

@@ -75,7 +75,7 @@ class Service:
             raise refusal_of(error, self.handler.folder) from None
 
     async def _asked(self, request: Any) -> Any:
-        place = self.gate.enter()
+        place = await self.gate.enter()
         try:
             return await place.call(self.handler.predict, self.handler.model, request)
         except Refusal:
@@ -91,7 +91,7 @@ class Service:
         Raises:
             Refusal: no place, too slow, or the handler failed before its first piece.
         """
-        talk = Talk(self, self.gate.enter(), asked, tally)
+        talk = Talk(self, await self.gate.enter(), asked, tally)
         try:
             await talk.begin()
         except BaseException:
@@ -193,8 +193,8 @@ def answer_of(said: Any) -> Answer:
         return Answer(content=said)
     try:
         return Answer.model_validate(said)
-    except ValidationError:
-        LOG.exception("the handler's answer has another form")
+    except ValidationError as error:
+        LOG.exception("the handler's answer has another form: %s", understood(error).message)
         raise Refusal(
             500, "the handler's answer is neither text nor {content, usage}: see its log"
         ) from None

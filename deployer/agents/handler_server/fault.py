@@ -2,7 +2,7 @@
 
 A handler refuses a request by raising FastAPI's `HTTPException`: its status and detail are the answer. Whatever else it
 raises is a failure (500): the client hears its type and where in the handler's folder it came from, and never its text,
-which may hold what others sent; the whole of it stands in the log.
+which may hold what others sent. The log has the way that it took besides, and not its text either.
 """
 
 from __future__ import annotations
@@ -33,8 +33,16 @@ def refusal_of(error: Exception, folder: Path) -> Refusal:
         words = detail if isinstance(detail, str) else json.dumps(detail, default=str)
         return Refusal(error.status_code, words, more=error.headers)
     said = told(error, folder)
-    LOG.error("the handler failed: %s", said, exc_info=error)
+    LOG.error("the handler failed: %s\n%s", said, way(error))
     return Refusal(500, f"the handler failed: {said}; see its log")
+
+
+def way(error: BaseException) -> str:
+    """Return the way that an error took, file by file, with those that it came from, and no text of any."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    first = "" if before is None else f"{way(before)}\nand then\n"
+    lines = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    return f"{first}{''.join(lines)}{type(error).__name__} (its text is left out: it may repeat a request)"
 
 
 def _place(error: BaseException, folder: Path) -> str | None:

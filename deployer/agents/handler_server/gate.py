@@ -1,37 +1,86 @@
-"""How many requests the handler answers at once, and how long it may take. Its calls run in threads.
+"""How many requests the handler answers at once, how many wait for that, and how long each may take.
 
-A call cannot be ended from outside: one that takes too long is answered with 504, and its place stays taken
-until it has really ended. So there are never more calls than places.
+A call cannot be ended from outside: one that takes too long is answered with 504, and its place stays taken until it has
+really ended. So there are never more calls than places. Where such calls hold every place, or one of them holds its own
+for as long again, the server is not healthy any more: whoever started it starts it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from .refusal import Refusal
+from .workers import in_thread
 
 
 class Gate:
-    """Counts places. All but the handler's own calls happens in the event loop."""
+    """Counts places, and those who wait for one. All but the handler's own calls happens in the event loop."""
 
-    def __init__(self, places: int, timeout_s: float) -> None:
+    def __init__(
+        self, places: int, timeout_s: float, waiting: int = 0, waiting_s: float = 0
+    ) -> None:
         self.places, self.timeout_s, self.taken = places, timeout_s, 0
+        self.waiting, self.waiting_s = waiting, waiting_s
+        self.queue: dict[asyncio.Future[None], None] = {}
+        self.late: dict[Place, float] = {}
 
-    def enter(self) -> Place:
-        """Take a place.
+    async def enter(self) -> Place:
+        """Take a place, when there is one.
 
         Raises:
-            Refusal: all are taken (429).
+            Refusal: too many wait already, or none became free for too long (429).
         """
         if self.taken >= self.places:
-            raise Refusal(
-                429, f"{self.places} requests are already being answered: try again later"
-            )
-        self.taken += 1
+            await self._turn()
+        else:
+            self.taken += 1
         return Place(self)
+
+    async def _turn(self) -> None:
+        if len(self.queue) >= self.waiting:
+            what = f"{self.places} requests are already being answered"
+            more = f" and {len(self.queue):,} wait" if self.queue else ""
+            raise Refusal(429, f"{what}{more}: try again later")
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self.queue[turn] = None
+        timer = loop.call_later(self.waiting_s, _refuse, turn, self.waiting_s)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.free()  # it was given a place, and has gone
+            raise
+        finally:
+            timer.cancel()
+            self.queue.pop(turn, None)
+
+    def free(self) -> None:
+        """Give a place to the next who waits, or leave it free."""
+        self.taken -= 1
+        while self.queue:
+            turn = next(iter(self.queue))
+            del self.queue[turn]
+            if not turn.done():
+                self.taken += 1  # on its behalf
+                turn.set_result(None)
+                return
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether calls that should have ended hold every place, or one for as long again as it had."""
+        now = time.monotonic()
+        return len(self.late) >= self.places or any(
+            now - since > self.timeout_s for since in self.late.values()
+        )
+
+
+def _refuse(turn: asyncio.Future[None], seconds: float) -> None:
+    if not turn.done():
+        turn.set_exception(Refusal(429, f"no place became free within {seconds:g} s: try again"))
 
 
 class Place:
@@ -48,13 +97,19 @@ class Place:
         Raises:
             Refusal: it takes too long (504). What the function raises passes through.
         """
-        self.running = in_thread(function, *arguments)
+        self.running = running = in_thread(function, *arguments)
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(self.gate.timeout_s, _end, over)
+        running.add_done_callback(lambda _: _end(over))
         try:
-            return await asyncio.wait_for(asyncio.shield(self.running), self.gate.timeout_s)
-        except TimeoutError:
-            if self.running.done():  # the handler's own TimeoutError
-                raise
-            raise Refusal(504, f"no answer within {self.gate.timeout_s:g} s") from None
+            await over
+        finally:
+            timer.cancel()
+        if running.done():
+            return running.result()
+        self.gate.late[self] = time.monotonic()
+        raise Refusal(504, f"no answer within {self.gate.timeout_s:g} s")
 
     def leave(self, last: Callable[[], Any] | None = None) -> None:
         """Give the place back: now, or when the call that still runs has ended and `last` has run after it."""
@@ -73,40 +128,10 @@ class Place:
             in_thread(last).add_done_callback(lambda _: self._free())
 
     def _free(self) -> None:
-        self.gate.taken -= 1
+        self.gate.late.pop(self, None)
+        self.gate.free()
 
 
-def in_thread(function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-    """Run a function in a thread of its own, which does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    future.add_done_callback(_seen)
-
-    def tell(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result: Any = None
-        error: Exception | None = None
-        try:
-            result = function(*arguments)
-        except StopIteration:  # a future cannot carry it
-            error = RuntimeError("the handler raised StopIteration")
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever waits
-            error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, result, error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    """Keep asyncio from complaining of an error that nobody waited for any more."""
-    if not future.cancelled():
-        future.exception()
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -29,6 +29,7 @@ from .patches import guard
 FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.jsonl", "*.model", "*.tiktoken")
 """What is downloaded of a repository."""
 MISSING_EXIT = 6
+SHORTEST_KEY = 16
 
 
 def main() -> int:
@@ -41,19 +42,23 @@ def main() -> int:
         _say(f"mlx_lm {found['version']} has no {', '.join(found['missing'])}: mlx-lm 0.32 has")
         return MISSING_EXIT
     config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    key = Path(config["key_file"]).read_text(encoding="utf-8").strip()
+    if len(key) < SHORTEST_KEY:
+        _say(f"the API key in {config['key_file']} is shorter than {SHORTEST_KEY} characters")
+        return 1
     try:
         model = fetched(config["model"], config["revision"])
     except Exception as error:  # noqa: BLE001 - the hub's client has an error of its own for everything
         _say(f"{config['model']} was not downloaded: {error}")
         return 1
-    serve(config, model)
+    serve(config, model, key)
     return 0
 
 
-def serve(config: Mapping[str, Any], model: str) -> None:
+def serve(config: Mapping[str, Any], model: str, key: str) -> None:
     """Run mlx_lm.server's own `main` behind the gate."""
     server = importlib.import_module("mlx_lm.server")
-    gate = Gate(config, Path(config["key_file"]).read_text(encoding="utf-8").strip())
+    gate = Gate(config, key)
     guard(server, gate)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=gate.end).start())
     sys.argv = arguments(config, model)

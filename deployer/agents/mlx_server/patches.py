@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from typing import Any
@@ -17,8 +18,20 @@ LOOK_S = 0.5
 
 def guard(server: Any, gate: Gate) -> None:
     """Let every request pass the gate first."""
+    _listener(server.ThreadingHTTPServer)
     _handler(server.APIHandler, gate)
     _generator(server, server.ResponseGenerator, gate)
+
+
+def _listener(kind: Any) -> None:
+    """Listen at a port that deployer's supervisor keeps for this user."""
+    bind = kind.server_bind
+
+    def server_bind(self: Any) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bind(self)
+
+    kind.server_bind = server_bind
 
 
 def _handler(kind: Any, gate: Gate) -> None:

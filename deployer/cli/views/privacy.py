@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import click
 
 from deployer.cli import terminal
-from deployer.core.documents.privacy import Finding, PrivacyDocument
+from deployer.core.documents.privacy import PrivacyDocument
 from deployer.core.templates import render
 from deployer.planning.report.palette import DARK, LIGHT
 
 WORDS = {True: "yes", False: "NO", None: "unknown"}
+VERDICTS = {True: "holds", False: "does not hold", None: "not proved"}
 COLOURS = {True: "green", False: "red", None: "yellow"}
 
 
@@ -52,11 +53,7 @@ def page(document: PrivacyDocument) -> str:
         "privacy/page.html.j2",
         page=clean,
         summary=summary(clean),
-        words={finding.name: _word(finding) for finding in clean.findings},
+        words={finding.name: VERDICTS[finding.holds] for finding in clean.findings},
         light=LIGHT,
         dark=DARK,
     )
-
-
-def _word(finding: Finding) -> str:
-    return {True: "holds", False: "does not hold", None: "not proved"}[finding.holds]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 from deployer.core.domain import TARGETS, Keyword
+from deployer.core.records import dataclass
 
 Sha256 = Annotated[str, Keyword("pattern", "^[0-9a-f]{64}$")]
 Time = Annotated[str, Keyword("pattern", r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+00:00$")]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from deployer.core.documents.base import Document
 from deployer.core.domain import Keyword
+from deployer.core.records import dataclass
 
 CountedFrom = Literal["usage", "chunks"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from deployer.core.documents.base import Pair
 from deployer.core.domain import Basis, Date, Item
+from deployer.core.records import dataclass
 
 KINDS: dict[str, Literal["fixed", "usage"]] = {
     "running": "fixed",

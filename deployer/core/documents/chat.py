@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from deployer.core.documents.base import Document
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -18,6 +17,7 @@ from deployer.core.documents.base import (
 )
 from deployer.core.documents.bill import BillItem
 from deployer.core.domain import Basis, Offer, Range
+from deployer.core.records import dataclass
 
 Number = int | float | Decimal
 Wait = Literal["none", "seconds", "minutes", "overloaded", "unknown"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from deployer.core.documents.base import Document
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,16 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True)
 class DownDocument(Document):
-    """What was removed of a deployment, what is left of it, and what only carries its tag."""
+    """What was removed of a deployment, what is left of it, and what only carries its tag.
+
+    `answers_cut`: how many answers had not ended in time.
+    """
 
     deployment: str
     removed: tuple[Removed, ...]
     remaining: tuple[Remaining, ...]
     not_asked: tuple[NotAsked, ...] = ()
     kept: tuple[Kept, ...] = ()
+    record_kept: str | None = None
+    """The folder of a damaged record that stays, because a cloud did not answer whether something of it exists."""
+    answers_cut: int = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from deployer.core.documents.base import Document
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from deployer.core.documents.base import Document
 from deployer.core.domain import Keyword
 from deployer.core.errors import DeployerError, Exit
+from deployer.core.records import dataclass
 
 FAILURES = tuple(int(code) for code in Exit if code is not Exit.DONE)
 

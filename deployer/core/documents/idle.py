@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from deployer.core.documents.base import Document, Time
 from deployer.core.domain import State
+from deployer.core.records import dataclass
 
 IdleBasis = Literal["measured", "estimated", "unknown"]
 """How the idle time of a machine was determined."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from deployer.core.documents.base import Document
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

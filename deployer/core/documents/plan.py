@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -20,6 +19,7 @@ from deployer.core.documents.base import (
 )
 from deployer.core.documents.bill import BillItem
 from deployer.core.domain import HOURS_PER_MONTH, Fit, Keyword, ModelInfo, Offer, Sizing, Verdict
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

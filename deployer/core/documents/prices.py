@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
 from deployer.core.documents.base import Document
 from deployer.core.domain import Date, Offer
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

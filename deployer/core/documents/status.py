@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import field
 from decimal import Decimal
 
 from deployer.core.documents.base import Document, Target, Time
 from deployer.core.domain import State
+from deployer.core.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class DeploymentStatus:
     expires_at: Time | None
     """When it is removed, whether or not it is in use."""
     resources: tuple[Existing, ...]
+    unkept: Mapping[str, str] = field(default_factory=dict)
+    """Why keys of its spec's policy have no effect, by the key."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,12 +16,12 @@ weights, so half a bit more than their name says, in the embedding and the head 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from deployer.core.domain import ModelInfo
 from deployer.core.quantization.accuracy import accuracy_loss
 from deployer.core.quantization.gguf import GGML_TYPES, GGUF_FILE_TYPES
+from deployer.core.records import dataclass
 
 __all__ = [
     "FAMILIES",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deployer.core import installation
 from deployer.core.errors import PrerequisiteError
-from deployer.engines.launch import HOST, Job, Launch, Machine
+from deployer.engines.launch import SOCKET, Job, Launch, Machine
 
 REQUIREMENTS = "requirements.txt"
 NEEDS = ("fastapi", "uvicorn", "prometheus_client")
@@ -25,8 +25,7 @@ def launch(job: Job, machine: Machine) -> Launch:
         "handler": str(Path(wanted["model"]) / "handler.py"),
         "name": wanted["model_name"],
         "route": handler["route"],
-        "host": HOST,
-        "port": job.port,
+        "socket": SOCKET,
         "concurrency": wanted["concurrency"],
         "timeout_s": handler["timeout"],
         "max_request_bytes": handler["max_request_mb"] * 2**20,
@@ -38,6 +37,7 @@ def launch(job: Job, machine: Machine) -> Launch:
         command,
         f"{wanted['source']}/handler.py",
         config=config,
+        by_socket=True,
         requirements=needed if needed.is_file() else None,
     )
 

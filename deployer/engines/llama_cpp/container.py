@@ -6,7 +6,7 @@ It reads its API key from a file, and works on a root file system that cannot be
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import ADAPTER_FILE, KEY_FILE, Recipe, local_only
+from deployer.engines.recipe import ADAPTER_FILE, KEY_CHECK, KEY_FILE, Recipe, local_only
 
 
 def arguments(order: Order, model: str) -> list[str]:
@@ -25,6 +25,8 @@ def arguments(order: Order, model: str) -> list[str]:
     ]
 
 
+SCRIPT = f'{KEY_CHECK}exec /app/llama-server "$@"'
+
 FETCH = (
     'mark="/models/.fetched-$(echo "$@" | cksum | tr " " -)"; [ -e "$mark" ] && exit 0; [ -z "$LOOK" ] || exit 3; '
     '/app/llama-server "$@" & server=$!; until curl -fs -o /dev/null http://127.0.0.1:8080/health; do '
@@ -42,5 +44,6 @@ RECIPE = Recipe(
     read_only=True,
     adapters=True,
     fetch=FETCH,
+    script=SCRIPT,
     environment={"LLAMA_CACHE": "/models"},
 )

@@ -7,9 +7,31 @@ from pathlib import Path
 from deployer.agents import llama_server
 from deployer.core import installation
 from deployer.core.errors import PrerequisiteError, UsageError
-from deployer.engines.launch import HOST, Job, Launch, Machine, program
+from deployer.engines.launch import SOCKET, Job, Launch, Machine, program
 
 WHEEL = "xllamacpp"
+_LINE = r"[\d.]+ [DIWE] "
+_FIGURES = r"[^\"'{}\[\]]{0,200}"
+KNOWN_LINES = (
+    (
+        rf"{_LINE}slot +\S{{1,16}}: id +-?\d+ \| task -?\d+ \| (?:selected slot by |processing task|prompt eval time|"
+        rf" *eval time|total time|graphs reused|stop processing|need to evaluate|n_past|new prompt|prompt processing|"
+        rf"prompt done|cached n_tokens|kv cache rm|created context checkpoint|restored context checkpoint|"
+        rf"erased invalidated context|draft acceptance|init sampler){_FIGURES}"
+    ),
+    (
+        rf"{_LINE}srv +\S{{1,16}}: (?:model loaded|listening on [\w:/.]+|cancel task, id_task = \d+|"
+        r"all slots are idle|failed to launch slot with task, id_task = \d+|"
+        r"task id = \d+, error: request \(\d+ tokens\) exceeds the available context size \(\d+ tokens\)[\w ,]*|"
+        r"operator\(\): cleaning up before exit\.\.\.)"
+    ),
+    rf"{_LINE}srv +\S{{1,16}}: +- (?:cache state|prompt cache|prompt 0x[0-9a-f]+){_FIGURES}",
+    rf"{_LINE}~Server: [a-z ]+",
+    r"\S{1,200}:\d+: GGML_[A-Z]+\([^\"']{0,200}\) failed",
+    r"(?:[\d.]+ E )?CUDA error: [a-z ]{1,80}",
+    rf"(?:[\d.]+ [WE] )?\w+: (?:allocating [\d.]+ MiB on device \d+|failed to allocate \w+ buffer of size \d+){_FIGURES}",
+)
+"""What it may say once it has been asked something. Its words on a request that it cannot parse repeat parts of it."""
 
 
 def launch(job: Job, machine: Machine) -> Launch:
@@ -22,9 +44,11 @@ def launch(job: Job, machine: Machine) -> Launch:
     model, server = _model(job), installed(machine)
     what = f"llama.cpp with {model.name}"
     if server == WHEEL:
-        command = program(llama_server.__file__, str(job.config_file))
-        return Launch(tuple(command), what, config=_config(job, model))
-    return Launch((server, *arguments(job, model)), what)
+        command = tuple(program(llama_server.__file__, str(job.config_file)))
+        config = _config(job, model)
+        return Launch(command, what, config, by_socket=True, known_lines=KNOWN_LINES)
+    command = (server, *arguments(job, model))
+    return Launch(command, what, by_socket=True, known_lines=KNOWN_LINES)
 
 
 def installed(machine: Machine) -> str:
@@ -50,11 +74,16 @@ def arguments(job: Job, model: Path) -> list[str]:
     slots = wanted["concurrency"]
     return [
         *("--model", str(model), "--alias", wanted["model_name"]),
-        *("--host", HOST, "--port", str(job.port)),
+        *("--host", SOCKET, "--threads-http", str(http_threads(slots))),
         *("--ctx-size", str(wanted["context"] * slots), "--parallel", str(slots)),
         *("--api-key-file", str(job.key_file), "--metrics", "--no-slots"),
         *(("--lora", wanted["adapter_path"]) if wanted.get("adapter_path") else ()),
     ]
+
+
+def http_threads(slots: int) -> int:
+    """Return how many connections are served at once: each has a thread, and the guard opens no more than these."""
+    return slots + 8
 
 
 def _model(job: Job) -> Path:
@@ -78,7 +107,8 @@ def _config(job: Job, model: Path) -> dict[str, str | int | None]:
     return {
         "model": str(model),
         "alias": job.wanted["model_name"],
-        "port": job.port,
+        "socket": SOCKET,
+        "http_threads": http_threads(job.wanted["concurrency"]),
         "context": job.wanted["context"],
         "concurrency": job.wanted["concurrency"],
         "adapter": job.wanted.get("adapter_path"),

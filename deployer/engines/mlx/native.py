@@ -24,6 +24,14 @@ BOOT = (
     "import sys; sys.path.append(sys.argv.pop(1)); import mlx_server; sys.exit(mlx_server.main())"
 )
 """Runs the program in any Python, whose own modules come first."""
+_SAID = r"\d{4}-\d\d-\d\d [\d:,]+ - (?:INFO|WARNING|ERROR) - "
+KNOWN_LINES = (
+    r'127\.0\.0\.1 - - \[[\w/: ]+\] "(?:GET|POST) /v1/(?:chat/completions|completions|models) HTTP/1\.1" \d{3} -',
+    rf"{_SAID}(?:Prompt processing progress: \d+/\d+|Starting httpd at [\w.]+ on port \d+\.\.\.)",
+    rf"{_SAID}(?:Prompt Cache|KV Caches): \d+ [\w, .()-]{{0,100}}",
+    r"mlx_lm cannot continue: see the messages above",
+)
+"""What it may say once it has been asked something. What it says of a request that fails repeats parts of it."""
 VERSIONS = "0.32.0 or newer"
 
 
@@ -38,6 +46,8 @@ def launch(job: Job, machine: Machine) -> Launch:
         (*start, str(job.config_file)),
         f"mlx_lm {version} with {job.wanted['source']}",
         config=_config(job),
+        shares_port=True,
+        known_lines=KNOWN_LINES,
     )
 
 

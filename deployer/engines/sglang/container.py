@@ -7,10 +7,10 @@ system can be written to: it compiles kernels when it starts.
 from __future__ import annotations
 
 from deployer.core.order import Order
-from deployer.engines.recipe import KEY_FILE, TOKEN_FILE, Recipe, revision
+from deployer.engines.recipe import KEY_CHECK, KEY_FILE, TOKEN_FILE, Recipe, revision
 
 SCRIPT = (
-    f"umask 077; printf 'api-key: %s\\n' \"$(cat {KEY_FILE})\" > /tmp/key.yaml; "
+    f"{KEY_CHECK}umask 077; printf 'api-key: %s\\n' \"$(cat {KEY_FILE})\" > /tmp/key.yaml; "
     'exec python3 -m sglang.launch_server --config /tmp/key.yaml "$@"'
 )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from deployer.core.order import Order
 from deployer.engines.recipe import (
     ADAPTER,
+    KEY_CHECK,
     KEY_FILE,
     TOKEN_FILE,
     Recipe,
@@ -20,7 +21,7 @@ from deployer.engines.recipe import (
 )
 from deployer.engines.vllm import max_lora_rank
 
-SCRIPT = f'VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
+SCRIPT = f'{KEY_CHECK}VLLM_API_KEY="$(cat {KEY_FILE})"; export VLLM_API_KEY; exec vllm serve "$@"'
 
 
 def arguments(order: Order, model: str) -> list[str]:

@@ -15,6 +15,23 @@ from deployer.core.errors import PrerequisiteError
 from deployer.engines.launch import HOST, Job, Launch, Machine, hub_name
 from deployer.engines.vllm import max_lora_rank
 
+_SAID = r"(?:\(\w+ pid=\d+\) )?"
+_AT = r"(?:INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d \[[\w./]+:\d+\] "
+KNOWN_LINES = (
+    (
+        rf'{_SAID}INFO: +[\d.:]+ - "(?:GET|POST) /(?:health|metrics|v1/(?:chat/completions|completions|models|embeddings)) '
+        r'HTTP/1\.[01]" \d{3}[A-Za-z ]*'
+    ),
+    rf"{_SAID}{_AT}(?:Engine \d+: |)(?:Avg prompt throughput|SpecDecoding metrics|KV Transfer metrics): [\w .,:/%=-]{{0,300}}",
+    (
+        rf"{_SAID}INFO: +(?:Started server process \[\d+\]|Waiting for application [a-z]+\.|Application [a-z ]+\.|"
+        r"Shutting down|Finished server process \[\d+\])"
+    ),
+    rf"{_SAID}{_AT}(?:EngineCore encountered a fatal error\.|AsyncLLM output_handler failed\.)",
+    r"torch\.(?:cuda\.)?OutOfMemoryError: CUDA out of memory\.[\w .,()]{0,300}",
+)
+"""What it may say once it has been asked something. What it says of a request that fails may repeat parts of it."""
+
 
 def launch(job: Job, machine: Machine) -> Launch:
     """Say how vLLM serves the model.
@@ -26,6 +43,8 @@ def launch(job: Job, machine: Machine) -> Launch:
         (installed(machine), *arguments(job)),
         f"vLLM with {job.wanted['source']}",
         secrets={"VLLM_API_KEY": job.key_file},
+        shares_port=True,
+        known_lines=KNOWN_LINES,
     )
 
 

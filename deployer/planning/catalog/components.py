@@ -6,12 +6,12 @@ The names are shared by all providers: each stands in one file only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import Rate
+from deployer.core.records import dataclass
 from deployer.planning.catalog.tables import ANYWHERE, FOLDER, read, rows, usd
 from deployer.providers.registry import data_files
 

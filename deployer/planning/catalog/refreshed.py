@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from typing import Any
 from deployer.core.domain import Offer, Rate
 from deployer.core.errors import UsageError, system_error
 from deployer.core.files import read_own
+from deployer.core.records import dataclass
 from deployer.planning.catalog.tables import rows, usd
 
 SCHEMA = 1

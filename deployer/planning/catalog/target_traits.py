@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from deployer.core.domain import Range
+from deployer.core.records import dataclass
 from deployer.planning.catalog.tables import read, table
 from deployer.providers.registry import data_files
 

@@ -12,10 +12,11 @@ what the program makes of one copy, or of a fleet of two where there are several
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from deployer.core.domain import HOURS_PER_MONTH, Estimate, Item, Plan, Resource, Usage
+from deployer.core.records import dataclass
 from deployer.planning import cost
 from deployer.planning.cost.rule import Quantity
 from deployer.planning.traffic import profile

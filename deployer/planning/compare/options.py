@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from deployer.core.domain import Alternative, Estimate, Offer, Plan, Sizing
+from deployer.core.records import dataclass
 from deployer.planning.capacity import allowed
 from deployer.planning.compare.bill import Pricing, Ran, estimate
 from deployer.planning.compare.service_rate import Measured, Serving, serving

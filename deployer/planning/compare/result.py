@@ -5,12 +5,12 @@ Money is `Decimal` US dollars. `None` is unknown, never 0. A `Cell` is a figure 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from deployer.core.documents.compare import Rule, Traffic, Wait
 from deployer.core.domain import Basis, Item, Offer
+from deployer.core.records import dataclass
 from deployer.planning.traffic.simulation import Simulation
 
 Value = str | bool | int | float | Decimal | None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from deployer.core.domain import Plan, Range, Sizing
+from deployer.core.records import dataclass
 from deployer.planning import capacity
 from deployer.planning.catalog.target_traits import cold_start
 from deployer.planning.compare.bill import Ran
 from deployer.planning.traffic.demand import Demand
 from deployer.planning.traffic.profile import UNKNOWN_SECONDS
 from deployer.planning.traffic.simulation import Server, copies_for, simulate
+from deployer.planning.unkept import always_runs
 from deployer.providers.api import Sleep
 from deployer.providers.registry import provider
 from deployer.spec import Spec
@@ -102,6 +104,6 @@ def _scale_to_zero(plan: Plan, otherwise: float) -> float | None:
     """Hours that an endpoint runs on after its last request; None: it never stops by itself."""
     given = (plan.inputs, *(r.inputs for r in plan.resources))
     told: Mapping[str, Any] = next((i for i in given if "scale_to_zero_minutes" in i), {})
-    if any(float(told.get(least) or 0) > 0 for least in ("min_replica", "min_copies")):
+    if always_runs(told):
         return None
     return float(told["scale_to_zero_minutes"]) / 60 if told else otherwise

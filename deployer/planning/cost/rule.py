@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from deployer.core.domain import HOURS_PER_MONTH, Basis, Item, Offer, Rate, Resource, Usage
+from deployer.core.records import dataclass
 
 MONTH = Decimal(HOURS_PER_MONTH)
 When = Literal["running", "exists", "used"]
@@ -84,11 +84,6 @@ def times(quantity: Decimal | None, price: Decimal | None) -> Decimal | None:
 def _range(quantity: Quantity, price: Decimal | None) -> tuple[Decimal, Decimal] | None:
     low, high = times(quantity.low, price), times(quantity.high, price)
     return None if low is None or high is None else (low, high)
-
-
-def known(component: str, unit: str, usd: Decimal | None, source: str, as_of: str | None) -> Rate:
-    """Make a rate of a price that stands in the resource itself."""
-    return Rate(component, unit, usd, source, as_of)
 
 
 def decimal(value: Any) -> Decimal | None:

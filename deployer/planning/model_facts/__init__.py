@@ -6,12 +6,14 @@ source only fills what an earlier one left open; what none of them says stays `N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deployer.core.domain import GIB, ModelInfo
+from deployer.core.errors import UsageError
 from deployer.core.model_source import in_bucket
 from deployer.core.quantization import UNKNOWN, normal
 from deployer.planning.model_facts.consistency import check
@@ -36,6 +38,10 @@ GIVEN: Mapping[str, str] = {
 """The keys of the spec's `model.facts`, and the field of `ModelInfo` that each one fills."""
 
 
+PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
+"""How the name of a part of a split GGUF file ends, with how many parts there are."""
+
+
 def describe(
     source: str,
     *,
@@ -55,6 +61,7 @@ def describe(
         UsageError: a path that is missing, is no model, or is damaged, or figures that contradict.
     """
     if in_bucket(source):
+        _check_whole(source)
         info = _unknown(
             source,
             "nothing is read from a bucket: only what model.facts says of the model is known",
@@ -70,6 +77,18 @@ def describe(
     filled = _filled(info, given or {})
     check(filled, source if filled == info else "model.facts")
     return filled
+
+
+def _check_whole(source: str) -> None:
+    """Refuse a part of a split GGUF file in a bucket: what is named by its URL is fetched alone."""
+    match = PART.search(source)
+    if match and int(match[1]) > 1:
+        folder = source.rpartition("/")[0]
+        raise UsageError(
+            f"{source} is one of {int(match[1])} parts of a model, and the others would not be fetched",
+            hint=f"name the folder in the bucket, with all its parts: model.source: {folder}",
+            where="model.source",
+        )
 
 
 def _named(repo: str, catalog: Lookup, hub: Lookup | None) -> ModelInfo:

@@ -81,7 +81,10 @@ def _folder(folder: Path, said: str) -> Adapter:
         return with_tensors(found, safetensors_header.tensors_of(folder / WEIGHTS))
     if look(folder / PICKLED) == "file":
         return replace(found, nbytes=(folder / PICKLED).stat().st_size)
-    return replace(found, lacking=f"the adapter {said} has no weights ({WEIGHTS})")
+    several = any(folder.glob("adapter_model[-_]*of*"))
+    why = f", in several files: save it again in one ({WEIGHTS})" if several else f" ({WEIGHTS})"
+    what = "its weights" if several else "no weights"
+    return replace(found, lacking=f"the adapter {said} has {what}{why}")
 
 
 def from_config(keys: Keys, said: str) -> Adapter:

@@ -38,6 +38,8 @@ def contradictions(info: ModelInfo) -> Iterator[str]:
     total, active = info.params_total, info.params_active
     if total and active and active > total:
         yield f"{active:,} active parameters of {total:,}"
+    if info.kv_heads and info.attn_heads and info.kv_heads > info.attn_heads:
+        yield f"{info.kv_heads:,} KV heads of {info.attn_heads:,} attention heads"
     if info.experts and info.experts_per_token and info.experts_per_token > info.experts:
         yield f"{info.experts_per_token:,} experts a token of {info.experts:,}"
     least = min(filter(None, (total, active)), default=None)

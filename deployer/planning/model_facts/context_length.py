@@ -50,7 +50,7 @@ def _own(keys: Keys) -> int | None:
 def _scalings(keys: Keys) -> Iterator[Keys]:
     """Give the scaling of the whole model, or of each kind of its layers."""
     for name in ("rope_scaling", "rope_parameters"):
-        found = keys.inner(name) if isinstance(keys.values.get(name), dict) else None
+        found = keys.inner(name)
         if found is None:
             continue
         if "rope_type" in found.values or "type" in found.values:

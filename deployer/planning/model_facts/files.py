@@ -18,8 +18,8 @@ from deployer.core.errors import UsageError
 
 MOST_FILES = 1000
 """Most weight files of one model; the largest published ones have about 200."""
-POINTER = b"version https://git-lfs.github.com/spec/"
-"""What a Git LFS pointer begins with: the text that stands in a clone for a file that was not fetched."""
+POINTERS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
+"""What a Git LFS pointer begins with, of today and of old: the text that stands in a clone for a file that was not fetched."""
 LONGEST_POINTER = 1024
 """A pointer is shorter than this, in bytes (git-lfs, docs/spec.md)."""
 
@@ -73,9 +73,9 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 def _refuse_pointer(file: BinaryIO, size: int, path: Path) -> None:
     if size >= LONGEST_POINTER:
         return
-    begins = file.read(len(POINTER))
+    begins = file.read(len(POINTERS[0]))
     file.seek(0)
-    if begins == POINTER:
+    if begins.startswith(POINTERS):
         raise UsageError(
             f"{path} is a Git LFS pointer: the file itself was not fetched",
             hint=f"fetch it: git -C {path.parent} lfs pull (git-lfs must be installed), or hf download",

@@ -16,6 +16,7 @@ from deployer.core.errors import quoted
 from deployer.core.quantization import FORMATS, GGML_TYPES, GGUF_FILE_TYPES
 from deployer.planning.model_facts.gguf_header import GgufHeader
 from deployer.planning.model_facts.purpose import is_encoder
+from deployer.planning.model_facts.seen_layers import LEAST, refuse_missing
 from deployer.planning.model_facts.strict_json import MOST_LAYERS, bad
 
 _PERIOD = {
@@ -26,6 +27,13 @@ _PERIOD = {
 
 _FULL_FIRST = ("laguna", "smallthinker", "cohere2moe")
 """Architectures where it is the first layer of each period; it is the last of all others'."""
+
+_ENCODER_DECODERS = ("t5",)
+_DIFFUSION = ("dream", "llada", "rnd1")
+"""Architectures that fill in a whole text at once, which only llama.cpp's own example runs."""
+
+FAR = 1.6
+"""So many times the bits of a weight, or so many times fewer, is another format: mixtures of types differ by less."""
 
 _NO_WINDOW = ("llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "mistral", "phi3")
 """Architectures whose sliding_window key llama.cpp passes over: it caches all tokens."""
@@ -38,8 +46,11 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         UsageError: a figure is absurd or not a number.
     """
     keys = _Keys(header.metadata, _architecture(header.metadata), where)
+    if not keys.architecture:
+        raise bad(where, "does not say its architecture (general.architecture)")
     hidden, heads = keys.whole("embedding_length"), keys.most("attention.head_count")
     experts = keys.whole("expert_count") or None
+    form, notes = _dtype(header)
     info = ModelInfo(
         name,
         architecture=keys.architecture or None,
@@ -49,21 +60,36 @@ def to_info(header: GgufHeader, name: str, where: str = "the GGUF header") -> Mo
         hidden=hidden,
         attn_heads=heads,
         kv_heads=keys.most("attention.head_count_kv") or heads,
-        head_dim=keys.whole("attention.key_length") or _quotient(hidden, heads),
+        head_dim=keys.whole("attention.key_length")
+        or (hidden // heads if hidden and heads else None),
         max_context=keys.whole("context_length"),
         experts=experts,
         experts_per_token=keys.whole("expert_used_count") if experts else None,
-        native_dtype=_dtype(header),
+        native_dtype=form,
+        notes=notes,
         weights_bytes=header.tensor_bytes or None,
         embedding_params=header.embedding_params or None,
     )
     info = replace(info, params_active=_active(info, header))
-    if is_encoder(keys.architecture) or keys.get("attention.causal") is False:
-        what = f"an encoder ({keys.architecture})"
+    if what := _other_use(keys):
         return replace(
             info, other_use=what, attention="none", full_attn_layers=0, kv_bytes_per_token=0
         )
+    refuse_missing(header.layers, info.layers, where)
+    if len(header.layers) >= LEAST and not header.embedding_params:
+        raise bad(where, "has layers and no token embedding: it is a part of a model")
     return _with_cache(info, keys)
+
+
+def _other_use(keys: _Keys) -> str | None:
+    """Say what a model is that does not generate text, by how llama.cpp would use it."""
+    if keys.architecture.startswith(_DIFFUSION):
+        return f"a diffusion model, which llama-server does not serve ({keys.architecture})"
+    if is_encoder(keys.architecture) or keys.get("attention.causal") is False:
+        return f"an encoder ({keys.architecture})"
+    if keys.whole("pooling_type"):  # 0 is none
+        return f"a model that embeds or ranks ({keys.architecture}, with pooling)"
+    return None
 
 
 def _layers(keys: _Keys) -> int | None:
@@ -100,6 +126,8 @@ class _Keys:
         if value is None:
             return None
         listed = value if isinstance(value, list) else [value] * layers
+        if len(listed) < layers:
+            raise bad(self.where, f"has {len(listed)} entries of {key} for {layers} layers")
         return [self._natural(key, n) for n in listed[:layers]]
 
     def most(self, key: str) -> int | None:
@@ -120,17 +148,21 @@ def _architecture(metadata: Mapping[str, Any]) -> str:
     return said[:120] if isinstance(said, str) else ""
 
 
-def _quotient(hidden: int | None, heads: int | None) -> int | None:
-    return hidden // heads if hidden and heads else None
-
-
-def _dtype(header: GgufHeader) -> str | None:
-    said = header.metadata.get("general.file_type")
-    if type(said) is int and said in GGUF_FILE_TYPES:
-        return GGUF_FILE_TYPES[said]
+def _dtype(header: GgufHeader) -> tuple[str | None, tuple[str, ...]]:
+    """Return the format of the weights, and a note where the file's own word for it cannot be true."""
     sizes = header.bytes_by_type
     most = GGML_TYPES[max(sizes, key=lambda kind: sizes[kind])][0] if sizes else ""
-    return most if most in FORMATS else None
+    held = most if most in FORMATS else None
+    said = header.metadata.get("general.file_type")
+    if type(said) is not int or said not in GGUF_FILE_TYPES:
+        return held, ()
+    named = GGUF_FILE_TYPES[said]
+    bits = header.tensor_bytes * 8 / header.params if header.params else FORMATS[named].bits
+    if held is None or 1 / FAR < bits / FORMATS[named].bits < FAR:
+        return named, ()
+    return held, (
+        f"its file says that the weights are {named}, and its tensors are {held}: the tensors are taken",
+    )
 
 
 def _active(info: ModelInfo, header: GgufHeader) -> int | None:
@@ -140,8 +172,11 @@ def _active(info: ModelInfo, header: GgufHeader) -> int | None:
 
 
 def _with_cache(info: ModelInfo, keys: _Keys) -> ModelInfo:
-    if not info.layers or not info.attn_heads:
-        return info
+    if not info.layers or not info.attn_heads or keys.architecture in _ENCODER_DECODERS:
+        why = f"its file does not say how many {'attention heads' if info.layers else 'layers'} it has"
+        if keys.architecture in _ENCODER_DECODERS:
+            why = "it is an encoder with a decoder, and what it keeps for both is not known"
+        return replace(info, notes=(*info.notes, f"{why}: KV cache unknown"))
     if keys.whole("attention.kv_lora_rank"):
         return _latent(info, keys, info.layers)
     if any(key.startswith(f"{keys.architecture}.ssm.") for key in keys.metadata):
@@ -223,6 +258,9 @@ def _latent(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:
     if rank is None or rope is None or not keys.whole("attention.key_length_mla"):
         note = "its file was made before llama.cpp cached MLA latents: KV cache unknown"
         return replace(info, attention="mla", notes=(*info.notes, note))
+    heads = keys.each("attention.head_count_kv", layers) or [1] * layers
+    if not all(heads):  # the others are recurrent
+        return _cached(_with_state(info), "hybrid", [(rank + rope) * 2 if n else 0 for n in heads])
     return replace(
         info,
         attention="mla",
@@ -231,10 +269,14 @@ def _latent(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:
     )
 
 
+def _with_state(info: ModelInfo) -> ModelInfo:
+    note = "the fixed state of its recurrent layers is unknown and not counted"
+    return replace(info, notes=(*info.notes, note))
+
+
 def _hybrid(info: ModelInfo, keys: _Keys, layers: int) -> ModelInfo:
     """Return a model that mixes attention with recurrent layers, whose state is not worked out here."""
-    note = "the fixed state of its recurrent layers is unknown and not counted"
-    info = replace(info, notes=(*info.notes, note))
+    info = _with_state(info)
     every = keys.whole("full_attention_interval")
     if every is None and not isinstance(keys.get("attention.head_count_kv"), list):
         return replace(info, attention="hybrid")

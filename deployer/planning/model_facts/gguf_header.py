@@ -7,6 +7,7 @@ with what is left of the file before anything is allocated. Format: ggml's docs/
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ _SCALARS = {
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
 _MOST_PAIRS, _KEPT_ITEMS = 2000, 1024
+_BLOCK = re.compile(r"blk\.(\d{1,5})\.")
+_OLDER = (b"lmgg", b"fmgg", b"tjgg")
+"""What files in the formats before GGUF begin with: GGML, GGMF and GGJT, least byte first."""
 REMOVED = {
     4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8",
     36: "IQ4_NL_4_4 (or I2_S of bitnet.cpp)", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8",
@@ -43,7 +47,7 @@ class GgufHeader:
 
     `params` counts the elements of all tensors, `bytes_by_type` their bytes by ggml type;
     `expert_params` are those of routed experts, `embedding_params` of the embedding and the head. `lora_rank` is the
-    largest rank of an adapter's matrices; None in a model.
+    largest rank of an adapter's matrices; None in a model. `layers` are the numbers of those that it has tensors of.
     """
 
     version: int
@@ -55,6 +59,7 @@ class GgufHeader:
     bytes_by_type: Mapping[int, int]
     data_offset: int
     lora_rank: int | None = None
+    layers: frozenset[int] = frozenset()
 
     @property
     def tensor_bytes(self) -> int:
@@ -84,12 +89,9 @@ def _read(source: Source) -> GgufHeader:
 
 
 def _start(source: Source) -> tuple[int, int, int]:
-    if source.size < 24 or source.take(4) != b"GGUF":
-        raise UsageError(
-            f"{source.where} is not a GGUF file",
-            hint="set model.source to a .gguf file, or to a folder with config.json and safetensors files",
-            where=source.where,
-        )
+    magic = source.take(4) if source.size >= 24 else b""
+    if magic != b"GGUF":
+        raise _not_gguf(magic, source.where)
     version = source.scalar("<I")
     if version not in (2, 3):
         raise _other_version(version, source.where)
@@ -97,6 +99,15 @@ def _start(source: Source) -> tuple[int, int, int]:
     if tensors > MOST_TENSORS or pairs > _MOST_PAIRS:
         raise bad(source.where, f"claims to have {tensors:,} tensors and {pairs:,} keys")
     return version, tensors, pairs
+
+
+def _not_gguf(magic: bytes, where: str) -> UsageError:
+    hint = "set model.source to a .gguf file, or to a folder with config.json and safetensors files"
+    if magic in _OLDER:
+        hint = (
+            "it is in llama.cpp's older format GGML: fetch the model as GGUF, or convert it again"
+        )
+    return UsageError(f"{where} is not a GGUF file", hint=hint, where=where)
 
 
 def _other_version(version: int, where: str) -> UsageError:
@@ -145,6 +156,7 @@ def _with_tensors(
     sizes: Counter[int] = Counter()
     params: Counter[str] = Counter()
     names: set[str] = set()
+    layers: set[int] = set()
     end = rank = 0
     for _ in range(tensors):
         name, kind, shape, nbytes, offset = _tensor(source)
@@ -152,6 +164,8 @@ def _with_tensors(
         if name.endswith(".lora_a") and len(shape) > 1:
             rank = max(rank, shape[1])
         names.add(name)
+        if block := _BLOCK.match(name):
+            layers.add(int(block[1]))
         sizes[kind] += nbytes
         params["all"] += elements
         params["experts"] += elements if "_exps." in name else 0
@@ -166,7 +180,16 @@ def _with_tensors(
             source.where, f"is truncated: the last {missing:,} bytes of its tensors are missing"
         )
     counts = (params["all"], params["experts"], params["embedding"])
-    return GgufHeader(version, metadata, tensors, *counts, dict(sizes), start, rank or None)
+    return GgufHeader(
+        version,
+        metadata,
+        tensors,
+        *counts,
+        bytes_by_type=dict(sizes),
+        data_offset=start,
+        lora_rank=rank or None,
+        layers=frozenset(layers),
+    )
 
 
 def _tensor(source: Source) -> tuple[str, int, list[int], int, int]:
@@ -198,7 +221,11 @@ def _other_type(kind: int, name: str, where: str) -> UsageError:
         what = f"has tensors of type {kind}, of the fork ik_llama.cpp: {quoted(name)}"
         hint = "llama.cpp does not read it: take a file in one of llama.cpp's own formats, such as q4_k_m"
         return UsageError(f"{where} {what}", hint=hint, where=where)
-    return bad(where, f"has a tensor of unknown type {kind}: {quoted(name)}")
+    what = f"has a tensor of unknown type {kind}: {quoted(name)}"
+    if kind > max(FORK):
+        return bad(where, what)
+    hint = "a newer llama.cpp or another program wrote it: take a file in a common format, such as q4_k_m"
+    return UsageError(f"{where} {what}", hint=hint, where=where)
 
 
 def _alignment(source: Source, metadata: Mapping[str, Any]) -> int:

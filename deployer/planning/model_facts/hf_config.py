@@ -20,7 +20,7 @@ from deployer.planning.model_facts.published_format import published
 from deployer.planning.model_facts.recurrent import STATES
 from deployer.planning.model_facts.strict_json import Keys
 
-_INNER = ("thinker_config", "text_config", "language_config", "llm_config", "lm_config")
+_INNER = ("thinker_config", "text_config", "language_config", "llm_config", "lm_config", "llm_cfg")
 """Under which a config holds that of its language model, one in the other if need be."""
 
 _ONE_KIND = {
@@ -75,10 +75,15 @@ def _text(top: Keys) -> tuple[Keys, tuple[str, ...]]:
         own = inner.text("model_type") or own
         inner = _inner(inner)
     own = _ONE_KIND.get(own, own)
-    defaults = DEFAULTS.get(own, {})
+    elsewhere = top.text("text_model_id", "language_model_id")  # Ultravox
+    defaults = {} if elsewhere else DEFAULTS.get(own, {})
     taken = [key for key in SHAPE if key in defaults and said.get(key) is None]
     notes = (f"config.json leaves out {', '.join(taken)}: the defaults of {own} are taken",)
     keys = Keys({**defaults, **_no_nulls(said, defaults), "model_type": own}, top.where)
+    if elsewhere:
+        return keys, (
+            f"its language model is {elsewhere[:120]}, which is not read: give its figures in model.facts",
+        )
     return keys, notes if taken else ()
 
 
@@ -93,7 +98,7 @@ def _no_nulls(said: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[s
 
 
 def _architecture(top: Keys) -> str | None:
-    named = top.items("architectures") or [top.text("model_type")]
+    named = top.items("architectures") or [top.text("model_type", "_class_name", "architecture")]
     first = named[0]
     return first[:120] if first and isinstance(first, str) else None
 

@@ -68,7 +68,10 @@ def kv_heads(keys: Keys, heads: int | None, multi_head: bool) -> int | Sequence[
         return 1 if keys.flag("multi_query") is not False else heads
     if (blocks := keys.items("block_configs")) is not None:
         return _of_blocks(keys, blocks, heads)
-    return _said_heads(keys) or (heads if multi_head or _has_one_each(keys) else None)
+    found = _said_heads(keys)
+    if found == 0:  # which no attention can have
+        return None
+    return found or (heads if multi_head or _has_one_each(keys) else None)
 
 
 def _has_one_each(keys: Keys) -> bool:
@@ -79,11 +82,15 @@ def _said_heads(keys: Keys) -> int | Sequence[int] | None:
     names = (
         "num_key_value_heads",
         "num_kv_heads",
+        "n_kv_heads",
+        "num_query_groups",
         "n_head_kv",
         "kv_n_heads",
         "num_attention_groups",
     )
     said = keys.each(*names, most=MOST_HEADS)
+    if said == 0:
+        return 0
     said = said or keys.largest("num_key_value_heads_per_layer", most=MOST_HEADS)  # as vLLM pads
     if not said and not _has_one_each(keys):  # ChatGLM
         said = keys.whole("multi_query_group_num", most=MOST_HEADS)

@@ -6,6 +6,7 @@ kinds here; what each kind costs is in `kv_cache`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from deployer.planning.model_facts.strict_json import MOST_LAYERS, Keys, bad
 
 ODD = (
     "block_types", "compress_ratios", "cross_attention_layers", "encoder_layers", "hybrid_layer_ids",
-    "is_encoder_decoder", "layer_group_size", "mamba_step", "mb_per_layer", "ssm_cfg",
+    "is_encoder_decoder", "layer_group_size", "loop_num", "mamba_step", "mb_per_layer", "mean_recurrence", "num_loops",
+    "ssm_cfg", "total_ut_steps",
 )  # fmt: skip
 """Keys of models whose cache no formula here describes: theirs is unknown, not guessed."""
 
@@ -43,8 +45,20 @@ _LISTS: Mapping[str, Mapping[Any, str]] = {
     "hybrid_override_pattern": _KINDS,
     "attn_type_list": {0: "lightning", 1: "full"},
     "hybrid_layer_pattern": {0: "full", 1: "sliding"},
+    "sliding_window_layout": {0: "full", 1: "sliding"},
 }
 """Keys under which each layer has an entry, and what the entries mean."""
+
+_LAYOUT = re.compile(
+    r"(sliding|swa|window|local|global|recurrent).*(layer|every|pattern|layout|interval|indices|idx|heads|ratio)"
+    r"|(layer|attn|attention).*(layout|pattern)|^attention_(types|layers)$|attn_idx|kv_reuse|local_attention|local_window"
+    r"|^(attention|attn)_window"
+)
+_READ = (
+    "max_window_layers", "sliding_window_pattern", "_sliding_window_pattern", "global_attn_every_n_layers",
+    "swa_num_key_value_heads", "swa_num_attention_heads", "num_global_key_value_heads",
+)  # fmt: skip
+"""Keys of that kind that are read, or say nothing of the cache."""
 
 _ALL_MAMBA = ("mamba", "mamba2", "falcon_mamba")
 
@@ -134,9 +148,17 @@ def _plain(keys: Keys, total: int, context: int | None) -> Layers | str:
         return Layers(
             kinds, [n if k == "sliding" else 0 for n, k in zip(windows, kinds, strict=True)]
         )
+    if odd := _layout(keys):
+        return odd
     if not _window(keys):
         return Layers(["full"] * total)
     return _with_windows(keys, _pattern(keys, total), context)
+
+
+def _layout(keys: Keys) -> str | None:
+    """Return a key that seems to say which layers see what, in a way that is not read here."""
+    told = (name for name, value in keys.values.items() if _LAYOUT.search(name) and _set(value))
+    return next((name for name in sorted(told) if name not in _READ), None)
 
 
 def _each_window(keys: Keys, total: int) -> list[int]:
@@ -171,7 +193,7 @@ def _pattern(keys: Keys, total: int) -> list[str]:
     letters = keys.values.get(names[0])
     if isinstance(letters, str) and letters:  # "LLLG": local and global
         return ["full" if letters[i % len(letters)] in "gG" else "sliding" for i in range(total)]
-    every = keys.whole(*names, "no_rope_layer_interval", most=10_000)
+    every = keys.whole(*names, "no_rope_layer_interval", "global_attn_every_n_layers", most=10_000)
     return _every(total, every, "sliding") if every else ["sliding"] * total
 
 

@@ -18,13 +18,17 @@ from deployer.planning.model_facts import (
 from deployer.planning.model_facts.adapter import CONFIG as ADAPTER
 from deployer.planning.model_facts.adapter import base_in
 from deployer.planning.model_facts.consistency import check
-from deployer.planning.model_facts.files import listed, look, refuse_pointers
+from deployer.planning.model_facts.files import listed, look, opened, refuse_pointers
 from deployer.planning.model_facts.gguf_facts import to_info
 from deployer.planning.model_facts.hf_config import from_config
 from deployer.planning.model_facts.provenance import with_origin
+from deployer.planning.model_facts.purpose import has_layers_without_weights, other_than_text
+from deployer.planning.model_facts.seen_layers import SeenLayers, refuse_missing
 
 HANDLER = "handler.py"
 QUANT_CONFIG = "hf_quant_config.json"
+MODULES = "modules.json"
+MOSTLY = 0.9
 
 
 def describe(path: Path, said: str) -> ModelInfo:
@@ -49,7 +53,9 @@ def _described(path: Path, said: str) -> ModelInfo:
     if kind != "file" or not gguf_files.is_gguf(path):
         raise UsageError(
             f"{path} is neither a folder nor a .gguf file",
-            hint="model.source: hf:<repo>, ./folder, ./file.gguf or <scheme>://bucket/prefix",
+            hint="set model.source to the folder that it lies in"
+            if path.suffix in (".safetensors", ".json", ".bin")
+            else "model.source: hf:<repo>, ./folder, ./file.gguf or <scheme>://bucket/prefix",
             where=str(path),
             key="model.source" if kind == "file" else None,
         )
@@ -110,7 +116,14 @@ def _folder(folder: Path, said: str) -> ModelInfo:
     info = _configured(folder, said)
     weights = safetensors_header.weights_in(folder)
     if weights is not None:
-        sums = tensor_totals.add_up(weights.tensors(), info.native_dtype, info.experts)
+        seen = SeenLayers()
+        sums = tensor_totals.add_up(
+            seen.passing(weights.tensors()), info.native_dtype, info.experts
+        )
+        if info.other_use is None and not has_layers_without_weights(info.architecture):
+            refuse_missing(seen.of_text(), info.layers, str(folder))
+        if info.layers and seen.none and sums.embedding_params > MOSTLY * (sums.params or 0) > 0:
+            raise _lacks(folder, "an embedding and no layers", said)
         summed = tensor_totals.with_sums(info, sums)
         summed = replace(summed, notes=(*summed.notes, *weights.notes))
         return with_origin(summed, f"safetensors headers in {said}", since=info)
@@ -127,11 +140,21 @@ def _configured(folder: Path, said: str) -> ModelInfo:
     config, quant = folder / "config.json", folder / QUANT_CONFIG
     read = strict_json.config(config)
     info = with_origin(from_config(folder.name, read, str(config)), f"config.json in {said}")
+    info = replace(info, other_use=other_than_text(info.architecture) or _pools(folder))
     if look(quant) is None:
         return info
     both = from_config(folder.name, read, str(config), strict_json.config(quant))
-    both = replace(both, origins=info.origins)
+    both = replace(both, origins=info.origins, other_use=info.other_use)
     return with_origin(both, f"{QUANT_CONFIG} in {said}", since=info)
+
+
+def _pools(folder: Path) -> str | None:
+    """Say that sentence-transformers embeds with a model, by the list of its modules; vLLM then does so too."""
+    if look(folder / MODULES) != "file":
+        return None
+    with opened(folder / MODULES) as (file, _):
+        pools = b".Pooling" in file.read(strict_json.CONFIG_CAP)
+    return f"a model that embeds ({MODULES} has a pooling layer)" if pools else None
 
 
 def _only_gguf(folder: Path, said: str) -> ModelInfo:

@@ -72,15 +72,23 @@ def _named(quant: Keys) -> str:
     nested = isinstance(quant.values.get("quantization"), Mapping)
     if method.startswith("modelopt") or quant.text("quant_algo") or nested:
         return _modelopt(quant, method)
+    if quant.flag("load_in_4bit") or quant.flag("load_in_8bit"):
+        return _bitsandbytes(quant)
     if not method:
         return _mlx(quant)
     if (read := _METHODS.get(method)) is not None:
         return read(quant)
-    return _QUANT.get(method) or _own_name(method, _bits(quant))
+    return _QUANT.get(method) or _own_name(method, _whole_bits(quant))
 
 
 def _bits(quant: Keys) -> int | None:
     return quant.whole("bits", "nbits", "w_bit", most=64)
+
+
+def _whole_bits(quant: Keys) -> int | None:
+    """Return the bits of a method that may have a fraction of one (exl2), where it has none."""
+    said = quant.values.get("bits")
+    return None if isinstance(said, float) else _bits(quant)
 
 
 def _modelopt(quant: Keys, method: str) -> str:
@@ -90,13 +98,25 @@ def _modelopt(quant: Keys, method: str) -> str:
 
 
 def _gptq(quant: Keys) -> str:
-    bits = _bits(quant) or 4
+    bits = _packed_bits(quant)
     return {4: "gptq", 8: "int8"}.get(bits, f"gptq_{bits}bit")
 
 
 def _awq(quant: Keys) -> str:
-    bits = _bits(quant) or 4
+    bits = _packed_bits(quant)
     return "awq" if bits == 4 else f"awq_{bits}bit"
+
+
+def _packed_bits(quant: Keys) -> int:
+    """Return the bits of GPTQ and AWQ: 4 where it is not said.
+
+    Raises:
+        UsageError: it is said, and none.
+    """
+    bits = _bits(quant)
+    if bits == 0:
+        raise quant.wrong("bits", bits, "a whole number from 1 to 64")
+    return bits or 4
 
 
 def _bitsandbytes(quant: Keys) -> str:

@@ -7,7 +7,7 @@ Format: https://huggingface.co/docs/safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from deployer.planning.model_facts.weight_files import (
     FileSet,
     Selection,
     is_optimizer_state,
+    refuse_missing_shards,
     select,
 )
 
@@ -31,6 +32,9 @@ which would cost Python more memory than a plan may take."""
 ALL_HEADERS_CAP = 128 * 2**20
 """Longest headers of one model together, in bytes: they take a few seconds."""
 
+FEW = 0.01
+"""Share of the tensors that an index may name in vain."""
+
 LONGEST_NAME = 255
 """Longest name of a file, as file systems have it."""
 
@@ -40,8 +44,10 @@ INDEX = "model.safetensors.index.json"
 class FolderWeights:
     """The weights of a model in a folder, one tensor of each name. `notes` says what was passed over, once they are read."""
 
-    def __init__(self, folder: Path, selection: Selection) -> None:
-        self.folder, self.selection = folder, selection
+    def __init__(
+        self, folder: Path, selection: Selection, indexed: frozenset[str] = frozenset()
+    ) -> None:
+        self.folder, self.selection, self.indexed = folder, selection, indexed
         self.notes: list[str] = list(selection.notes)
         self._headers = 0
 
@@ -49,32 +55,43 @@ class FolderWeights:
         """Read the headers of all files.
 
         Raises:
-            UsageError: as `tensors_of`, or they are longer together than `ALL_HEADERS_CAP`.
+            UsageError: as `tensors_of`, or they are longer together than `ALL_HEADERS_CAP`, a file repeats the others
+                of its numbering, or the index names tensors that are in no file.
         """
-        sets = self.selection.sets
         known: set[str] = set()
-        for files in sets:
-            new = 0
-            for tensor in self._of(files.names):
-                if is_optimizer_state(tensor.name) or tensor.name in known:
-                    continue
-                if len(sets) > 1:
-                    known.add(tensor.name)
-                new += 1
-                yield tensor
-            if not new:
+        for files in self.selection.sets:
+            before = len(known)
+            for name in files.names:
+                held = len(known)
+                yield from self._new(self.folder / name, known)
+                if before < held == len(known):
+                    raise bad(str(self.folder / name), "repeats what the files before it hold")
+            if before == len(known):
                 said = files.names[0] + (" and the others of it" if len(files.names) > 1 else "")
                 self.notes.append(f"{said}: no weights that are not counted already")
+        self._refuse_unheld(known)
 
-    def _of(self, names: Iterable[str]) -> Iterator[Tensor]:
-        for path in (self.folder / name for name in names):
-            with opened(path) as (file, _):
-                self._headers += int.from_bytes(file.read(8), "little")
-            if self._headers > ALL_HEADERS_CAP:
-                raise bad(
-                    str(path), f"and those before it have headers above {ALL_HEADERS_CAP:,} bytes"
-                )
-            yield from tensors_of(path)
+    def _new(self, path: Path, known: set[str]) -> Iterator[Tensor]:
+        """Read one file, and add to `known` what it has and the files before it have not."""
+        with opened(path) as (file, size):
+            self._headers += min(int.from_bytes(file.read(8), "little"), size)
+        if self._headers > ALL_HEADERS_CAP:
+            raise bad(
+                str(path), f"and those before it have headers above {ALL_HEADERS_CAP:,} bytes"
+            )
+        for tensor in tensors_of(path):
+            if not is_optimizer_state(tensor.name) and tensor.name not in known:
+                known.add(tensor.name)
+                yield tensor
+
+    def _refuse_unheld(self, known: set[str]) -> None:
+        """Some indexes name a tensor or two that were left out; where many are gone, a file is not what it is called."""
+        gone = sorted(self.indexed - known)
+        if len(gone) > len(self.indexed) * FEW:
+            raise bad(
+                str(self.folder / INDEX),
+                f"names {len(gone):,} tensors that are in no file: {quoted(gone[0])}",
+            )
 
 
 def tensors_of(path: Path) -> Iterator[Tensor]:
@@ -144,14 +161,16 @@ def weights_in(folder: Path) -> FolderWeights | None:
     """
     index = folder / INDEX
     if look(index) is not None:
-        return FolderWeights(folder, Selection((FileSet("model", _named(folder, index)),)))
+        names, tensors = _named(folder, index)
+        return FolderWeights(folder, Selection((FileSet("model", names),)), tensors)
     found = select((path.name for path in listed(folder, ".safetensors")), str(folder))
     return FolderWeights(folder, found) if found.sets else None
 
 
-def _named(folder: Path, index: Path) -> tuple[str, ...]:
+def _named(folder: Path, index: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the files that an index names, and the tensors."""
     said = strict_json.read(index, HEADER_CAP).get("weight_map")
-    if not isinstance(said, dict) or not all(isinstance(n, str) for n in said.values()):
+    if not isinstance(said, dict) or not said or not all(isinstance(n, str) for n in said.values()):
         raise bad(str(index), "has no weight_map")
     names = sorted(set(said.values()))
     few(len(names), index)
@@ -160,4 +179,5 @@ def _named(folder: Path, index: Path) -> tuple[str, ...]:
             raise bad(str(index), f"names something that is not a file next to it: {quoted(name)}")
         if look(folder / name) != "file":
             raise bad(str(index), f"names {quoted(name)}, which does not exist")
-    return tuple(names)
+    refuse_missing_shards(names, str(index))
+    return tuple(names), frozenset(said)

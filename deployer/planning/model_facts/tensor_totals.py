@@ -43,8 +43,16 @@ _PLAIN = ("BF16", "F16", "F32", "F64")
 _SCALES = ("BOOL", "I64", "U64", "F8_E8M0")  # positions and scales, never weights
 
 
+_ONE_EACH = (None, "int8", "bnb_8bit", "eetq", "fp8", "nvfp4", "mxfp4")
+"""Formats (None: not said) whose 8-bit integers are weights, one each; in others they may be codes of several."""
+_CODES = ("I16", "U16")
+
 WIDE = 16
 """Bits of a weight that is not quantized."""
+
+HALVES = ("bf16", "fp16")
+"""The two formats of 16 bits. An engine loads one as the other, whichever config.json names (vLLM and SGLang, dtype
+auto): it decides what hardware serves the model, and the files only take as much."""
 
 TRACES = 0.01
 """Share of the bytes below which quantized tensors are not the weights."""
@@ -97,6 +105,8 @@ def add_up(tensors: Iterable[Tensor], native_dtype: str | None, experts: int | N
     for tensor in tensors:
         nbytes[tensor.dtype] += tensor.nbytes
         count = _params(tensor, packed)
+        if tensor.dtype in _CODES or (tensor.dtype == "I8" and not _one_each(native_dtype)):
+            count = None if count else count
         params = None if params is None or count is None else params + count
         routed += (count or 0) if _is_routed(tensor, experts) else 0
         embedding += (count or 0) if _EMBEDDING.search(tensor.name) else 0
@@ -106,6 +116,11 @@ def add_up(tensors: Iterable[Tensor], native_dtype: str | None, experts: int | N
 def _is_routed(tensor: Tensor, experts: int | None) -> bool:
     stacked = (experts or 0) > 1 and tensor.stack == experts and "shared" not in tensor.name
     return stacked or _EXPERT.search(tensor.name) is not None
+
+
+def _one_each(native_dtype: str | None) -> bool:
+    known = FORMATS.get(native_dtype or "")
+    return native_dtype in _ONE_EACH or (known is not None and known.bits >= WIDE)
 
 
 def _params(tensor: Tensor, packed: int | None) -> int | None:
@@ -121,9 +136,12 @@ def with_sums(info: ModelInfo, sums: Sums) -> ModelInfo:
     """Add to what the config says what the tensors say. They are the model, so they win, and that is said."""
     native = _format(info.native_dtype, sums)
     notes = info.notes
-    if info.native_dtype and native != info.native_dtype:
+    if info.native_dtype not in (None, UNKNOWN, native):
         said = f"config.json says that the weights are {info.native_dtype}, and their headers say {native}"
         notes = (*notes, f"{said}: the headers are taken")
+    elif _other_half(native, sums):
+        said = f"config.json says that the weights are {native}, and their files hold the other 16-bit format"
+        notes = (*notes, f"{said}: engines serve them as config.json says")
     return replace(
         info,
         params_total=sums.params or None,
@@ -150,10 +168,16 @@ def _format(said: str | None, sums: Sums) -> str | None:
     known = FORMATS.get(said) if said else None
     wide = known is not None and known.bits >= WIDE
     if share < TRACES and plain:
-        return _DTYPES.get(_most(plain), said)
+        held = _DTYPES.get(_most(plain), UNKNOWN)
+        return said if said in HALVES and held in HALVES else held
     if share > 1 / 2 and (said is None or wide):
         return _DTYPES.get(_most(packed), UNKNOWN)
     return said or _DTYPES.get(_most(weights), UNKNOWN)
+
+
+def _other_half(native: str | None, sums: Sums) -> bool:
+    held = _DTYPES.get(_most(sums.by_dtype)) if sums.by_dtype else None
+    return native in HALVES and held in HALVES and native != held
 
 
 def _most(sizes: Mapping[str, int]) -> str:

@@ -9,11 +9,12 @@ see `deployer.engines`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from deployer.core.domain import GIB, Fit, Gpu, ModelInfo, Range, Sizing
 from deployer.core.gpu_traits import usable_gib
 from deployer.core.quantization import weights_bytes
+from deployer.core.records import dataclass
 from deployer.engines import Engine
 from deployer.planning.sizing.host import HOST_SHARE, on_host
 from deployer.planning.sizing.memory import (

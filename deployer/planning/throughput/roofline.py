@@ -15,11 +15,11 @@ Form and first values: fact sheet, "Throughput (roofline)"; constants: `deployer
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from deployer.core.domain import Gpu, ModelInfo
 from deployer.core.gpu_traits import PCIE_GB_S, before_ampere, generation, link_gb_s, memory
 from deployer.core.quantization import FORMATS, expert_params
+from deployer.core.records import dataclass
 from deployer.engines import Engine, Speed
 from deployer.planning.sizing import kv_copies, sequence_bytes
 

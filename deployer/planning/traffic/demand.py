@@ -7,11 +7,11 @@ the profile's requests, and do not depend on how many those are: twice the traff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from random import Random
 
+from deployer.core.records import dataclass
 from deployer.planning.traffic.profile import HOURS, hourly_rates
 from deployer.spec import Traffic
 
@@ -76,9 +76,10 @@ def of_traffic(traffic: Traffic, seed: int = SEED, weeks: int = WEEKS) -> Demand
     )
 
 
-def _with_bursts(expected: Sequence[float], seed: int, weeks: int) -> tuple[float, ...]:
+@lru_cache(maxsize=4)
+def _with_bursts(expected: tuple[float, ...], seed: int, weeks: int) -> tuple[float, ...]:
     drawn = _bursts(seed, weeks)
-    rates = [rate * burst for rate, burst in zip(tuple(expected) * weeks, drawn, strict=True)]
+    rates = [rate * burst for rate, burst in zip(expected * weeks, drawn, strict=True)]
     total = sum(rates)
     scale = sum(expected) * weeks / total if total else 0.0
     return tuple(rate * scale for rate in rates)

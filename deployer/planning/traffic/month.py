@@ -7,10 +7,11 @@ cold start takes. What is billed in windows pays its last one whole each time th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from deployer.core.domain import HOURS_PER_MONTH, Range, Usage
+from deployer.core.records import dataclass
 from deployer.planning.traffic import profile as flow
 from deployer.planning.traffic.demand import of_traffic
 from deployer.planning.traffic.profile import DAYS_PER_MONTH, UNKNOWN_SECONDS

@@ -14,10 +14,12 @@ the busy period of a queue with servers enough (M/D/inf), (exp(m) - 1) / rate. B
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate
-from math import cos, exp, pi
+from math import ceil, cos, exp, pi
 from typing import Any
 
 from deployer.core.domain import HOURS_PER_MONTH, Range, Usage
@@ -127,16 +129,28 @@ def _weight(profile: str, *, weekday: bool, time: int) -> float:
 
 
 def _awake(rates: Sequence[float], window: float, cold_start: float) -> float:
-    """The share of the week with a request in the last `window` hours, or a start going on."""
-    if len(set(rates)) == 1:
-        return _share(rates[0] * window, rates[0] * cold_start)
+    """The share of the week with a request in the last `window` hours, or a start going on.
+
+    What an hour contributes follows from its own rate and from those of the hours that the window reaches back into:
+    most hours of a profile are alike in these, and are looked at once.
+    """
     sums = (0.0, *accumulate(rates))
-    times = [(step + 0.5) / STEPS for step in range(HOURS * STEPS)]
-    shares = (
-        _share(_until(t, sums) - _until(t - window, sums), rates[int(t)] * cold_start)
-        for t in times
-    )
-    return sum(shares) / len(times)
+    total = 0.0
+    for hour, count in _alike(tuple(rates), min(ceil(window), HOURS)):
+        times = [hour + (step + 0.5) / STEPS for step in range(STEPS)]
+        expected = (_until(time, sums) - _until(time - window, sums) for time in times)
+        starting = rates[hour] * cold_start
+        total += count * sum(_share(each, starting) for each in expected)
+    return total / (HOURS * STEPS)
+
+
+@lru_cache(maxsize=16)
+def _alike(rates: tuple[float, ...], reach: int) -> Sequence[tuple[int, int]]:
+    """One hour of each kind, with how many there are: alike in their own rate and in those of `reach` hours before."""
+    before = (*rates[HOURS - reach :], *rates)
+    pasts = [before[hour : hour + reach + 1] for hour in range(HOURS)]
+    first = {past: hour for hour, past in enumerate(pasts)}
+    return [(first[past], count) for past, count in Counter(pasts).items()]
 
 
 def _share(expected: float, starting: float) -> float:

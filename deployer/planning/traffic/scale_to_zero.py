@@ -13,10 +13,9 @@ Where a silent night ends, that is one start each morning, however many come at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from math import exp, log1p
+from math import ceil, exp, log1p
 
 from deployer.planning.traffic.profile import STEPS
 
@@ -29,24 +28,44 @@ FLAT = 1e-6
 def asleep(
     rates: Sequence[float], keep_hours: float | None, seconds: float, cold_hours: float
 ) -> tuple[float, ...]:
-    """Return the share of each hour asleep; `keep_hours` None never sleeps. Hours repeat in both directions."""
+    """Return the share of each hour asleep; `keep_hours` None never sleeps. Hours repeat in both directions.
+
+    An hour's share follows from the rates of the hours that the windows reach back into and its own: hours that are
+    alike in these, such as those of silent nights, are worked out once.
+    """
     if keep_hours is None:
         return (0.0,) * len(rates)
-    quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
-    windows = _Windows.of(quarters, keep_hours + seconds / 3600)
-    starting = _Windows.of(quarters, cold_hours).begins
-    part = windows.part
+    keep_hours += seconds / 3600
+    reach = min(ceil(max(keep_hours, cold_hours)), len(rates))
+    before = (*rates[len(rates) - reach :], *rates)
+    pasts = [before[hour : hour + reach + 1] for hour in range(len(rates))]
+    hours = {past: hour for hour, past in enumerate(pasts)}
+    shares = _shares(_Flow(rates), list(hours.values()), keep_hours, cold_hours)
+    known = dict(zip(hours, shares, strict=True))
+    return tuple(known[past] for past in pasts)
+
+
+def _shares(
+    flow: _Flow, hours: Sequence[int], keep_hours: float, cold_hours: float
+) -> Iterator[float]:
+    """The share asleep of some of the hours."""
+    at = [hour * STEPS + step for hour in hours for step in range(STEPS)]
+    part = keep_hours * STEPS % 1.0
+    columns = (
+        flow.expected(at, keep_hours),
+        flow.expected(at, keep_hours, kink=True),
+        flow.expected([quarter + 1 for quarter in at], keep_hours),
+        flow.expected(at, cold_hours),
+    )
     shares = [
-        0.0
+        1.0
+        if not (begin or kink or end or s)
+        else 0.0
         if begin > CERTAIN and kink > CERTAIN and end > CERTAIN
         else _share(part, begin, kink, end, s)
-        for begin, kink, end, s in zip(
-            windows.begins, _positive(windows.kinks), windows.ends, starting, strict=True
-        )
+        for begin, kink, end, s in zip(*columns, strict=True)
     ]
-    return tuple(
-        sum(shares[first : first + STEPS]) / STEPS for first in range(0, len(shares), STEPS)
-    )
+    return (sum(shares[first : first + STEPS]) / STEPS for first in range(0, len(at), STEPS))
 
 
 def _share(part: float, begin: float, kink: float, end: float, s: float) -> float:
@@ -72,49 +91,35 @@ def _flat(m0: float, m1: float, s: float) -> float:
     return asleep / (1 + s * asleep)
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """The requests expected in the window before each quarter of an hour begins, before its kink, before it ends.
+class _Flow:
+    """The requests of each quarter of an hour; the quarters repeat in both directions."""
 
-    `part` is where the kink is, 0 to 1 of every quarter: there the window's own beginning passes into the
-    next quarter. `leaving` and `entered` are the requests of the quarters that it passes from and into.
-    """
+    def __init__(self, rates: Sequence[float]) -> None:
+        self._quarters = [rate / STEPS for rate in rates for _ in range(STEPS)]
+        self._until = [0.0, *accumulate(self._quarters)]
 
-    part: float
-    kinks: Sequence[float]
-    quarters: Sequence[float]
-    leaving: Sequence[float]
-    entered: Sequence[float]
+    def expected(self, at: Sequence[int], hours: float, *, kink: bool = False) -> list[float]:
+        """Return the requests in the window of so many hours before some of the quarters begin.
 
-    @classmethod
-    def of(cls, quarters: Sequence[float], hours: float) -> _Windows:
-        """The windows of so many hours; the quarters repeat in both directions."""
-        sums = [0.0, *accumulate(quarters)]
-        count, total = len(quarters), sums[-1]
+        With `kink`, before the moment in each at which the window's own beginning passes into the next quarter.
+        """
+        quarters, until = self._quarters, self._until
+        count, total = len(quarters), until[-1]
         turns, rest = divmod(hours * STEPS, count)
         back, part = int(rest), rest % 1.0
-        cut, missed = count - back, turns * total
-        before = [*sums[cut:], *sums[1:cut]]  # what came until the window begins
-        more = [missed + total] * (back + 1) + [missed] * (cut - 1)
-        kinks = [
-            came + part * quarter - left + again
-            for came, quarter, left, again in zip(sums[:-1], quarters, before, more, strict=True)
+        missed, turned, more = turns * total, count - back, 0 if kink else -back - 1
+        return [
+            number
+            if (
+                number := (
+                    until[q] - until[q - back]
+                    if q >= back
+                    else until[q] - until[q + turned] + total
+                )
+                + missed
+                + part * quarters[q + more]
+            )
+            > 0.0
+            else 0.0  # max takes twice as long
+            for q in at
         ]
-        leaving = [*quarters[cut - 1 :], *quarters[: cut - 1]]
-        return cls(part, kinks, quarters, leaving, [*quarters[cut:], *quarters[:cut]])
-
-    @property
-    def begins(self) -> list[float]:
-        """The requests before each quarter begins."""
-        part, columns = self.part, (self.kinks, self.quarters, self.leaving)
-        return _positive(k - part * (new - old) for k, new, old in zip(*columns, strict=True))
-
-    @property
-    def ends(self) -> list[float]:
-        """The requests before each quarter ends."""
-        rest, columns = 1 - self.part, (self.kinks, self.quarters, self.entered)
-        return _positive(k + rest * (new - old) for k, new, old in zip(*columns, strict=True))
-
-
-def _positive(numbers: Iterable[float]) -> list[float]:
-    return [number if number > 0.0 else 0.0 for number in numbers]  # noqa: FURB136 - max takes twice as long

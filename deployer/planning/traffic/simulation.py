@@ -19,15 +19,14 @@ Everything grows with the traffic: more requests never make fewer hours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from math import ceil, exp, inf, sqrt
 from operator import mul
-from typing import NamedTuple
 
 from deployer.core.domain import HOURS_PER_MONTH
+from deployer.core.records import dataclass
 from deployer.planning.traffic.scale_to_zero import asleep
 
 HEADROOM = 0.8
@@ -59,61 +58,98 @@ class Server:
         return self.batch * 3600 / self.seconds if self.seconds else inf
 
 
-class Hour(NamedTuple):
-    """One hour: what came, what it kept running, and how long it had to wait."""
-
-    requests: float
-    copies: int
-    awake_hours: float  # of the first copy, cold starts among them
-    copy_hours: float  # of all copies
-    busy_hours: float  # of the first copy, with a request in it
-    utilisation: float | None  # of all copies, 0 to 1; None: the speed is not known
-    wait_seconds: float | None  # the mean, beside cold starts
-    backlog: float  # requests that the next hour begins with
-    cold_starts: float
-    met_cold: float  # requests that had to wait for a cold start
-
-
 @dataclass(frozen=True)
 class Simulation:
-    """All hours, a column for each figure, and what they come to in a month of 730 h.
+    """Hours with so many requests each, run through one deployment, and what they come to in a month of 730 h.
 
-    The columns are as long as each other and named as in `Hour`; `utilisation` and `wait_seconds` are None
-    where the speed is not known.
+    `asleep` is the share of each hour in which the first copy sleeps, and `backlogs` what the hour leaves over. The
+    other figures follow from these: a column for each, an item an hour, made when it is asked for.
     """
 
+    server: Server
     requests: Sequence[float]
     copies_running: Sequence[int]
-    awake_hours: Sequence[float]
-    copy_hours: Sequence[float]
-    busy_hours: Sequence[float]
-    utilisations: Sequence[float] | None
-    waits: Sequence[float] | None
+    asleep: Sequence[float]
     backlogs: Sequence[float]
-    cold_starts: Sequence[float]
-    met_cold: Sequence[float]
 
     @cached_property
-    def hours(self) -> tuple[Hour, ...]:
-        """One record for each hour, made when it is asked for: a comparison needs the columns alone."""
-        unknown = [None] * len(self.requests)
-        columns = (unknown if column is None else column for column in self._columns.values())
-        return tuple(map(Hour, *columns))
+    def awake_hours(self) -> Sequence[float]:
+        """Of the first copy, cold starts among them."""
+        return [1 - share for share in self.asleep]
 
     @cached_property
-    def _columns(self) -> Mapping[str, Sequence[float] | None]:
-        named = (getattr(self, column.name) for column in fields(self))
-        return dict(zip(Hour._fields, named, strict=True))
+    def copy_hours(self) -> Sequence[float]:
+        """Of all copies. Of those that follow the traffic, one too many runs on for as long as it is kept."""
+        fixed, copies = self.server.copies, self.copies_running
+        if fixed:
+            return [share * fixed for share in self.awake_hours]
+        lingers = min(1.0, self.server.keep_hours or 0.0)
+        return [
+            share + count - 1 + max(0, before - count) * lingers
+            for share, count, before in zip(
+                self.awake_hours, copies, [1, *copies[:-1]], strict=True
+            )
+        ]
 
     @cached_property
-    def totals(self) -> Mapping[str, float]:
-        """The sum of each figure over all hours; what is not known is left out."""
-        columns = self._columns.items()
-        return {name: float(sum(column)) for name, column in columns if column is not None}
+    def busy_hours(self) -> Sequence[float]:
+        """Of the first copy, with a request in it."""
+        seconds = self.server.seconds or 0.0
+        return [
+            max(busy, 1 - exp(-rate * seconds / 3600))
+            for busy, rate in zip(self._used, self.requests, strict=True)
+        ]
+
+    @property
+    def utilisations(self) -> Sequence[float] | None:
+        """How busy all copies are, 0 to 1; None where the speed is not known."""
+        return self._used if self.server.seconds else None
+
+    @cached_property
+    def waits(self) -> Sequence[float] | None:
+        """The mean wait beside cold starts, in seconds; None where the speed is not known."""
+        if self.server.seconds is None:
+            return None
+        return _waits(self._used, (self._waiting, self.backlogs), self.copies_running, self.server)
+
+    @cached_property
+    def cold_starts(self) -> Sequence[float]:
+        """How many times it wakes."""
+        return list(map(mul, self.requests, self.asleep))
+
+    @cached_property
+    def met_cold(self) -> Sequence[float]:
+        """The requests that have to wait for a cold start."""
+        if self.server.keep_hours is None:
+            return [0.0] * len(self.requests)
+        cold = self.server.cold_hours
+        return [
+            min(rate, rate * share * (1 + rate * cold))
+            for rate, share in zip(self.requests, self.asleep, strict=True)
+        ]
+
+    @property
+    def _waiting(self) -> Sequence[float]:
+        """The requests that each hour begins with."""
+        return [0.0, *self.backlogs[:-1]]
+
+    @cached_property
+    def _used(self) -> Sequence[float]:
+        each = self.server.per_hour
+        return [
+            min(1.0, (rate + waiting) / (count * each))
+            for rate, waiting, count in zip(
+                self.requests, self._waiting, self.copies_running, strict=True
+            )
+        ]
+
+    def total(self, figure: str) -> float:
+        """Add up the column of one figure that is known."""
+        return float(sum(getattr(self, figure)))
 
     def monthly(self, figure: str) -> float:
         """Spread the sum of one figure over a month."""
-        return self.totals[figure] * HOURS_PER_MONTH / len(self.requests)
+        return self.total(figure) * HOURS_PER_MONTH / len(self.requests)
 
     @cached_property
     def copies(self) -> int:
@@ -123,8 +159,8 @@ class Simulation:
     @property
     def cold_share(self) -> float:
         """The share of requests that met a cold start."""
-        requests = self.totals["requests"]
-        return self.totals["met_cold"] / requests if requests else 0.0
+        requests = self.total("requests")
+        return self.total("met_cold") / requests if requests else 0.0
 
     @cached_property
     def utilisation(self) -> float | None:
@@ -132,7 +168,7 @@ class Simulation:
         if self.utilisations is None:
             return None
         used = sum(map(mul, self.utilisations, self.copies_running))
-        running = self.totals["copy_hours"]
+        running = self.total("copy_hours")
         return min(1.0, used / running) if running else 0.0
 
     @cached_property
@@ -140,7 +176,7 @@ class Simulation:
         """The longest of the hours' mean waits, those of 5 % of all requests left out; None: not known."""
         if self.waits is None:
             return None
-        left = 0.05 * self.totals["requests"]
+        left = 0.05 * self.total("requests")
         for hour in sorted(range(len(self.waits)), key=self.waits.__getitem__, reverse=True):
             left -= self.requests[hour]
             if left < 0:
@@ -158,39 +194,25 @@ def simulate(rates: Sequence[float], server: Server) -> Simulation:
 
     It works column by column: hour by hour takes three times as long, and a comparison has 80,000 hours.
     """
-    fixed = server.copies
-    most = server.most or inf
-    copies = [
-        fixed or max(server.least, int(min(most, copies_for(rate, server)))) for rate in rates
-    ]
     left = _backlogs(rates, server)
-    before = [0.0, *left[:-1]]
-    sleeping = asleep(rates, server.keep_hours, server.seconds or 0.0, server.cold_hours)
-    sleeps = [0.0 if waiting else share for waiting, share in zip(before, sleeping, strict=True)]
-    awake = [1 - share for share in sleeps]
-    used = [
-        min(1.0, (rate + waiting) / (count * server.per_hour))
-        for rate, waiting, count in zip(rates, before, copies, strict=True)
-    ]
-    seconds, cold = server.seconds or 0.0, server.cold_hours
-    return Simulation(
-        requests=rates,
-        copies_running=copies,
-        awake_hours=awake,
-        copy_hours=[share * fixed for share in awake] if fixed else _scaled(awake, copies, server),
-        busy_hours=[
-            max(busy, 1 - exp(-rate * seconds / 3600))
-            for busy, rate in zip(used, rates, strict=True)
-        ],
-        utilisations=used if server.seconds else None,
-        waits=None if server.seconds is None else _waits(used, (before, left), copies, server),
-        backlogs=left,
-        cold_starts=list(map(mul, rates, sleeps)),
-        met_cold=[
-            min(rate, rate * share * (1 + rate * cold))
-            for rate, share in zip(rates, sleeps, strict=True)
-        ],
+    sleeps: Sequence[float] = asleep(
+        rates, server.keep_hours, server.seconds or 0.0, server.cold_hours
     )
+    if any(left):
+        before = [0.0, *left[:-1]]
+        sleeps = [0.0 if waiting else share for waiting, share in zip(before, sleeps, strict=True)]
+    return Simulation(server, rates, _copies(rates, server), sleeps, left)
+
+
+def _copies(rates: Sequence[float], server: Server) -> Sequence[int]:
+    """The copies of each hour: those that are fixed, or as many as it asks for within what there may be."""
+    if server.copies:
+        return [server.copies] * len(rates)
+    most = server.most or inf
+    if copies_for(max(rates), server) <= server.least:
+        return [server.least] * len(rates)
+    each = HEADROOM * server.per_hour
+    return [max(server.least, int(min(most, ceil(rate / each)))) for rate in rates]
 
 
 def _backlogs(rates: Sequence[float], server: Server) -> list[float]:
@@ -200,15 +222,6 @@ def _backlogs(rates: Sequence[float], server: Server) -> list[float]:
         return [0.0] * len(rates)
     left = accumulate(rates, lambda waiting, rate: max(0.0, rate + waiting - capacity), initial=0.0)
     return list(left)[1:]
-
-
-def _scaled(awake: Sequence[float], copies: Sequence[int], server: Server) -> list[float]:
-    """The hours of copies that follow the traffic: one too many runs on for as long as it is kept."""
-    lingers = min(1.0, server.keep_hours or 0.0)
-    return [
-        share + count - 1 + max(0, before - count) * lingers
-        for share, count, before in zip(awake, copies, [1, *copies[:-1]], strict=True)
-    ]
 
 
 def _waits(

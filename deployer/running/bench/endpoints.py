@@ -11,7 +11,7 @@ from deployer.core.domain import Plan
 from deployer.core.errors import RemoteError, UsageError, quoted
 from deployer.planning.measured import Served
 from deployer.providers.registry import engine_of
-from deployer.running.health import endpoint_of
+from deployer.running.lookup import reached
 from deployer.running.openai_client import Endpoint
 from deployer.running.store import Store
 
@@ -55,7 +55,7 @@ def of_deployment(store: Store, name: str) -> Subject:
             f"{name} serves /predict, whose requests its handler defines",
             hint="only /v1/chat/completions can be measured: set serve.handler.route: chat",
         )
-    return _subject(record, endpoint_of(record, store))
+    return _subject(record, reached(record, store))
 
 
 def of_plan(endpoint: Endpoint, model: str, plan: Plan) -> Subject:

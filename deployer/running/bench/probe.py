@@ -37,7 +37,8 @@ async def meet(client: httpx.AsyncClient, subject: Subject, load: Load) -> Answe
         RemoteError: it does not answer, or refuses.
         UsageError: it knows no such model.
     """
-    extra = _extra(subject)
+    # Keep the answers as long as asked, where the engine is known to take that wish.
+    extra: dict[str, object] = {"ignore_eos": True} if subject.ignores_eos else {}
     words = max(4 * SHORT, min(LONG, load.input_tokens // 8))  # a word is 8 tokens at the very most
     first: Sample | None = None
     for usage, limit in VARIANTS:
@@ -102,11 +103,6 @@ async def _say(
 ) -> Sample:
     body = _body(subject, answering, prompt(words, seed), tokens=4)
     return await ask(client, subject.endpoint, body)
-
-
-def _extra(subject: Subject) -> Mapping[str, object]:
-    """Keep the answers as long as asked, where the engine is known to take that wish."""
-    return {"ignore_eos": True} if subject.ignores_eos else {}
 
 
 def _counted(answering: Answering, short: Sample, longer: Sample, words: int) -> Answering:

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.core.domain import Resource
+from deployer.core.domain import CONTAINER, Resource
 from deployer.core.templates import render
 from deployer.running.containers import arguments, network
 from deployer.running.containers.build_context import Source, context
 
-CONTAINER = "local:index:Container"
 IMAGE = "local:index:Image"
 PORT = 8080
 """The port in the files when the spec leaves it to `up` to find a free one."""

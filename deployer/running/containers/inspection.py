@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what the user may have asked for
 Found = Mapping[str, Any]
+EARLY_S = 0.09
+"""How long before its noted start a container's first words may be: Docker waits 0.1 s or more before it starts it again."""
 
 
 def pids_of(listed: Mapping[str, Any]) -> set[int]:
@@ -52,15 +55,28 @@ def owned(kind: str, container: Found, deployment: str) -> Owned:
 
 
 def lines(client: APIClient, ident: str, *, follow: bool, tail: int | None) -> Iterator[str]:
-    """The container's output line by line, however it was cut on the way."""
+    """The container's output line by line, however it was cut on the way.
+
+    The last lines of one that has ended, or that waits to be started again, are those of its last start.
+    """
     rest = b""
     last = "all" if tail is None else tail
-    said = client.logs(ident, stream=follow, follow=follow, tail=last)
+    since = None if tail is None else _last_start(client.inspect_container(ident)["State"])
+    said = client.logs(ident, stream=follow, follow=follow, tail=last, since=since)
     for piece in said if follow else (said,):
         *whole, rest = (rest + piece).split(b"\n")
         yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
     if rest:
         yield rest.decode(errors="replace")
+
+
+def _last_start(state: Mapping[str, Any]) -> float | None:
+    """When a container that has ended was started last, in seconds since 1970; None: it runs, or never has."""
+    if state["Running"] and not state["Restarting"]:
+        return None
+    whole, _, part = state["StartedAt"].rstrip("Z").partition(".")
+    started = datetime.fromisoformat(f"{whole}+00:00").timestamp()
+    return started + float(f"0.{part or 0}") - EARLY_S if started > 0 else None
 
 
 def endpoint_there(client: APIClient, ident: str, wanted: Mapping[str, Any], url: str) -> str:

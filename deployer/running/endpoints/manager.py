@@ -10,6 +10,7 @@ from deployer.core.deployment import Deployment
 from deployer.core.errors import UsageError
 from deployer.providers.inventory import Inventory
 from deployer.providers.managers import Say
+from deployer.running.endpoints.hourly import Hourly
 from deployer.running.endpoints.service import Seen, Service
 from deployer.running.stack.manager import StackManager
 
@@ -69,7 +70,9 @@ class EndpointManager(StackManager):
             UsageError: it rests by itself and knows no other rest.
         """
         if not self.service(deployment).rest(deployment):
+            record = self.record(deployment)
+            asleep = f"{Hourly.of(record).asleep}; " if record else ""
             raise UsageError(
                 f"{deployment} sleeps by itself and cannot be paused",
-                hint=f"it costs nothing but storage while nobody calls it; 'deployer down {deployment}' removes it",
+                hint=f"{asleep}'deployer down {deployment}' removes it",
             )

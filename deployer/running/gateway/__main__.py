@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.core.errors import DeployerError
+from deployer.agents.guard.keys import checked
+from deployer.agents.guard.limits import raise_open_files
+from deployer.core.errors import DeployerError, Exit
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,12 @@ def main(arguments: list[str]) -> int:
     except DeployerError as error:
         sys.stderr.write(f"error: {error.message}\n  hint: {error.hint}\n")
         return int(error.exit_code)
-    key = Path(told["key_file"]).read_text(encoding="utf-8").strip()
+    try:
+        key = checked(Path(told["key_file"]).read_text(encoding="utf-8"))
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n  hint: write another one to {told['key_file']}\n")
+        return int(Exit.PREREQUISITE)
+    raise_open_files()
     app = application(backend, key, told["wake_limit"], hosts=[*HOSTS, *told["hosts"]])
     uvicorn.run(
         app,

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from deployer.agents.handler_server.gate import in_thread
 from deployer.agents.handler_server.guard import Guard
+from deployer.agents.handler_server.workers import in_thread
 from deployer.running.gateway.backend import Backend
 from deployer.running.gateway.errors import Failed
 from deployer.running.gateway.waking import Patience

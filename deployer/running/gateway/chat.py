@@ -28,20 +28,16 @@ def chat(
     Raises:
         RemoteError: it does not wake in time, or refuses, or breaks off.
     """
-
-    def waking(waited: float) -> None:
-        say(f"waking {backend.name}: {waited:.0f} of at most {backend.limit_s:.0f} s")
-
     body = {"messages": list(messages), "stream": True}
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
     try:
-        events = backend.stream(body, patience(backend.limit_s, say=waking))
+        events = backend.stream(
+            body, patience(backend.limit_s, say=_waking(backend.name, backend.limit_s, say))
+        )
         yield from openai_client.pieces(_lines(events), Endpoint(backend.name, ""))
     except Failed as failure:
-        raise RemoteError(
-            f"the call to the model failed: {failure.message}", where=backend.name
-        ) from failure
+        raise _failed(failure, backend.name) from failure
 
 
 def hosted(
@@ -57,21 +53,26 @@ def hosted(
         RemoteError: it does not wake in time, or refuses, or breaks off.
     """
 
-    def waking(waited: float) -> None:
-        say(f"waking {model}: {waited:.0f} of at most {HOSTED_LIMIT_S:.0f} s")
-
     def begun() -> tuple[list[str], Iterator[str]]:
         pieces = ask()
         return list(islice(pieces, 1)), pieces
 
     try:
-        first, rest = awake(begun, patience(HOSTED_LIMIT_S, say=waking))
+        first, rest = awake(
+            begun, patience(HOSTED_LIMIT_S, say=_waking(model, HOSTED_LIMIT_S, say))
+        )
     except Failed as failure:
-        raise RemoteError(
-            f"the call to the model failed: {failure.message}", where=endpoint.url
-        ) from failure
+        raise _failed(failure, endpoint.url) from failure
     yield from first
     yield from rest
+
+
+def _waking(model: str, limit_s: float, say: Callable[[str], None]) -> Callable[[float], None]:
+    return lambda waited: say(f"waking {model}: {waited:.0f} of at most {limit_s:.0f} s")
+
+
+def _failed(failure: Failed, where: str) -> RemoteError:
+    return RemoteError(f"the call to the model failed: {failure.message}", where=where)
 
 
 def _lines(events: Iterator[bytes]) -> Iterator[str]:

@@ -29,6 +29,9 @@ SERVICE = "proxy"
 SOURCES = (
     "__init__.py",
     "agents/__init__.py",
+    "agents/guard/__init__.py",
+    "agents/guard/keys.py",
+    "agents/guard/limits.py",
     "agents/handler_server/*.py",
     "core/__init__.py",
     "core/errors.py",

@@ -1,7 +1,8 @@
-"""Which port of this machine to listen on, and how it is held until something listens there.
+"""Which port of this machine to listen on, and how it is held.
 
-Engines share a port with whoever lets them (SO_REUSEPORT), so that two that start at once would both get it. A lock,
-the same for all homes of a user, lets only one of them try: it lasts as long as a process that was handed it.
+What listens is opened here and handed to the supervisor: nobody else can have the port from then on. A container's port
+is opened by Docker itself; a lock, the same for all homes of a user, lets only one of those who start at once try: it
+lasts as long as a process that was handed it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.agents.guard.sockets import listening
 from deployer.core.errors import PrerequisiteError
 
 HOST = "127.0.0.1"
@@ -23,10 +25,11 @@ FIRST_PORT, LAST_PORT = 8080, 8999
 
 @dataclass(frozen=True)
 class Reservation:
-    """A port, and the open file whose lock holds it; None: it is held by what listens there already."""
+    """A port, the open file whose lock holds it (None: it is held by what listens there already), what listens."""
 
     port: int
     lock: int | None = None
+    listener: socket.socket | None = None
 
     @property
     def locks(self) -> tuple[int, ...]:
@@ -35,18 +38,26 @@ class Reservation:
 
 
 @contextmanager
-def reserved(wanted: int | str, others: set[int]) -> Iterator[Reservation]:
+def reserved(
+    wanted: int | str, others: set[int], *, listens: bool = False
+) -> Iterator[Reservation]:
     """Hold the port to listen on: the wanted one, or for "auto" the first free one from 8080 up.
+
+    With `listens` something listens there already: the reservation's `listener`.
 
     Raises:
         PrerequisiteError: it is taken.
     """
     held = _reserve(wanted, others)
+    if held.listener is not None and not listens:
+        held.listener.close()
     try:
         yield held
     finally:
         for lock in held.locks:
             os.close(lock)
+        if held.listener is not None:
+            held.listener.close()
 
 
 def _reserve(wanted: int | str, others: set[int]) -> Reservation:
@@ -80,10 +91,11 @@ def _held(port: int) -> Reservation | None:
         return None
     except OSError:  # no place for locks: what listens is all that can be seen
         lock = None
-    if _is_free(port):
-        return Reservation(port, lock)
-    if lock is not None:
-        os.close(lock)
+    try:
+        return Reservation(port, lock, listening(HOST, port))
+    except OSError:
+        if lock is not None:
+            os.close(lock)
     return None
 
 
@@ -106,14 +118,3 @@ def _lock(port: int) -> int:
         os.close(lock)
         raise
     return lock
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            line.bind((HOST, port))
-            line.listen(1)
-        except OSError:
-            return False
-    return True

@@ -13,12 +13,15 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,12 +29,15 @@ from deployer.agents import supervisor
 from deployer.core.cache import UNREADABLE
 from deployer.core.errors import RemoteError
 from deployer.core.files import read_own, write_private
+from deployer.engines.launch import HOST, SOCKET
 
 MARK = "DEPLOYER_SUPERVISED"
 ADOPTERS = ("init", "launchd", "systemd", "tini", "dumb-init", "docker-init", "catatonit")
 """What takes over processes whose parent has ended, where it is not process 1."""
 STOP_S = supervisor.GRACE_S + 4
 """How long a supervisor may take to end its engine and itself before everything is killed."""
+BEGINS_S = 2.0
+"""How long a supervisor may take to say what it is answering; one of an older version never does."""
 RUN, REPORT = "run.json", "supervisor.json"
 KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 KEPT_OF_HUB = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT")
@@ -40,23 +46,61 @@ KEPT_PREFIXES = ("LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "OMP_", "GGML_", "CUDA
 """What an engine needs of the environment. The rest, credentials among it, stays outside."""
 
 
-def start(  # noqa: PLR0913 - each is a thing of its own, and most are named
+@dataclass(frozen=True)
+class Supervised:
+    """An engine and its guard, as `supervisor` is told of them.
+
+    The guard listens on 127.0.0.1 at `port` and asks for the key in `key_file`; the engine listens at `address`: the
+    name of a Unix socket in the folder, or host and port, which `keeps_port` keeps for this user while it restarts.
+    `engine_key` is the file of the key that it is given. `front`
+    is a port that `take_over` makes the guard answer at instead. `environment` is added to what the engine keeps of
+    this one's; `secrets` are variables that the engine alone is given, each read from its file when it starts.
+    `grace_s` is how long it may take to end when it is told to.
+    """
+
+    command: Sequence[str]
+    port: int
+    key_file: Path
+    address: str | tuple[str, int] = SOCKET
+    health: str = "/health"
+    engine_key: Path | None = None
+    keeps_port: bool = False
+    front: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    known_lines: Sequence[str] | None = None
+    grace_s: float = supervisor.GRACE_S
+
+    def document(self) -> dict[str, Any]:
+        """Return what `run.json` holds."""
+        return {
+            "command": list(self.command),
+            "listen": [HOST, self.port],
+            "front": self.front,
+            "key_file": str(self.key_file),
+            "address": self.address,
+            "health": self.health,
+            "keeps_port": self.keeps_port,
+            "engine_key": None if self.engine_key is None else str(self.engine_key),
+            "environment": dict(self.environment),
+            "secrets": {name: str(file) for name, file in self.secrets.items()},
+            "limits": dict(self.limits),
+            "known_lines": None if self.known_lines is None else list(self.known_lines),
+            "grace_s": self.grace_s,
+        }
+
+
+def start(
     folder: Path,
-    command: Sequence[str],
-    health: Mapping[str, str | int],
-    grace_s: float = supervisor.GRACE_S,
-    *,
-    environment: Mapping[str, str] | None = None,
-    secrets: Mapping[str, Path] | None = None,
-    front: int | None = None,
+    wanted: Supervised,
+    listeners: Sequence[socket.socket] = (),
     locks: Sequence[int] = (),
 ) -> None:
-    """Start an engine under a supervisor that outlives this process and its terminal.
+    """Start an engine and its guard under a supervisor that outlives this process and its terminal.
 
-    `health` is the host, port and path that say that it is healthy; `grace_s` is how long it may take
-    to end when it is told to. `environment` is added to what the engine keeps of this one's; `secrets` are
-    variables that the engine alone is given, each read from its file when it starts. `front` is a port that
-    `take_over` makes it answer at besides; `locks` are open files that the supervisor keeps open while it lives.
+    `listeners` are the sockets that listen at its port, and at the one in front, already; `locks` are open files that
+    the supervisor keeps open while it lives.
 
     Raises:
         RemoteError: the supervisor cannot be started.
@@ -65,26 +109,21 @@ def start(  # noqa: PLR0913 - each is a thing of its own, and most are named
     log = folder / "engine.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    config = {
-        "command": list(command),
-        "health": dict(health),
-        "grace_s": grace_s,
-        "environment": dict(environment or {}),
-        "secrets": {name: str(file) for name, file in (secrets or {}).items()},
-        "front": front,
-    }
-    write_private(folder / RUN, json.dumps(config))
-    start_again(folder, locks)
+    write_private(folder / RUN, json.dumps(wanted.document()))
+    start_again(folder, listeners, locks)
 
 
-def start_again(folder: Path, locks: Sequence[int] = ()) -> None:
+def start_again(
+    folder: Path, listeners: Sequence[socket.socket] = (), locks: Sequence[int] = ()
+) -> None:
     """Start the supervisor of what a folder says is to be run.
 
     Raises:
         RemoteError: it cannot be started.
     """
     (folder / REPORT).unlink(missing_ok=True)  # the one before this had its own
-    argv = [sys.executable, "-P", supervisor.__file__, str(folder)]
+    numbers = [one.fileno() for one in listeners]
+    argv = [sys.executable, "-P", supervisor.__file__, str(folder), *map(str, numbers)]
     done = subprocess.run(
         argv,
         env={MARK: str(folder)} | dict(_kept()),
@@ -93,7 +132,7 @@ def start_again(folder: Path, locks: Sequence[int] = ()) -> None:
         capture_output=True,
         text=True,
         check=False,
-        pass_fds=locks,
+        pass_fds=(*numbers, *locks),
     )
     if done.returncode:
         raise RemoteError(f"the supervisor did not start: {done.stderr.strip()[-500:]}")
@@ -194,8 +233,40 @@ def is_supervisor(process: psutil.Process) -> bool:
 
 
 def take_over(folder: Path) -> None:
-    """Tell a supervisor that its engine serves: it answers at the port in front as soon as that is free."""
+    """Tell a supervisor that its engine serves: its guard answers at the port in front from now on."""
     _signal(filter(is_supervisor, find(folder, alone=True)), signal.SIGUSR1)
+
+
+def settled(folder: Path) -> None:
+    """Write down that a run has the port in front, and no other one any more."""
+    told = json.loads((folder / RUN).read_text())
+    if told["front"] is not None:
+        told |= {"listen": [HOST, told["front"]], "front": None}
+        write_private(folder / RUN, json.dumps(told))
+
+
+def drain(
+    folder: Path, limit_s: float, say: Callable[[int], object], *, alone: bool = False
+) -> int:
+    """Let what a folder's engine is answering end, and take nothing more; return how many answers have not ended.
+
+    `say` is told how many there are, unless there are none.
+    """
+    watchers = [p for p in find(folder, alone=alone) if is_supervisor(p)]
+    _signal(watchers, signal.SIGUSR2)
+    until, told, left = time.monotonic() + limit_s, False, 0
+    begun = time.monotonic() + BEGINS_S
+    while any(map(_runs, watchers)) and time.monotonic() < until:
+        heard = [report(Path(mark)).get("answering") for mark in _marks(watchers)]
+        counts = [one for one in heard if isinstance(one, int)]
+        left = sum(counts)
+        if (len(counts) == len(watchers) or time.monotonic() > begun) and not left:
+            return 0
+        if left and not told:
+            say(left)
+            told = True
+        time.sleep(0.02)
+    return left if any(map(_runs, watchers)) else 0
 
 
 def stop(folder: Path, limit_s: float = STOP_S, *, alone: bool = False) -> list[int]:
@@ -210,21 +281,19 @@ def stop(folder: Path, limit_s: float = STOP_S, *, alone: bool = False) -> list[
     return list(dict.fromkeys(p.pid for p in found))
 
 
+def _marks(processes: Iterable[psutil.Process]) -> Iterator[str]:
+    """The folders that processes belong to."""
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            yield str(process.environ().get(MARK, ""))
+
+
 def holder(port: int, but: Collection[int] = ()) -> str | None:
     """Say which process listens on a port of this machine, as far as this user may know; `but` are left out."""
     pids = [pid for pid in _listeners(port) if pid is not None and pid not in but]
     with suppress(psutil.Error):
         return f"{psutil.Process(pids[0]).name()}, pid {pids[0]}" if pids else None
     return None
-
-
-def is_shared(folder: Path, port: int) -> bool:
-    """Whether processes besides those of a folder listen on a port: what answers there may be theirs.
-
-    Where the system does not tell (macOS, of other users' processes), none do.
-    """
-    ours = {p.pid for p in find(folder)}
-    return any(pid not in ours for pid in _listeners(port))
 
 
 def _listeners(port: int) -> list[int | None]:
@@ -250,7 +319,9 @@ def ports(folder: Path) -> list[int]:
     """Return the ports that a run was given, its own and then the one in front of it; none where there is no run."""
     try:
         told = json.loads(read_own(folder / RUN))
-        return [int(one) for one in (told["health"]["port"], told.get("front")) if one]
+        before = told["health"]  # a version without a guard wrote here where the engine listens
+        own = told["listen"][1] if "listen" in told else before["port"]
+        return [int(one) for one in (own, told.get("front")) if one]
     except UNREADABLE:
         return []
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deployer.agents import fetch_weights
+from deployer.agents.guard import handover
+from deployer.agents.guard.sockets import kept
 from deployer.core.documents.privacy import Finding
 from deployer.core.errors import PrerequisiteError, RemoteError
 from deployer.core.files import write_private
-from deployer.engines.launch import Job, Machine, launch
+from deployer.engines.launch import SOCKET, Job, Machine, launch
 from deployer.providers.managers import Say
-from deployer.running.native import environments, gpu, hub_cache, logs, process, room
+from deployer.running.native import environments, gpu, hub_cache, listener, logs, process, room
 from deployer.running.native.ports import HOST, Reservation, reserved
 from deployer.running.native.slots import Coming, Slots
 from deployer.running.store import Store
 from deployer.sources import installed
 
 PROCESS = "local:index:Process"
+INNER = "inner"
+"""The folder of the key that the guard gives the engine."""
+DRAIN_S = 60.0
+"""How long the answers of a run may go on when another one has taken its place."""
 TAKES_OVER_S = 10.0
 """How long a port may stay taken after the engine that had it has ended."""
 
@@ -48,32 +56,55 @@ class NativeRunner:
             return self._begin(deployment, wanted, say)
         had = self._public_port(slots)
         takes_over = wanted["port"] in ("auto", had)
-        if room.for_two(process.find(slots.current, alone=True), resources):
-            asked, others = ("auto" if takes_over else wanted["port"]), {had}
-            front, kept = (had if takes_over else None), True
-        else:
-            launch(
-                Job(wanted, had, slots.folder), self.machine
-            )  # what cannot be started ends nothing
+        others = self._ports_of_others(deployment)
+        with handover.asked(slots.current) as front:
+            if room.for_two(process.find(slots.current, alone=True), resources):
+                port = "auto" if takes_over else wanted["port"]
+                with reserved(port, others | {had}, listens=True) as held:
+                    place = slots.free()
+                    in_front = had if takes_over else None
+                    slots.announce(Coming(place.name, held.port, in_front, kept=True))
+                    return self._run(deployment, wanted, place, held, say, (in_front, front))
+            launch(Job(wanted, had, slots.folder), self.machine)  # what cannot start ends nothing
             say("there is no room for two at once: stopping the running engine, which is kept")
-            process.stop(slots.current, alone=True)
-            asked, others, front, kept = (had if takes_over else wanted["port"]), set(), None, False
-        try:
-            with reserved(asked, others | self._ports_of_others(deployment)) as held:
-                place = slots.free()
-                slots.announce(Coming(place.name, held.port, front, kept))
-                return self._run(deployment, wanted, place, held, say, front)
-        except BaseException:
-            if not kept and slots.coming is None:
-                process.start_again(slots.current)
-            raise
+            try:
+                with self._in_place(deployment, wanted, slots, front, say) as held:
+                    place = slots.free()
+                    slots.announce(Coming(place.name, held.port, None, kept=False))
+                    return self._run(deployment, wanted, place, held, say)
+            except BaseException:
+                if slots.coming is None:
+                    process.start_again(slots.current, () if front is None else (front,))
+                raise
+
+    @contextmanager
+    def _in_place(
+        self,
+        deployment: str,
+        wanted: Mapping[str, Any],
+        slots: Slots,
+        front: socket.socket | None,
+        say: Say,
+    ) -> Iterator[Reservation]:
+        """Stop the run that serves, and hold the port for what comes: its own, never given up, or another one."""
+        had = self._public_port(slots)
+        takes_over = wanted["port"] in ("auto", had)
+        process.drain(slots.current, DRAIN_S, _waiting(DRAIN_S, say), alone=True)
+        process.stop(slots.current, alone=True)
+        if takes_over and front is not None:
+            yield Reservation(had, None, front)
+            return
+        port = had if takes_over else wanted["port"]
+        with reserved(port, self._ports_of_others(deployment), listens=True) as held:
+            yield held
 
     def _begin(self, deployment: str, wanted: Mapping[str, Any], say: Say) -> str:
         """Start it where nothing serves; what is left of an older one goes."""
         slots = self._slots(deployment)
         process.stop(slots.folder)
         slots.clear()
-        with reserved(wanted["port"], self._ports_of_others(deployment)) as held:
+        others = self._ports_of_others(deployment)
+        with reserved(wanted["port"], others, listens=True) as held:
             return self._run(deployment, wanted, slots.folder, held, say)
 
     def _run(
@@ -83,49 +114,60 @@ class NativeRunner:
         place: Path,
         held: Reservation,
         say: Say,
-        front: int | None = None,
+        in_front: tuple[int | None, socket.socket | None] = (None, None),
     ) -> str:
-        job = Job(wanted, held.port, place, self.store.folder(deployment))
-        run = launch(job, self.machine)
-        command = run.command
-        if run.requirements is not None:
-            python = environments.python_for(self.store, deployment, run.requirements, say)
-            command = (python, *command[1:])
-        self.store.key(deployment)
-        self._fetch(wanted, say)
-        write_private(job.config_file, json.dumps({**run.config, "port": held.port}))
-        say(f"starting {run.what} on {HOST}:{held.port}")
-        health: Mapping[str, str | int] = {
-            "host": HOST,
-            "port": held.port,
-            "path": run.health_path,
-        }
-        process.start(
-            place,
-            command,
-            health,
-            environment=run.environment,
-            secrets=run.secrets,
-            front=front,
-            locks=held.locks,
-        )
+        front, given = in_front
+        with kept(0) as private:
+            job = Job(wanted, private.getsockname()[1], place, place / INNER)
+            run = launch(job, self.machine)
+            command = run.command
+            if run.requirements is not None:
+                python = environments.python_for(self.store, deployment, run.requirements, say)
+                command = (python, *command[1:])
+            self.store.key(deployment)
+            self._fetch(wanted, say)
+            write_private(job.config_file, json.dumps(run.config))
+            say(f"starting {run.what} on {HOST}:{held.port}")
+            supervised = process.Supervised(
+                command,
+                held.port,
+                self.store.key_file(deployment),
+                address=SOCKET if run.by_socket else (HOST, job.port),
+                keeps_port=run.shares_port,
+                health=run.health_path,
+                engine_key=job.key_file,
+                front=front,
+                environment=run.environment,
+                secrets=run.secrets,
+                limits={"places": wanted["concurrency"], **run.limits},
+                known_lines=run.known_lines,
+            )
+            there = [one for one in (held.listener, given if front else None) if one is not None]
+            process.start(place, supervised, there, held.locks)
         return _url(held.port)
 
     def check_own(self, deployment: str) -> None:
-        """See that nobody else answers at its port.
+        """See that its own guard listens at its port: it proves that it holds the API key, and is not sent it.
 
         Raises:
-            PrerequisiteError: another process listens there too.
+            PrerequisiteError: somebody else listens there, or nobody.
         """
-        folder = self.store.folder(deployment)
-        for port in process.ports(self._slots(deployment).newest)[:1]:
-            if process.is_shared(folder, port):
-                by = process.holder(port, [p.pid for p in process.find(folder)])
-                raise PrerequisiteError(
-                    f"port {port} is also listened on by {by or 'another process'}",
-                    hint="run 'deployer up' again, or set targets.local.port to another port",
-                    where=f"{HOST}:{port}",
-                )
+        slots = self._slots(deployment)
+        ports = process.ports(slots.newest)
+        if not ports or listener.proves(HOST, ports[0], self.store.key(deployment)):
+            return
+        by = process.holder(ports[0], [p.pid for p in process.find(slots.folder)])
+        raise PrerequisiteError(
+            f"port {ports[0]} is not listened on by {deployment}"
+            + (f" but by {by}" if by else "")
+            + ": neither its API key nor a prompt is sent there",
+            hint=f"'deployer status {deployment}' shows how it is; 'deployer up' starts it again",
+            where=f"{HOST}:{ports[0]}",
+        )
+
+    def drain(self, deployment: str, limit_s: float, say: Say) -> int:
+        """Let what it is answering end, and take nothing more; return how many answers have not ended."""
+        return process.drain(self.store.folder(deployment), limit_s, _waiting(limit_s, say))
 
     def settle(self, deployment: str) -> str | None:
         """Let the new one answer where the one before did, which is stopped; return the address.
@@ -140,9 +182,11 @@ class NativeRunner:
             return None
         before = slots.current
         if coming.kept:
+            process.drain(before, DRAIN_S, lambda _: None, alone=True)
             process.stop(before, alone=True)
         if coming.front is not None:
             _await_relay(slots.newest, coming.front)
+            process.settled(slots.newest)
         slots.promote()
         return _url(coming.front or coming.port)
 
@@ -152,9 +196,11 @@ class NativeRunner:
         coming = slots.coming
         if coming is None:
             return False
-        self._drop_coming(slots)
-        if not self._serves(slots.current):
-            process.start_again(slots.current)
+        same = coming.port == self._public_port(slots)  # it took the port over
+        with handover.asked(slots.newest) as given:
+            self._drop_coming(slots)
+            if not self._serves(slots.current):
+                process.start_again(slots.current, (given,) if same and given else ())
         return True
 
     def _drop_coming(self, slots: Slots) -> None:
@@ -251,6 +297,16 @@ class NativeRunner:
                 for place in self._slots(name).every():
                     taken.update(process.ports(place))
         return taken
+
+
+def _waiting(limit_s: float, say: Say) -> Callable[[int], None]:
+    """Return what says that answers are waited for."""
+
+    def told(count: int) -> None:
+        answers = "1 answer" if count == 1 else f"{count} answers"
+        say(f"waiting up to {limit_s:.0f} s for {answers} to end")
+
+    return told
 
 
 def _await_relay(place: Path, port: int) -> None:

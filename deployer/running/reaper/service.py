@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deployer.core.deployment import Deployment
 from deployer.core.errors import DeployerError, UsageError
 from deployer.planning import catalog
 from deployer.providers import registry
 from deployer.providers.cloud import Cloud, Gap
+from deployer.running.endpoints.hourly import Hourly
 from deployer.running.reaper import actions
 from deployer.running.reaper.actions import Outcome, Verb
 from deployer.running.reaper.survey import Grounds, Survey, merged, survey
@@ -57,9 +60,12 @@ class Reaper:
         Raises:
             PrerequisiteError: no cloud could be asked: credentials or network are missing.
             RemoteError: no cloud could be asked: the first one failed.
+
+        A record that cannot be read is a gap too, and then so is every cloud that could not be asked.
         """
         rates, store = catalog.load(self.home / "catalog"), Store(self.home)
-        grounds = Grounds(rates, frozenset(store.names()), self.clock(), idle_for_s)
+        hourly = {one.name: Hourly.of(one) for one in _records(store)}
+        grounds = Grounds(rates, frozenset(store.names()), self.clock(), idle_for_s, hourly)
         asked = self._asked()
 
         def seen(cloud: Cloud) -> Survey | DeployerError:
@@ -72,11 +78,11 @@ class Reaper:
         with ThreadPoolExecutor(max(1, len(asked))) as pool:
             answers = list(zip(asked, pool.map(seen, asked), strict=True))
         refusals = [one for _, one in answers if isinstance(one, DeployerError)]
-        if refusals and len(refusals) == len(answers):
+        unread = list(_unread(store))
+        if refusals and len(refusals) == len(answers) and not unread:
             raise refusals[0]
         surveys = [_survey_of(cloud, answer) for cloud, answer in answers]
-        unread = Survey(gaps=list(_unread(store)))
-        return merged([*surveys, *self._unasked(asked, named, store), unread])
+        return merged([*surveys, *self._unasked(asked, named, store), Survey(gaps=unread)])
 
     def _asked(self) -> list[Cloud]:
         """Those that there are credentials for; when there are none at all, those that rent machines say so."""
@@ -87,7 +93,7 @@ class Reaper:
         self, asked: Sequence[Cloud], named: Sequence[str], store: Store
     ) -> Iterator[Survey]:
         """What it means that a cloud is not asked: a gap where something of it is known, or may lie in what was named."""
-        used, elsewhere = frozenset(_providers(store)), set(named) - _regions(asked)
+        used, elsewhere = {one.provider for one in _records(store)}, set(named) - _regions(asked)
         for cloud in self.clouds:
             if cloud in asked:
                 continue
@@ -177,15 +183,13 @@ def _unread(store: Store) -> Iterator[Gap]:
             yield Gap(f"record of {name}", error.message)
 
 
-def _providers(store: Store) -> Iterator[str]:
-    """The providers of the deployments recorded here."""
+def _records(store: Store) -> Iterator[Deployment]:
+    """The deployments recorded here; a record that cannot be read is no reason not to look."""
     for name in store.names():
-        try:
+        with suppress(DeployerError):
             record = store.load(name)
-        except DeployerError:  # one that cannot be read is no reason not to look
-            continue
-        if record is not None:
-            yield record.provider
+            if record is not None:
+                yield record
 
 
 def _nowhere(deployment: str) -> UsageError:

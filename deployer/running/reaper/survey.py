@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from deployer.agents.idle import Decision, Observation, decide
 from deployer.core.documents.idle import IdleBasis
@@ -15,8 +15,10 @@ from deployer.providers.cloud import (
     Machine,
     MachineControl,
     Scopes,
+    Sleeper,
     Swept,
 )
+from deployer.running.endpoints.hourly import Hourly
 from deployer.running.reaper.budget import budgeted
 from deployer.running.reaper.costs import prices
 from deployer.running.reaper.endpoints import Serving
@@ -53,13 +55,14 @@ class Survey:
 class Grounds:
     """What everything is judged by: prices, the deployments recorded here, the time in seconds since 1970.
 
-    `idle_for_s` goes before the limit that a machine's own terms say.
+    `idle_for_s` goes before the limit that a machine's own terms say; `hourly` is what the records say of their prices.
     """
 
     rates: Rates
     recorded: Collection[str]
     now: float
     idle_for_s: float | None = None
+    hourly: Mapping[str, Hourly] = field(default_factory=dict)
 
 
 def merged(surveys: Sequence[Survey]) -> Survey:
@@ -84,11 +87,7 @@ def survey(cloud: Cloud, scopes: Scopes, grounds: Grounds) -> Survey:
     swept = cloud.sweep(scopes)
     verdicts, gaps = _verdicts(cloud.control, swept, grounds) if cloud.control else ([], [])
     left = orphans(swept, grounds.recorded, grounds.rates)
-    served = [
-        Serving(one, one.found.deployment in grounds.recorded)
-        for one in swept.sleepers
-        if one.found.ours
-    ]
+    served = [_serving(one, grounds) for one in swept.sleepers if one.found.ours]
     every = list(dict.fromkeys([*scopes.gaps, *swept.gaps, *gaps]))
     return Survey(
         verdicts,
@@ -98,6 +97,11 @@ def survey(cloud: Cloud, scopes: Scopes, grounds: Grounds) -> Survey:
         standing=standing(swept, grounds.rates),
         tagged=tagged(swept, grounds.rates),
     )
+
+
+def _serving(one: Sleeper, grounds: Grounds) -> Serving:
+    name = one.found.deployment
+    return Serving(one, name in grounds.recorded, grounds.hourly.get(name))
 
 
 def _verdicts(

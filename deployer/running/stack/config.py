@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,24 @@ def _secrets(request: ApplyRequest) -> dict[str, str]:
     name, store, program = request.name, request.store, request.provider.program
     from huggingface_hub import get_token  # late: only what is applied needs it
 
-    ca = _kept(store, name, (AUTHORITY, AUTHORITY_KEY), lambda: certificates.authority(name))
     host = program.balancer(request.plan.inputs) if program else None
-    files = (BALANCER, BALANCER_KEY)
+    ca = _kept(
+        store,
+        name,
+        (AUTHORITY, AUTHORITY_KEY),
+        lambda: certificates.authority(name, host),
+        lambda pair: host is None or certificates.may_sign(pair, host),
+    )
     balancer = (
-        _kept(store, name, files, lambda: certificates.leaf(ca, [host])) if host else Pair("", "")
+        _kept(
+            store,
+            name,
+            (BALANCER, BALANCER_KEY),
+            lambda: certificates.leaf(ca, [host]),
+            lambda pair: certificates.is_signed_by(pair, ca),
+        )
+        if host
+        else Pair("", "")
     )
     return {
         "apiKey": store.key(name),
@@ -74,15 +88,26 @@ def _secrets(request: ApplyRequest) -> dict[str, str]:
     }
 
 
-def _kept(store: Store, name: str, files: tuple[str, str], make: Callable[[], Pair]) -> Pair:
-    """A pair that is made once; the key is written last, so that both are there when it is."""
+def _kept(
+    store: Store,
+    name: str,
+    files: tuple[str, str],
+    make: Callable[[], Pair],
+    serves: Callable[[Pair], bool],
+) -> Pair:
+    """A pair that is made once, and anew where it no longer serves; the key is written last: with it both are there."""
     certificate, key = (store.folder(name) / file for file in files)
-    if not key.exists() or not certificate.exists():
-        made = make()
-        write_private(certificate, made.certificate)
-        write_private(key, made.key)
-    with unreadable(certificate.parent):
-        return Pair(read_own(certificate), read_own(key))
+    if key.exists() and certificate.exists():
+        with unreadable(certificate.parent):
+            found = Pair(read_own(certificate), read_own(key))
+        with suppress(ValueError):  # what is damaged serves nobody
+            if serves(found):
+                return found
+    made = make()
+    key.unlink(missing_ok=True)
+    write_private(certificate, made.certificate)
+    write_private(key, made.key)
+    return made
 
 
 def caller_cidr(environ: Mapping[str, str], asked: str | None) -> str:

@@ -24,11 +24,11 @@ def _is_plain(value: Any) -> bool:
 
 def resources_in(state: Mapping[str, Any]) -> list[Resource]:
     """What exists as the pricing rules read it: inputs, and what was learnt when it was made."""
-    return [_resource(one) for one in state.get("resources") or () if _is_real(one)]
-
-
-def _is_real(one: Mapping[str, Any]) -> bool:
-    return not one["type"].startswith("pulumi:")
+    return [
+        _resource(one)
+        for one in state.get("resources") or ()
+        if not one["type"].startswith("pulumi:")
+    ]
 
 
 def _resource(one: Mapping[str, Any]) -> Resource:

@@ -2,6 +2,7 @@
 
     checks      whether what was read may take the place of the old prices
     download    the network's part of it
+    listing     a provider's whole listing, for all its regions
     store       one file of the user's catalog, composed whole and written at once
 
 Each provider reads its own lists (`deployer.providers.api.Provider.prices`).

@@ -44,7 +44,8 @@ def refresh(region: str, asked: Asked) -> Refreshed:
     with client() as by:
         read = [_file(by, offer, region, asked, notes) for offer in rows.OFFERS]
     files = [found for found in read if found is not None]
-    news = checks.compare(old, PROVIDER, region, files, _wanted())
+    wanted = {one.name: one.usage if one.essential else None for one in rows.COMPONENTS}
+    news = checks.compare(old, PROVIDER, region, files, wanted)
     checks.believe(
         news,
         accept_changes=asked.accept_changes,
@@ -104,10 +105,6 @@ def _spot(region: str, asked: Asked, notes: list[str]) -> Mapping[str, Decimal]:
     except NoSpotError as error:
         notes.append(f"spot prices were skipped, the old ones stay: {error}")
         return {}
-
-
-def _wanted() -> Mapping[str, str | None]:
-    return {one.name: one.usage if one.essential else None for one in rows.COMPONENTS}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from deployer.core.domain import Item, Rate, Resource
-from deployer.planning.cost.rule import Quantity, Setting, decimal, known, line
+from deployer.planning.cost.rule import Quantity, Setting, decimal, line
 from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, by_name
@@ -93,7 +93,7 @@ def _awake(resource: Resource, at: Setting, minute: Rate, units: tuple[Decimal, 
     middle = None if each is None else each * (units[0] + units[1]) / 2
     counted = f"{units[0]}" if units[0] == units[1] else f"{units[0]} to {units[1]}"
     source = f"{minute.source}; {counted} units of {minute.usd} USD a minute, {FIVE}"
-    rate = known("endpoint", "hour", middle, source, minute.as_of)
+    rate = Rate("endpoint", "hour", middle, source, minute.as_of)
     low, high = at.usage.active_hours
     item = line(resource, "endpoint", Quantity.between(low, high, "hour"), rate, "running")
     if each is None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from deployer.core.domain import Item, Offer, Rate, Resource
+from deployer.core.domain import Item, Rate, Resource
+from deployer.core.records import dataclass
 from deployer.planning.cost.rule import (
     MONTH,
     Quantity,
     Setting,
     When,
     decimal,
-    known,
     line,
     mapping,
 )
@@ -115,12 +115,8 @@ def _instance_rate(inputs: Mapping[str, Any], at: Setting) -> Rate:
     billing, kind = ("spot" if spot else "on-demand"), inputs.get("instanceType")
     for offer in at.rates.offers("aws", at.region):
         if offer.instance_type == kind and offer.billing == billing:
-            return _of(offer)
-    return known("instance", "hour", None, f"no {billing} price of {kind} in {at.region}", None)
-
-
-def _of(offer: Offer) -> Rate:
-    return known("instance", "hour", offer.usd_per_hour, offer.source, offer.as_of)
+            return Rate("instance", "hour", offer.usd_per_hour, offer.source, offer.as_of)
+    return Rate("instance", "hour", None, f"no {billing} price of {kind} in {at.region}", None)
 
 
 TRACKING = "TargetTrackingScaling"

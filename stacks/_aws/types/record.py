@@ -7,10 +7,11 @@ removal, what is left over and the bill derive from the records (`stacks._aws.ty
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
+from deployer.core.records import dataclass
 from deployer.planning.cost.rule import Rule
 from deployer.providers.inventory import Found
 from stacks._aws.session import Clients

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from deployer.core.domain import Item, Rate, Resource
-from deployer.planning.cost.rule import MONTH, Quantity, Setting, decimal, known, line
+from deployer.planning.cost.rule import MONTH, Quantity, Setting, decimal, line
 from deployer.providers.inventory import Found
 from stacks._aws.session import Clients
 from stacks._aws.types.finding import TAG, by_name, tags_of
@@ -147,8 +147,8 @@ def _instance_rate(kind: object, most: Decimal, least: Decimal, at: Setting) -> 
     for offer in at.rates.offers("sagemaker", at.region):
         if offer.instance_type == kind:
             more = f"; up to {most} at once cost more" if most > max(least, ONE) else ""
-            return known("endpoint", "hour", offer.usd_per_hour, offer.source + more, offer.as_of)
-    return known("endpoint", "hour", None, f"no price of {kind} in {at.region}", None)
+            return Rate("endpoint", "hour", offer.usd_per_hour, offer.source + more, offer.as_of)
+    return Rate("endpoint", "hour", None, f"no price of {kind} in {at.region}", None)
 
 
 TYPES: tuple[ResourceType, ...] = (

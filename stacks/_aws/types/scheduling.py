@@ -23,7 +23,7 @@ from stacks._aws.types.record import (
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 BUDGET = "aws:budgets/budget:Budget"
 
-SCHEDULED = re.compile("(-(expiry|start|stop)[a-z0-9-]*)?")
+SCHEDULED = "(-(expiry|start|stop)[a-z0-9-]*)?"
 """What may follow the deployment's name in that of a schedule."""
 SCHEDULED_CALLS = ("terminateInstances", "deleteAutoScalingGroup")
 BUDGETED = "deployer-"
@@ -35,7 +35,7 @@ def _schedules(clients: Clients, deployment: str | None) -> Iterator[Found]:
     pages = clients("scheduler").get_paginator("list_schedules")
     for page in pages.paginate(NamePrefix=deployment):
         for one in page["Schedules"]:
-            if SCHEDULED.fullmatch(one["Name"].removeprefix(str(deployment))):
+            if re.fullmatch(SCHEDULED, one["Name"].removeprefix(str(deployment))):
                 group = one.get("GroupName", "default")
                 told = clients("scheduler").get_schedule(GroupName=group, Name=one["Name"])
                 yield _schedule(clients, str(deployment), told)

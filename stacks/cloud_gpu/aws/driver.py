@@ -100,9 +100,12 @@ class MachineDriver:
         config.plain["zone"] = self.zones[0]
 
     def is_healthy(self, record: Deployment) -> bool:
-        """See `Driver`: its machines run and it answers where it should."""
+        """See `Driver`: its machines run and it answers where it should, to nobody without its key."""
         there = replace(record, endpoint=moved(record, self.manager.machines(record.name)))
-        return self.manager.alive(record.name) and health.healthy(there, self.request.store)
+        well = self.manager.alive(record.name) and health.healthy(there, self.request.store)
+        if well:
+            health.check_refusal(there, self.request.store)
+        return well
 
     def create(self, attempt: Callable[[], None], config: Config) -> None:
         """See `Driver`: in the first zone that has room; a fleet looks for room by itself."""

@@ -88,7 +88,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
         "log_days": LOG_DAYS,
         "when_idle": policy["idle"]["action"],
         "expires": policy["expires"],
-        "budget": _text(policy.get("budget")),
+        "budget": None if policy.get("budget") is None else str(policy["budget"]),
         "tags": TAGS.write(of_machine(order)),
     }
 
@@ -125,11 +125,6 @@ def _bucket(source: str) -> Mapping[str, str] | None:
         return None
     name, _, prefix = source.removeprefix("s3://").partition("/")
     return {"name": name, "prefix": prefix}
-
-
-def _text(amount: Any) -> str | None:
-    """Keep an amount exact in plain data."""
-    return None if amount is None else str(amount)
 
 
 def balancer_name(inputs: Inputs) -> str | None:
@@ -184,7 +179,7 @@ PROVIDER = Provider(
         packages=("pulumi", "pulumi-aws"),
         replaced_for=REPLACED_FOR,
         balancer=balancer_name,
-        documentation=_documentation(),
+        documentation=_documentation,
         slow=SLOW,
         unpriced=("deployment", "requests_per_minute", "user_data", "expose", "tags"),
     ),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deployer.providers.cloud import Leftover, Login, Scopes, Swept
-from deployer.providers.inventory import Found
 
 from .account import Account
 from .control import Control, NamedExpiry
@@ -59,11 +58,9 @@ class LambdaCloud:
     def sweep(self, scopes: Scopes) -> Swept:
         """See `Cloud`: what lies in no region that was asked for is left out."""
         now = time.time()
-        found = [one for one in self.account.things() if _within(one, scopes)]
+        found = [
+            one for one in self.account.things() if scopes.everywhere or one.region in scopes.names
+        ]
         machines = [machine(one.details, now) for one in found if one.type == MACHINE]
         left = [Leftover(one, everywhere=one.type == KEY) for one in found if one.type != MACHINE]
         return Swept(machines, left)
-
-
-def _within(one: Found, scopes: Scopes) -> bool:
-    return scopes.everywhere or one.region in scopes.names

@@ -94,9 +94,12 @@ class LambdaDriver:
         config.plain["region"] = self.regions[0]
 
     def is_healthy(self, record: Deployment) -> bool:
-        """See `Driver`."""
+        """See `Driver`: it answers where it should, to nobody without its key."""
         there = replace(record, endpoint=self.manager.endpoint(record))
-        return bool(there.endpoint) and health.healthy(there, self.request.store)
+        well = bool(there.endpoint) and health.healthy(there, self.request.store)
+        if well:
+            health.check_refusal(there, self.request.store)
+        return well
 
     def create(self, attempt: Callable[[], None], config: Config) -> None:
         """See `Driver`: in the first region that has room when it is asked for."""

@@ -6,7 +6,7 @@ import re
 
 from deployer.core.errors import DeployerError, NoCapacityError, PolicyError, PrerequisiteError
 
-CODE = re.compile(r"\((?P<code>[a-z][a-z-]*(?:/[a-z-]+)+)\)")
+CODE = r"\((?P<code>[a-z][a-z-]*(?:/[a-z-]+)+)\)"
 """How the code of Lambda's own word stands in an error's text (`program.dynamic.rest.ApiError`)."""
 CAPACITY = "insufficient-capacity"
 QUOTA = "global/quota-exceeded"
@@ -16,7 +16,7 @@ FORBIDDEN = "global/forbidden"
 
 def explain(said: str, deployment: str) -> DeployerError | None:
     """Fulfils `Provider.explain`; None where the text holds no code of Lambda's that means more than a failure."""
-    found = CODE.search(said)
+    found = re.search(CODE, said)
     if found is None:
         return None
     code = found["code"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.core.domain import Item, Resource
-from deployer.planning.cost.rule import MONTH, Quantity, Setting, known, line
+from deployer.core.domain import Item, Rate, Resource
+from deployer.planning.cost.rule import MONTH, Quantity, Setting, line
 from deployer.providers.api import Pricing
 
 TYPE = "pulumi-python:dynamic/deployer:"
@@ -15,9 +15,9 @@ KEY, RULESET, MACHINE = f"{TYPE}LambdaKey", f"{TYPE}LambdaRuleset", f"{TYPE}Lamb
 def _machine(resource: Resource, at: Setting) -> Iterator[Item]:
     kind = resource.inputs.get("instance_type")
     found = [one for one in at.rates.offers("lambda") if one.instance_type == kind]
-    rate = known("instance", "hour", None, f"no price of {kind}", None)
+    rate = Rate("instance", "hour", None, f"no price of {kind}", None)
     if found:
-        rate = known("instance", "hour", found[0].usd_per_hour, found[0].source, found[0].as_of)
+        rate = Rate("instance", "hour", found[0].usd_per_hour, found[0].source, found[0].as_of)
     yield line(resource, "instance", Quantity(MONTH, "hour"), rate, "running")
 
 

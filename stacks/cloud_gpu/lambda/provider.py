@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.core.domain import Offer
 from deployer.core.model_source import in_bucket
 from deployer.core.order import Order
-from deployer.providers.api import Inputs, Prices, Program, Provider, Want
+from deployer.providers.api import Inputs, Prices, Program, Provider, Refusal, Want
 from deployer.providers.boot import BootDialect
 from deployer.providers.tags import Prefixed, of_machine
 
@@ -71,28 +71,45 @@ def architecture(gpu: str | None) -> str:
     return "arm64" if (gpu or "").startswith(ARM) else "x86_64"
 
 
-def refuses(want: Want, prices: Prices) -> Iterator[str]:  # noqa: ARG001 - one signature for all
+def refuses(want: Want, prices: Prices) -> Iterator[Refusal]:  # noqa: ARG001 - one signature for all
     """Say why a spec cannot be served there at all, and what would be."""
     options = want.options
     if want.idle_action == "stop":
-        yield f"{NO_STOP}: {DESTROY}"
+        yield Refusal(f"{NO_STOP}: {DESTROY}", "policy.idle.action")
     if want.replicas != (1, 1):
-        yield "it serves one machine, without a load balancer: set serve.replicas: 1"
+        yield Refusal(
+            "it serves one machine, without a load balancer: set serve.replicas: 1",
+            "serve.replicas",
+        )
     if options.get("spot"):
-        yield "Lambda has no spot machines: leave targets.cloud-gpu.spot out"
+        yield Refusal(
+            "Lambda has no spot machines: leave targets.cloud-gpu.spot out",
+            "targets.cloud-gpu.spot",
+        )
     if options.get("domain"):
-        yield "it has no load balancer and no name service: leave targets.cloud-gpu.domain out"
+        yield Refusal(
+            "it has no load balancer and no name service: leave targets.cloud-gpu.domain out",
+            "targets.cloud-gpu.domain",
+        )
     if in_bucket(want.source):
-        yield "a machine of Lambda has no account of a bucket's: publish the model on the hub (hf:...)"
+        yield Refusal(
+            "a machine of Lambda has no account of a bucket's: publish the model on the hub (hf:...)",
+            "model.source",
+        )
     yield from _closed(options.get("expose", "my-ip"))
 
 
-def _closed(expose: Any) -> Iterator[str]:
+def _closed(expose: Any) -> Iterator[Refusal]:
     if expose == "private":
-        yield "a machine of Lambda has a public address alone: expose my-ip, public or a list of blocks"
+        yield Refusal(
+            "a machine of Lambda has a public address alone: expose my-ip, public or a list of blocks",
+            "targets.cloud-gpu.expose",
+        )
     blocks = () if isinstance(expose, str) else expose
     if six := [block for block in blocks if ip_network(block).version == 6]:
-        yield f"Lambda's firewall takes IPv4 blocks alone, not {six[0]}"
+        yield Refusal(
+            f"Lambda's firewall takes IPv4 blocks alone, not {six[0]}", "targets.cloud-gpu.expose"
+        )
 
 
 def inputs(order: Order) -> Mapping[str, Any]:
@@ -190,7 +207,17 @@ PROVIDER = Provider(
         secrets=("apiKey", "caCertificate", "caKey"),
         packages=("pulumi", "httpx", "cryptography"),
         voices=("lambda",),
-        documentation=_documentation(),
+        documentation=_documentation,
+        unpriced=(
+            "deployment",
+            "regions",
+            "engine",
+            "user_data",
+            "expose",
+            "when_idle",
+            "expires",
+            "tags",
+        ),
     ),
     refuses=refuses,
     warnings=warnings,

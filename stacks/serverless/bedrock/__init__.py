@@ -1,1 +1,1 @@
-"""The parts of `bedrock.py`."""
+"""Amazon Bedrock's import of custom models. The parts of `provider.py`."""

@@ -8,46 +8,64 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deployer.providers.api import Refusal
+
+REGION, SOURCE = "targets.serverless.region", "model.source"
 GB = 10**9
 NEAR = 0.1
 """A model within a tenth of a known one's size is taken to need as many units."""
 
 
-def refusals(model: Any, region: str | None, rules: Mapping[str, Any]) -> Iterator[str]:
+def refusals(model: Any, region: str | None, rules: Mapping[str, Any]) -> Iterator[Refusal]:
     """Say why a model cannot be imported in a region; nothing when it can."""
     regions = rules["regions"]["names"]
     if region is not None and region not in regions:
-        yield f"Custom Model Import is not offered in {region}, only in {', '.join(regions)}"
+        yield Refusal(
+            f"Custom Model Import is not offered in {region}, only in {', '.join(regions)}", REGION
+        )
     if model.file_format not in (None, "safetensors"):
-        yield f"Bedrock imports safetensors, not {model.file_format}"
+        yield Refusal(f"Bedrock imports safetensors, not {model.file_format}", SOURCE)
         return
     if model.architecture is None:
-        yield "the model's architecture is unknown, and Bedrock imports only those on its list"
+        yield Refusal(
+            "the model's architecture is unknown, and Bedrock imports only those on its list",
+            SOURCE,
+        )
         return
     row = next((r for r in _rows(rules["architectures"]) if r["class"] == model.architecture), None)
     if row is None:
         families = ", ".join(r["family"] for r in _rows(rules["architectures"]))
-        yield f"Bedrock does not import {model.architecture}, only {families}"
+        yield Refusal(f"Bedrock does not import {model.architecture}, only {families}", SOURCE)
         return
     yield from _within(model, region, row, rules)
 
 
 def _within(
     model: Any, region: str | None, row: Mapping[str, Any], rules: Mapping[str, Any]
-) -> Iterator[str]:
+) -> Iterator[Refusal]:
     if row["regions"] and region in rules["regions"]["names"] and region not in row["regions"]:
-        yield f"Bedrock imports {row['family']} only in {', '.join(row['regions'])}"
+        yield Refusal(
+            f"Bedrock imports {row['family']} only in {', '.join(row['regions'])}", REGION
+        )
     form, formats = model.native_dtype, rules["formats"]["names"]
     if form is not None and form not in formats:
         named = ", ".join(name.upper() for name in formats)
-        yield f"Bedrock imports {named} weights, not {form}: name a 16-bit version of the model"
+        yield Refusal(
+            f"Bedrock imports {named} weights, not {form}: name a 16-bit version of the model",
+            SOURCE,
+        )
     most = rules["below_gb"][row["kind"]]
     if model.weights_bytes is not None and model.weights_bytes >= most * GB:
         size = f"{model.weights_bytes / GB:.0f} GB"
-        yield f"its weights have {size}; Bedrock imports less than {most} GB of a {row['kind']} model"
+        yield Refusal(
+            f"its weights have {size}; Bedrock imports less than {most} GB of a {row['kind']} model",
+            SOURCE,
+        )
     tokens = rules["most_context"]["tokens"]
     if model.max_context is not None and model.max_context > tokens:
-        yield f"its context of {model.max_context} tokens is beyond Bedrock's {tokens}"
+        yield Refusal(
+            f"its context of {model.max_context} tokens is beyond Bedrock's {tokens}", SOURCE
+        )
 
 
 def units(weights_bytes: int | None, rules: Mapping[str, Any]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
-from deployer.providers.api import Inputs, Program, Provider, Sleep
+from deployer.providers.api import Inputs, Program, Provider, Refusal, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
 from deployer.running import endpoints
@@ -46,14 +46,17 @@ def idle_minutes(after_s: float) -> float:  # noqa: ARG001 - the provider decide
     return IDLE_MINUTES
 
 
-def refuses(want: Any, prices: Any) -> Iterator[str]:
+def refuses(want: Any, prices: Any) -> Iterator[Refusal]:
     """Why the wanted model cannot be imported in the wanted region."""
     if want.adapter:
-        yield "Bedrock imports merged weights: merge the adapter into the model first"
+        yield Refusal(
+            "Bedrock imports merged weights: merge the adapter into the model first",
+            "model.adapter",
+        )
     if want.model is not None:
         yield from fit.refusals(want.model, want.region, prices.rules(NAME))
     if want.source.startswith(("./", "../", "/")) and want.source.endswith(".gguf"):
-        yield "Bedrock imports a folder with safetensors, not a GGUF file"
+        yield Refusal("Bedrock imports a folder with safetensors, not a GGUF file", "model.source")
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:

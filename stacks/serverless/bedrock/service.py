@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployer.core.domain import Plan
-from deployer.core.errors import PolicyError, PrerequisiteError
+from deployer.core.errors import PolicyError
 from deployer.providers.managers import Say
 from deployer.running.endpoints.service import Seen
 from stacks._aws import inventory, preflight, quota, types
@@ -15,6 +15,7 @@ from stacks._aws.session import Clients, understood
 from stacks._aws.types.bedrock import IMPORT
 from stacks._aws.types.record import BEDROCK
 from stacks._aws.types.served import IMPORTED
+from stacks._aws.weights import weights_are_there
 
 QUOTA = "Imported models per account"
 
@@ -78,26 +79,3 @@ class Bedrock:
 
     def wake(self, deployment: str, say: Say) -> None:
         """See `Service`: the first call wakes it."""
-
-
-def weights_are_there(clients: Clients, plan: Plan) -> None:
-    """Look at weights that lie in a bucket already.
-
-    Raises:
-        PrerequisiteError: there are none, or they may not be read.
-    """
-    weights: Mapping[str, Any] = plan.inputs.get("weights") or {}
-    if "bucket" not in weights:
-        return
-    asked = {"Bucket": weights["bucket"], "Prefix": weights["prefix"], "MaxKeys": 1}
-    with understood(f"list s3://{weights['bucket']}/{weights['prefix']} (s3:ListBucket)"):
-        client = clients("s3")
-        try:
-            found = client.list_objects_v2(**asked)["KeyCount"]
-        except client.exceptions.NoSuchBucket:
-            found = 0
-    if not found:
-        raise PrerequisiteError(
-            f"there is nothing at s3://{weights['bucket']}/{weights['prefix']}",
-            hint="model.source must name the folder that holds config.json and the .safetensors files",
-        )

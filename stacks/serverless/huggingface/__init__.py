@@ -1,1 +1,3 @@
-"""The parts of `huggingface.py`."""
+"""Hugging Face's Inference Endpoints. The parts of `provider.py`."""
+
+NAME = "huggingface"

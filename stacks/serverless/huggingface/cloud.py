@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from deployer.providers.cloud import Scopes, Sleeper, Swept
 from deployer.providers.inventory import Found
-from stacks.serverless.huggingface import service
-from stacks.serverless.huggingface.provider import NAME
+from stacks.serverless.huggingface import NAME, service
 
 
 @dataclass(frozen=True)

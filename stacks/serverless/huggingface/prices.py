@@ -15,9 +15,8 @@ from functools import partial
 from typing import Any
 
 from deployer.core.errors import RemoteError, UsageError
-from deployer.planning import catalog
-from deployer.planning.catalog import offers, refreshed
-from deployer.sources.prices import Asked, PriceList, Refreshed, Row, Spot, checks, store
+from deployer.planning.catalog import offers
+from deployer.sources.prices import Asked, PriceList, Refreshed, Row, Spot, listing
 from deployer.sources.prices.download import client, stream
 
 PROVIDER = "huggingface"
@@ -53,28 +52,7 @@ def refresh(asked: Asked, token: str | None = None) -> Refreshed:
         PrerequisiteError: no network, or the folder cannot be written.
     """
     found = read(_fetched(asked, token), asked.today, asked.base)
-    old = {
-        offer.instance_type: offer.usd_per_hour
-        for offer in catalog.load(asked.folder).offers(PROVIDER)
-        if offer.usd_per_hour is not None
-    }
-    news = checks.against(old, found)
-    checks.believe(news, accept_changes=asked.accept_changes, hint=CHECK, where=asked.base)
-    file = refreshed.file_of(asked.folder, PROVIDER)
-    new = described(found.instances)
-    made = store.document(PROVIDER, asked.today, [found], {}, news.missing, file, new)
-    store.write(file, made)
-    return Refreshed(
-        region=PROVIDER,
-        file=file,
-        as_of=asked.today,
-        on_demand=len(found.instances),
-        spot=0,
-        components=0,
-        changes=news.changes,
-        missing=news.missing,
-        notes=found.notes,
-    )
+    return listing.keep(asked, PROVIDER, found, described(found.instances), CHECK)
 
 
 def described(names: Iterable[str]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from deployer.core.domain import Item, Rate, Resource
-from deployer.planning.cost.rule import MONTH, Quantity, Rule, Setting, decimal, known, line
+from deployer.planning.cost.rule import MONTH, Quantity, Rule, Setting, decimal, line
 
 ONE = Decimal(1)
 ASLEEP = "billed by the minute while initializing and running: nothing when scaled to zero"
@@ -24,20 +24,16 @@ def _endpoint(resource: Resource, at: Setting) -> Iterator[Item]:
     if least is None:
         yield line(resource, "endpoint", Quantity(None, "hour"), rate, "running")
     elif least > 0:
-        yield from _kept_warm(resource, least, rate)
+        yield line(resource, "endpoint", Quantity(least * MONTH, "hour"), rate, "exists")
     else:
         yield from _on_demand(resource, at, rate)
-
-
-def _kept_warm(resource: Resource, least: Decimal, rate: Rate) -> Iterator[Item]:
-    yield line(resource, "endpoint", Quantity(least * MONTH, "hour"), rate, "exists")
 
 
 def _on_demand(resource: Resource, at: Setting, rate: Rate) -> Iterator[Item]:
     low, high = at.usage.active_hours
     awake = Quantity.between(low, high, "hour")
     yield line(resource, "endpoint", awake, rate, "running")
-    nothing = known("idle", "hour", Decimal(0), f"{rate.source} ({ASLEEP})", rate.as_of)
+    nothing = Rate("idle", "hour", Decimal(0), f"{rate.source} ({ASLEEP})", rate.as_of)
     asleep = Quantity(max(Decimal(0), MONTH - (low + high) / 2), "hour", basis="estimated")
     yield line(resource, "scaled to zero", asleep, nothing, "exists")
 
@@ -47,8 +43,8 @@ def _rate(resource: Resource, at: Setting) -> Rate:
     kind = f"{inputs.get('vendor')}/{inputs.get('instance_type')}/{inputs.get('instance_size')}"
     for offer in at.rates.offers("huggingface"):
         if offer.instance_type == kind:
-            return known("endpoint", "hour", offer.usd_per_hour, offer.source, offer.as_of)
-    return known("endpoint", "hour", None, f"no price of {kind}", None)
+            return Rate("endpoint", "hour", offer.usd_per_hour, offer.source, offer.as_of)
+    return Rate("endpoint", "hour", None, f"no price of {kind}", None)
 
 
 RULES: Mapping[str, Rule] = {"pulumi-python:dynamic/deployer:HuggingFaceEndpoint": _endpoint}

@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
 from deployer.engines import engine
-from deployer.providers.api import Inputs, Pricing, Program, Provider, Sleep
+from deployer.providers.api import Inputs, Pricing, Program, Provider, Refusal, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.regions import Regions
 from deployer.running import endpoints
-from stacks.serverless.huggingface import pricing
+from stacks.serverless.huggingface import NAME, pricing
 
 if TYPE_CHECKING:
     from deployer.providers.cloud import Cloud
     from deployer.running.endpoints.service import Service
     from deployer.sources.prices import PriceSource
 
-
-NAME = "huggingface"
 
 CLOUDS = {"us-east-1": "aws", "eu-west-1": "aws", "us-east4": "gcp"}
 """Where endpoints can be had, with the cloud that runs them (huggingface.co/docs/inference-endpoints/support/faq)."""
@@ -44,12 +42,18 @@ def idle_minutes(after_s: float) -> int:
     return max(LEAST_IDLE_MINUTES, math.ceil(after_s / 60))
 
 
-def refuses(want: Any, prices: Any) -> Iterator[str]:  # noqa: ARG001 - one signature for all
+def refuses(want: Any, prices: Any) -> Iterator[Refusal]:  # noqa: ARG001 - one signature for all
     """Why it cannot be served there."""
     if want.source and not want.source.startswith("hf:"):
-        yield "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else"
+        yield Refusal(
+            "an Inference Endpoint serves a repository of the model hub (hf:...), nothing else",
+            "model.source",
+        )
     if want.adapter:
-        yield "adapters are not served there in this version: merge it into the model"
+        yield Refusal(
+            "adapters are not served there in this version: merge it into the model",
+            "model.adapter",
+        )
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:
@@ -88,6 +92,7 @@ def inputs(order: Order) -> Mapping[str, Any]:
         "instance_size": size,
         "accelerator": "gpu",
         "gpu_count": offer["gpu_count"],
+        "gpus": order["gpus"],
         "engine": order["engine"],
         "quantization": order.get("quantize"),
         "environment": dict(engine(order["engine"]).silent),

@@ -1,1 +1,1 @@
-"""The parts of `sagemaker.py`."""
+"""Real-time endpoints of Amazon SageMaker. The parts of `provider.py`."""

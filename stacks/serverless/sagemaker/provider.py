@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.core.order import Order
 from deployer.engines import engine
-from deployer.providers.api import Inputs, Program, Provider, Sleep
+from deployer.providers.api import Inputs, Program, Provider, Refusal, Sleep
 from deployer.providers.managers import Manager, Say
 from deployer.providers.tags import Prefixed, of_deployment
 from deployer.running import endpoints
@@ -45,14 +45,20 @@ def idle_minutes(after_s: float) -> float:
     return max(LEAST_IDLE_MINUTES, after_s / 60)
 
 
-def refuses(want: Any, prices: Any) -> Iterator[str]:
+def refuses(want: Any, prices: Any) -> Iterator[Refusal]:
     """Why it cannot be served there."""
     if want.region and not list(prices.offers(NAME, want.region)):
-        yield f"SageMaker has no known price in {want.region}"
+        yield Refusal(f"SageMaker has no known price in {want.region}", "targets.serverless.region")
     if want.model is not None and want.model.gated and want.source.startswith("hf:"):
-        yield "the model is gated, and the container reads the model hub without a token: put it in a bucket (s3://...)"
+        yield Refusal(
+            "the model is gated, and the container reads the model hub without a token: put it in a bucket (s3://...)",
+            "model.source",
+        )
     if want.adapter:
-        yield "adapters are not served there in this version: merge it into the model"
+        yield Refusal(
+            "adapters are not served there in this version: merge it into the model",
+            "model.adapter",
+        )
 
 
 def offers(want: Any, prices: Any) -> Iterator[Any]:
@@ -102,14 +108,16 @@ def _environment(order: Order) -> dict[str, str]:
 def warnings(inputs: Mapping[str, Any], offer: Any) -> Iterator[str]:
     """What should be known before it is applied."""
     price = "" if offer.usd_per_hour is None else f" at {offer.usd_per_hour} USD/h"
-    yield (
-        f"the first 'up' starts an {inputs['instance_type']}{price}, and bills it until it has been idle for"
-        f" {inputs['scale_to_zero_minutes']:.0f} minutes for the first time"
-    )
+    if not inputs["min_copies"]:
+        yield (
+            f"the first 'up' starts an {inputs['instance_type']}{price}, and bills it until it has been idle for"
+            f" {inputs['scale_to_zero_minutes']:.0f} minutes for the first time"
+        )
     yield "the quota '<instance type> for endpoint usage' of SageMaker must allow the instance: it is 0 in new accounts"
     if "repository" in inputs["weights"]:
         yield "the container reads the model hub without a token: a gated model must be in a bucket (s3://...)"
-    yield "it has no OpenAI route: 'deployer proxy' adds one, and holds a call until the endpoint is awake"
+    held = "" if inputs["min_copies"] else ", and holds a call until the endpoint is awake"
+    yield f"it has no OpenAI route: 'deployer proxy' adds one{held}"
 
 
 def _run(inputs: Inputs) -> None:

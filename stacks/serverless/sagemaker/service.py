@@ -14,7 +14,7 @@ from stacks._aws.account import Account
 from stacks._aws.session import Clients, understood
 from stacks._aws.types.observing import component_logs
 from stacks._aws.types.record import SAGEMAKER
-from stacks.serverless.bedrock.service import weights_are_there
+from stacks._aws.weights import weights_are_there
 
 STATES: Mapping[str, State] = {"InService": "healthy", "Failed": "failed", "Deleting": "stopped"}
 """By SageMaker's word for an endpoint or a component; all others are on their way."""

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from deployer.core.errors import RemoteError
+from stacks._aws import logs
 from stacks._aws.console import Console
 
 OLD = "[12.1] prepare[9]: deployer: boot failed at prepare: no such secret"
+KERNEL = "[    0.000000] Linux version 6.8.0-1015-aws (buildd@lcy02)"
 READY = "[31.0] ready[208]: deployer: ready"
 
 
@@ -22,8 +24,16 @@ class Account:
     region: str = "us-east-1"
 
     def __call__(self, service: str) -> Any:
-        assert service == "ec2"
+        assert service in ("ec2", "logs")
         return self
+
+    def get_paginator(self, operation: str) -> Any:
+        """Its log group, which is empty."""
+        assert operation == "filter_log_events"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"events": []}]
 
     def get_console_output(self, **_: Any) -> dict[str, str]:
         return {"Output": "\n".join(self.console)}
@@ -70,3 +80,24 @@ def test_a_machine_that_says_nothing_has_not_failed():
     console = Console(Account(), "i-1", print)
     assert not console.failed_before()
     console.look()
+
+
+def test_the_last_lines_are_those_of_the_last_boot():
+    again = OLD.replace("no such secret", "no space left")
+    account = Account([KERNEL, "old cause", OLD, KERNEL, "new cause", again])
+
+    def told(tail: int | None) -> list[str]:
+        return list(logs.lines(account, "/deployer/x", "i-1", follow=False, tail=tail))
+
+    assert told(12) == [KERNEL, "new cause", again]
+    assert told(1) == [again]
+    assert told(None) == account.console
+
+
+def test_a_failure_is_told_without_the_lines_of_the_boot_before():
+    again = OLD.replace("12.1", "40.7")
+    console = Console(Account([KERNEL, "old cause", KERNEL, "new cause", again]), "i-1", print)
+    with pytest.raises(RemoteError) as caught:
+        console.look()
+    assert "new cause" in caught.value.message
+    assert "old cause" not in caught.value.message

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from deployer.core.errors import Exit, PrerequisiteError
+from deployer.core.errors import DeployerError, Exit, PrerequisiteError
+from deployer.spec.load import load
 from stacks._aws import credentials, session
+from stacks._aws.client import UnreadableAnswerError
 
 CONFIG = """
 [profile mfa]
@@ -23,6 +26,10 @@ aws_secret_access_key = example
 credential_process = /bin/echo <html>CONFIDENTIAL</html>
 [profile list]
 credential_process = /bin/echo [1]
+[profile number]
+credential_process = /bin/echo '{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": "CONFIDENTIAL"}'
+[profile null]
+credential_process = /bin/echo '{"Version": 1, "AccessKeyId": null, "SecretAccessKey": "CONFIDENTIAL"}'
 [profile gone]
 credential_process = /nowhere/program
 """
@@ -58,7 +65,12 @@ def test_nobody_is_asked_for_a_code_without_a_terminal(profile, capsys, stdin):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("html", "JSON"), ("list", "JSON"), ("gone", "/nowhere/program")]
+    ("name", "said"),
+    [
+        *(("html", "JSON"), ("list", "JSON"), ("gone", "/nowhere/program")),
+        ("number", "AWS_ACCESS_KEY_ID (from custom-process) holds"),
+        ("null", "AWS_ACCESS_KEY_ID (from custom-process) is empty"),
+    ],
 )
 def test_a_program_that_gives_no_credentials_is_named(profile, name, said):
     profile.setenv("AWS_PROFILE", name)
@@ -96,3 +108,25 @@ def test_a_refused_signature_comes_with_awss_words_and_without_what_was_signed()
     error = session.refused("ask", "SignatureDoesNotMatch", said)
     assert "It does not match." in error.message
     assert "SECRET" not in error.message
+
+
+def test_an_answer_that_is_not_of_aws_names_its_place_like_every_error():
+    told = UnreadableAnswerError("the answer has no Vpcs")
+    assert (told.where, told.key) == (None, None)
+    assert {*vars(DeployerError("x"))} <= {*vars(told)}
+
+
+def test_an_address_where_nothing_answers_is_the_network_and_not_the_credentials():
+    error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1/")
+    with pytest.raises(PrerequisiteError) as caught, session.understood("look"):
+        raise error
+    assert caught.value.message.startswith("AWS cannot be reached to look")
+    assert "check the network" in str(caught.value.hint)
+
+
+def test_what_answers_in_awss_place_is_an_error_that_can_be_placed(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text("name: t\nmodel: {source: hf:a/b}\n")
+    with pytest.raises(UnreadableAnswerError) as caught, load(file).placed():
+        raise UnreadableAnswerError("a web page came back (200)")
+    assert (caught.value.where, caught.value.key) == (None, None)

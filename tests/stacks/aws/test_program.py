@@ -43,7 +43,6 @@ UNTAGGABLE = {
     "pulumi:providers:aws",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicy:RolePolicy",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     "aws:secretsmanager/secretVersion:SecretVersion",
     "aws:autoscaling/policy:Policy",
     "aws:acm/certificateValidation:CertificateValidation",

@@ -70,7 +70,7 @@ def want(model: ModelInfo, region: str | None = "us-east-1", **more: Any) -> Wan
 
 
 def refusals(model: ModelInfo, region: str = "us-east-1", **more: Any) -> list[str]:
-    return list(BEDROCK.refuses(want(model, region, **more), CATALOG))
+    return [one.reason for one in BEDROCK.refuses(want(model, region, **more), CATALOG)]
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -29,6 +29,7 @@ def endpoint(replicas: dict[str, int] | None = None, idle: int = 1800) -> dict[s
         "context": 8192,
         "replicas": replicas or {"min": 1, "max": 1},
         "offer": {"instance_type": "aws/nvidia-l4/x4", "region": "us-east-1", "gpu_count": 4},
+        "gpus": 2,
         "policy": {"idle": {"after": idle, "action": "stop"}},
     }
     (made,) = HF.resources(HF.inputs(order))
@@ -70,6 +71,10 @@ def test_every_offer_is_priced_and_billed_by_the_minute():
     for found in offers("us-east-1"):
         assert found.billing == "per-minute"
         assert found.usd_per_hour
+
+
+def test_the_model_is_split_over_as_many_gpus_as_it_was_sized_for():
+    assert (endpoint()["gpus"], endpoint()["gpu_count"]) == (2, 4)
 
 
 def test_the_endpoint_says_where_and_what_it_is():

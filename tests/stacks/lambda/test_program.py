@@ -33,7 +33,7 @@ def offers(**given: Any) -> list[Offer]:
 
 
 def refusals(**given: Any) -> list[str]:
-    return list(LAMBDA.refuses(want(**given), catalog.load()))
+    return [one.reason for one in LAMBDA.refuses(want(**given), catalog.load())]
 
 
 def order(**changes: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from deployer.core.domain import GIB, Plan
 from deployer.planning import catalog, model_facts, plan
 from deployer.planning.catalog import models
-from deployer.planning.choose import Question
+from deployer.planning.question import Question
 from deployer.providers.api import Host, HostGpu, Want
 from deployer.running.stack import offline
 from deployer.sources import host, host_gpus

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deployer.core.domain import GIB, Plan
+from deployer.core.errors import UsageError
 from deployer.providers.api import Host, HostGpu
 from deployer.providers.other_docker import OtherDocker
 from deployer.sources import host_gpus
@@ -57,6 +58,48 @@ def test_a_laptops_gpu_has_known_memory_and_an_unknown_speed(make):
     assert any("speed on this hardware is unknown" in note for note in made.warnings)
 
 
+def test_a_card_that_is_out_of_order_is_named_and_does_not_serve(make):
+    made = make("NVIDIA L4, [GPU is lost], [GPU is lost]")
+    assert not made.feasible
+    assert "this machine's NVIDIA L4 cannot serve" in made.reasons[0]
+    assert "[GPU is lost]" in made.reasons[0]
+    both = make("NVIDIA L4, [N/A], [N/A]\nNVIDIA L4, 23034, 22000")
+    assert (both.offer.gpu, both.offer.gpu_count, both.offer.vram_mib) == ("L4", 1, 23034)
+    assert both.offer.gpu_ids == ("1",)
+
+
+@pytest.mark.parametrize(
+    ("line", "gpu"),
+    [
+        ("NVIDIA H100 80GB HBM3, 81559, 81000", "H100-80GB SXM5"),
+        ("NVIDIA A100-SXM4-40GB, 40960, 40000", "A100-40GB SXM4"),
+        ("NVIDIA GH200 480GB, 97871, 97000", "GH200 (96GB HBM3)"),
+        (
+            "NVIDIA RTX PRO 6000 Blackwell Workstation Edition, 97887, 97000",
+            "RTX PRO 6000 Blackwell WS",
+        ),
+    ],
+)
+def test_a_drivers_name_is_that_of_the_catalog(make, line, gpu):
+    assert make(line).offer.gpu == gpu
+
+
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        ("rtx-4090-laptop", "another chip than the card"),
+        ("h100 mig 1g.10gb", "a part of a GPU"),
+        ("arc-a770", "NVIDIA, AMD and Apple"),
+        ("2x rtx-4090", "hardware.count"),
+        ("zzz", "rtx-4090"),
+    ],
+)
+def test_a_gpu_that_no_row_could_be_meant_by_gets_its_own_hint(make, gpu, says):
+    with pytest.raises(UsageError) as caught:
+        make("", local=f"{{hardware: {{gpu: {gpu}}}}}")
+    assert says in str(caught.value.hint)
+
+
 def test_a_gpu_in_use_comes_with_a_note(make):
     made = make("NVIDIA L4, 23034, 500")
     assert any("will not start" in n and "0.5 of 22.5 GiB" in n for n in made.warnings)
@@ -72,7 +115,7 @@ def test_hardware_that_the_spec_names_is_not_judged_by_what_is_free_here(make):
 def test_a_t4_says_first_that_it_has_no_bf16(make):
     made = make("Tesla T4, 15360, 15100")
     assert not made.feasible
-    assert made.reasons[0] == "T4 has no bf16: set model.quantization: fp16"
+    assert made.reasons[0] == "T4 has no bf16: set model.quantization: fp16 (model.source)"
     assert not any("no GPU is named" in reason for reason in made.reasons)
 
 

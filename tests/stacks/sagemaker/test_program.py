@@ -129,7 +129,8 @@ def test_it_says_that_the_first_up_bills_a_gpu():
 
 def test_a_region_whose_prices_are_not_known_is_refused():
     (said,) = SAGEMAKER.refuses(Want("eu-west-1", {}, Host(4, 2**34)), CATALOG)
-    assert "SageMaker has no known price in eu-west-1" in said
+    assert "SageMaker has no known price in eu-west-1" in said.reason
+    assert said.key == "targets.serverless.region"
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(60, 15), (1800, 30)])

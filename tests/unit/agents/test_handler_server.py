@@ -23,7 +23,7 @@ from deployer.agents.handler_server.handler import Handler, HandlerError, load
 from deployer.agents.handler_server.settings import Settings
 from tests.kits.processes import PATIENCE_S, until
 
-KEY = "dk-test"
+KEY = "dk-test-0123456789"
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello?"}]}
 
@@ -223,8 +223,8 @@ def test_no_bytes_make_it_fail(serve):
     sent()
 
 
-def test_one_more_than_the_places_is_refused_with_429_and_a_place_is_free_again_later(serve, stage):
-    client = serve(concurrency=1)
+def test_one_more_than_may_wait_is_refused_with_429_and_a_place_is_free_again_later(serve, stage):
+    client = serve(concurrency=1, waiting=0)
     first = threading.Thread(target=client.post, args=(CHAT,), kwargs={"json": ask("wait")})
     first.start()
     until(lambda: b"handler_requests_running 1.0" in client.get("/metrics").content)
@@ -239,11 +239,63 @@ def test_one_more_than_the_places_is_refused_with_429_and_a_place_is_free_again_
 def test_a_call_that_takes_too_long_is_a_504_and_keeps_its_place_until_it_ends(
     serve, stage, stream
 ):
-    client = serve(Handler(None, stage.predict), concurrency=1, timeout_s=1)
+    client = serve(Handler(None, stage.predict), concurrency=1, timeout_s=1, waiting=0)
     assert client.post(CHAT, json=ask("wait", stream=stream)).status_code == 504
     assert client.post(CHAT, json=HELLO).status_code == 429
     stage.go.set()
     until(lambda: client.post(CHAT, json=HELLO).status_code == 200)
+
+
+def test_what_finds_no_place_waits_for_one(serve, stage):
+    client = serve(concurrency=1)
+    codes = list[int]()
+    asked = [
+        threading.Thread(
+            target=lambda: codes.append(client.post(CHAT, json=ask("wait")).status_code)
+        )
+        for _ in range(4)
+    ]
+    for one in asked:
+        one.start()
+    until(lambda: b"handler_requests_running 4.0" in client.get("/metrics").content)
+    stage.go.set()
+    for one in asked:
+        one.join()
+    assert codes == [200] * 4
+
+
+def test_a_wait_for_a_place_has_an_end(serve, stage):
+    client = serve(concurrency=1, waiting_s=0.1)
+    first = threading.Thread(target=client.post, args=(CHAT,), kwargs={"json": ask("wait")})
+    first.start()
+    until(lambda: b"handler_requests_running 1.0" in client.get("/metrics").content)
+    assert client.post(CHAT, json=HELLO).status_code == 429
+    stage.go.set()
+    first.join()
+
+
+def test_calls_that_hang_in_every_place_make_it_unhealthy_until_they_end(serve, stage):
+    client = serve(Handler(None, stage.predict), concurrency=2, timeout_s=0.3)
+    asked = [
+        threading.Thread(target=client.post, args=(CHAT,), kwargs={"json": ask("wait")})
+        for _ in range(2)
+    ]
+    for one in asked:
+        one.start()
+    for one in asked:
+        one.join()
+    for path in ("/health", "/ping"):
+        assert client.get(path).status_code == 503
+    stage.go.set()
+    until(lambda: client.get("/health").status_code == 200)
+
+
+def test_one_call_that_hangs_for_as_long_again_makes_it_unhealthy(serve, stage):
+    client = serve(Handler(None, stage.predict), concurrency=4, timeout_s=0.5)
+    assert client.post(CHAT, json=ask("wait")).status_code == 504
+    assert client.get("/health").status_code == 200  # it may only be slow
+    until(lambda: client.get("/health").status_code == 503)
+    stage.go.set()
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -302,6 +354,9 @@ def test_what_a_handler_fails_by_is_told_by_type_file_and_line(
     assert f"{kind} at handler.py:{line}" in answer.json()["error"]["message"]
     assert "secret" not in answer.text
     assert f"{kind} at handler.py:{line}" in caplog.text
+    assert "secret detail" not in caplog.text.replace(
+        '"secret detail"', ""
+    )  # but for its own source
 
 
 def test_refusals_and_failures_are_not_in_the_latency(own, serve, stage):

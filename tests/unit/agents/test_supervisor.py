@@ -10,30 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from deployer.agents.supervisor import Log, ended
+from deployer.agents.engine_log import Log
+from deployer.agents.supervisor import ended
+from deployer.engines.launch import SOCKET
 from deployer.running.native import logs, process
 from tests.kits.processes import free_port, until
 
 FAKE = Path(__file__).parents[2] / "doubles" / "fake_engine.py"
 
 
-def health(port: int) -> dict[str, str | int]:
-    return {"host": "127.0.0.1", "port": port, "path": "/"}
+KEY = "k" * 32
 
 
 class Run:
     """One supervised engine in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.port = folder, free_port()
 
-    def start(self, *command: str, port: int = 9, grace_s: float = 5) -> None:
-        process.start(self.folder, [sys.executable, *command], health(port), grace_s)
+    def start(self, *command: str, grace_s: float = 5) -> None:
+        (self.folder / "key").write_text(KEY)
+        supervised = process.Supervised(
+            [*command], self.port, self.folder / "key", health="/", grace_s=grace_s
+        )
+        process.start(self.folder, supervised)
 
     def serve(self, *options: str, grace_s: float = 5) -> None:
         """Start the fake engine and wait until the supervisor has seen that it is healthy."""
-        port = free_port()
-        self.start(str(FAKE), str(port), *options, port=port, grace_s=grace_s)
+        self.start(sys.executable, str(FAKE), SOCKET, *options, grace_s=grace_s)
         until(lambda: process.report(self.folder).get("healthy"))
 
     def pids(self) -> list[int]:
@@ -79,7 +83,7 @@ def test_a_supervisor_that_hangs_is_killed_and_its_engine_with_it(run):
 
 
 def test_an_engine_that_crashes_before_it_was_healthy_is_not_started_again(run):
-    run.start("-c", "import sys; print('no such model', flush=True); sys.exit(3)")
+    run.start(sys.executable, "-c", "import sys; print('no such model', flush=True); sys.exit(3)")
     until(lambda: not run.pids())
     assert "no such model" in run.log()
     assert "exit code 3" in run.log()
@@ -99,7 +103,7 @@ def test_an_engine_that_is_killed_after_it_was_healthy_is_started_again(run):
 
 def test_what_was_recorded_as_ready_counts_as_healthy(run):
     (run.folder / "deployment.json").write_text('{"ready_at": "2026-01-02T03:04:05+00:00"}')
-    run.start("-c", "import sys; sys.exit(3)")
+    run.start(sys.executable, "-c", "import sys; sys.exit(3)")
     until(lambda: process.report(run.folder).get("restarts") == 1)
 
 
@@ -121,7 +125,7 @@ def test_an_engine_does_not_outlive_a_killed_supervisor(run):
 
 
 def test_a_command_that_does_not_exist_is_in_the_log(run):
-    process.start(run.folder, ["/nowhere/engine"], health(9))
+    run.start("/nowhere/engine")
     until(lambda: not run.pids())
     assert "cannot be started" in run.log()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -297,3 +300,74 @@ def test_nonsense_is_no_answer(tmp_path, service, calls, monkeypatch, metrics):
     monkeypatch.setattr(Imds, "metrics", metrics)
     run(tmp_path, service, loading_s=10**6)
     assert calls.read_text() == "", "it is given time to load, and no idle time is told"
+
+
+RUNNING = b"llamacpp:requests_processing 1\n"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ODD = {
+    "no status": b"garbage\r\n\r\n",
+    "no version": b"HTTP/9.9.9 200 OK\r\n\r\n" + RUNNING,
+    "no answer": b"",
+    "a status that is no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "an endless line": b"HTTP/1.1 200 " + b"a" * 70_000,
+    "an endless header": HEAD + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+    "too many headers": HEAD + b"X: y\r\n" * 200 + b"\r\n" + RUNNING,
+    "a cut body": HEAD + b"Content-Length: 4000\r\n\r\n" + RUNNING,
+    "a cut chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n" + RUNNING,
+    "a chunk that is no number": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + RUNNING,
+    "a length below 0": HEAD + b"Content-Length: -5\r\n\r\n",
+    "a redirect to nowhere": b"HTTP/1.1 302 Found\r\nLocation: http://[::\r\n\r\n",
+    "a redirect to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "no text": HEAD + b"\r\n\xff\xfe\x00" + RUNNING,
+    "infinity": HEAD + b"\r\nllamacpp:requests_processing +Inf\n",
+    "more than a number holds": HEAD + b"\r\nllamacpp:requests_processing 1e999\n",
+    "no number": HEAD + b"\r\nllamacpp:requests_processing NaN\n",
+    "less than none": HEAD + b"\r\nllamacpp:requests_processing -1\n",
+    "endlessly many finished": HEAD
+    + b"\r\nllamacpp:requests_processing 0\nllamacpp:tokens_predicted_total +Inf\n",
+}
+
+
+class Odd(socketserver.BaseRequestHandler):
+    """Answers whatever is asked with the same bytes."""
+
+    answer = b""
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        with contextlib.suppress(OSError):
+            self.request.sendall(self.answer)
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_no_answer_however_odd_keeps_the_machine_running(tmp_path, service, calls, answer):
+    made = type("Bound", (Odd,), {"answer": answer})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), made) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        run(tmp_path, service, url=url, loading_s=0)
+        server.shutdown()
+    assert calls.read_text().splitlines() == ["ec2 stop-instances --instance-ids i-0123"]
+
+
+@pytest.mark.parametrize("fails", ["address", "publish", "end"])
+def test_a_module_of_the_cloud_that_fails_ends_nothing_but_itself(
+    tmp_path, service, calls, monkeypatch, fails
+):
+    lines = {
+        "address": "def address(): return '198.51.100.7'",
+        "publish": "def publish(idle_s): pass",
+        "end": "def end(action, *, fleet): return False",
+    }
+    lines[fails] = lines[fails].partition(":")[0] + ": raise KeyError('odd')"
+    (tmp_path / "failing_cloud.py").write_text("\n".join(lines.values()))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path.cwd()}")
+    assert "shutting down" in run(tmp_path, service, cloud="failing_cloud")
+    assert calls.read_text().splitlines() == ["systemctl poweroff"]
+    run(tmp_path, service, cloud="failing_cloud", idle_after_s=10**6)
+
+
+def test_a_figure_may_carry_its_time():
+    text = 'vllm:num_requests_running{model_name="a b"} 0 1764400000000\n'
+    names = metrics("vllm")
+    assert read(text, names.running, names.finished) == Sample(0, 0)

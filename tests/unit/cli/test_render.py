@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from deployer.core.domain import Resource
 from deployer.core.templates import compose_text, dockerfile_text
 from deployer.engines import container as images
+from deployer.engines.llama_cpp import container as llama_cpp
 from deployer.engines.recipe import KEY_FILE
 from deployer.engines.sglang import container as sglang
 from deployer.engines.vllm import container as vllm
@@ -262,16 +263,33 @@ def test_compose_reads_a_text_as_it_was(said):
     assert filled_in(yaml.safe_load(compose_text(said))) == said
 
 
-@pytest.mark.parametrize("script", [vllm.SCRIPT, sglang.SCRIPT])
+SCRIPTS = [vllm.SCRIPT, sglang.SCRIPT, llama_cpp.SCRIPT]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("short", ["", "\n", "k" * 15, " " * 40])
+def test_no_engine_is_started_in_a_container_with_a_key_that_could_be_guessed(
+    script, short, tmp_path
+):
+    (tmp_path / "key").write_text(short)
+    here = script.replace(KEY_FILE, str(tmp_path / "key"))
+    done = subprocess.run(
+        ["/bin/sh", "-c", here, "serve"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (6, "the API key is shorter than 16 characters\n")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("said", HOSTILE)
 def test_the_shell_that_hands_over_the_key_passes_arguments_as_they_are(script, said, tmp_path):
     key, stand_in = tmp_path / "key", tmp_path / "bin"
-    key.write_text("k")
+    key.write_text("k" * 16)
     stand_in.mkdir()
-    for tool in ("vllm", "python3"):
+    for tool in ("vllm", "python3", "llama-server"):
         (stand_in / tool).write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
         (stand_in / tool).chmod(0o755)
-    here = script.replace(KEY_FILE, str(key)).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - inside the container
+    here = script.replace("/tmp/", f"{tmp_path}/").replace("/app/", f"{stand_in}/")  # noqa: S108 - inside the container
+    here = here.replace(KEY_FILE, str(key))
     done = subprocess.run(
         ["/bin/sh", "-c", here, "serve", said],
         env={"PATH": f"{stand_in}:/usr/bin:/bin"},

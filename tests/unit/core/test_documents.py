@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, make_dataclass, replace
+from dataclasses import make_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from deployer.core.documents.derive import Derivation
 from deployer.core.documents.schemas import DOCUMENTS, schema_of
 from deployer.core.domain import TARGETS
 from deployer.core.errors import Exit
+from deployer.core.records import dataclass
 from tests.kits.documents import check, printed, read, validator
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))

@@ -80,7 +80,7 @@ def test_a_format_that_is_the_checkpoints_own_is_left_to_vllm(form):
 
 def test_llama_server_is_taken_from_path_without_the_wheel(tmp_path):
     made = of(ON_PATH, **gguf(tmp_path))
-    said = f"--model {tmp_path}/a.gguf --alias bot --host 127.0.0.1 --port 8081"
+    said = f"--model {tmp_path}/a.gguf --alias bot --host engine.sock --threads-http 12"
     more = "--ctx-size 32768 --parallel 4 --api-key-file /state/bot-local/key --metrics --no-slots"
     assert made.command == tuple(f"/bin/llama-server {said} {more}".split())
 

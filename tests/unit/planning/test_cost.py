@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deployer.core.domain import Estimate, Item, Resource, Usage
+from deployer.core.domain import Estimate, Item, Rate, Resource, Usage
 from deployer.planning import catalog, cost
-from deployer.planning.cost.rule import Quantity, Setting, known, line
+from deployer.planning.cost.rule import Quantity, Setting, line
 from deployer.planning.traffic.profile import usage
 from deployer.providers.api import Pricing
 
@@ -114,7 +114,7 @@ def test_without_tokens_there_is_no_price_of_a_token():
 
 def test_a_provider_can_bring_its_own_rules():
     def rule(resource: Resource, at: Setting) -> list[Item]:
-        rate = known("endpoint", "hour", Decimal(2), "my price page", "2026-01-01")
+        rate = Rate("endpoint", "hour", Decimal(2), "my price page", "2026-01-01")
         return [line(resource, "endpoint", Quantity(Decimal(730), "hour"), rate, "running")]
 
     own = Resource("mine:index:Endpoint", "mine", {})

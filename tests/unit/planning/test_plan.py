@@ -172,7 +172,7 @@ def test_a_shorter_context_is_no_mend_where_the_weights_alone_do_not_fit(plan):
     _, document = plan(BIG.format(model="Qwen/Qwen2.5-72B-Instruct"), "--target", "local")
     reasons = document["plans"][0]["reasons"]
     assert any("for the weights alone" in reason for reason in reasons)
-    assert not any("context" in reason or "concurrency" in reason for reason in reasons)
+    assert not any("model.context" in reason or "concurrency" in reason for reason in reasons)
 
 
 def test_a_context_that_is_named_as_a_mend_fits(plan):

@@ -173,10 +173,9 @@ def test_yarn_reaches_as_far_as_its_factor(tmp_path, planned, tokens, feasible):
     made = planned("h200", context=f", context: {tokens}")
     assert made["feasible"] is feasible
     if not feasible:
-        assert made["reasons"] == [
-            "the model's context ends at 131072 tokens, and model.context is 131073",
-            "set model.context to at most 131072",
-        ]
+        what, mend = made["reasons"]
+        assert "the model's context ends at 131072 tokens, and model.context is 131073" in what
+        assert mend == "set model.context to at most 131072"
 
 
 @pytest.mark.parametrize(

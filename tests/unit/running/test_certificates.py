@@ -7,15 +7,16 @@ import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
+import certifi
 import pytest
 
-from deployer.running.certificates import authority, leaf
+from deployer.running.certificates import authority, bundle, is_signed_by, leaf, may_sign
 from tests.kits.parts import need
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "x-1.us-east-1.elb.amazonaws.com"])
 def test_a_strict_client_that_trusts_the_authority_is_served(host, tmp_path):
-    made = authority("bot-cloud-gpu")
+    made = authority("bot-cloud-gpu", "*.us-east-1.elb.amazonaws.com")
     own = leaf(made, ["127.0.0.1", "*.us-east-1.elb.amazonaws.com"])
     handshake(own, made.certificate, host, tmp_path)
 
@@ -32,6 +33,24 @@ def test_another_address_is_not_vouched_for(tmp_path):
     own = leaf(made, ["192.0.2.1"])
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
         handshake(own, made.certificate, "127.0.0.1", tmp_path)
+
+
+@pytest.mark.parametrize("host", [None, "*.us-east-1.elb.amazonaws.com"])
+def test_the_authority_cannot_vouch_for_a_name_of_the_web(host, tmp_path):
+    made = authority("bot-cloud-gpu", host)
+    for name in ("huggingface.co", "elb.amazonaws.com"):
+        with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+            handshake(leaf(made, [name]), made.certificate, name, tmp_path)
+
+
+def test_who_may_sign_for_what():
+    host = "*.us-east-1.elb.amazonaws.com"
+    alone, fleet = authority("bot-cloud-gpu"), authority("bot-cloud-gpu", host)
+    assert may_sign(fleet, host)
+    assert not may_sign(alone, host)
+    assert not may_sign(fleet, "*.eu-west-1.elb.amazonaws.com")
+    assert is_signed_by(leaf(fleet, [host]), fleet)
+    assert not is_signed_by(leaf(fleet, [host]), authority("bot-cloud-gpu", host))
 
 
 def handshake(own: Any, trusted: str, host: str, folder: Any) -> None:
@@ -55,6 +74,23 @@ def handshake(own: Any, trusted: str, host: str, folder: Any) -> None:
     assert done == {client, server}
 
 
+def test_what_env_hands_over_trusts_the_web_as_before(tmp_path):
+    certificate = authority("bot-cloud-gpu").certificate
+    (tmp_path / "ca.pem").write_text(certificate)
+    before = ssl.create_default_context(cafile=certifi.where()).cert_store_stats()["x509_ca"]
+    (tmp_path / "trusted.pem").write_text(bundle(tmp_path / "ca.pem", certifi.where()))
+    after = ssl.create_default_context(cafile=str(tmp_path / "trusted.pem"))
+    assert after.cert_store_stats()["x509_ca"] == before + 1
+    again = bundle(tmp_path / "ca.pem", str(tmp_path / "trusted.pem"))
+    assert again == (tmp_path / "trusted.pem").read_text(), "said twice, it does not grow"
+
+
+@pytest.mark.parametrize("trusted", [None, "/nowhere/at-all.pem"])
+def test_where_no_file_is_trusted_the_systems_is(tmp_path, trusted):
+    (tmp_path / "ca.pem").write_text(authority("bot-cloud-gpu").certificate)
+    assert bundle(tmp_path / "ca.pem", trusted).count("BEGIN CERTIFICATE") > 50
+
+
 def test_the_key_is_not_shown():
     made = authority("bot-cloud-gpu")
     assert "KEY" not in repr(made)
@@ -63,7 +99,7 @@ def test_the_key_is_not_shown():
 
 def test_openssl_agrees(tmp_path):
     need("openssl", "the machine issues with it")
-    made = authority("a" * 60 + "-cloud-gpu", datetime.now(UTC))
+    made = authority("a" * 60 + "-cloud-gpu", now=datetime.now(UTC))
     (tmp_path / "ca.pem").write_text(made.certificate)
     (tmp_path / "leaf.pem").write_text(leaf(made, ["192.0.2.1"]).certificate)
     command = ["openssl", "verify", "-x509_strict", "-CAfile"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from deployer.agents import supervisor
+from deployer.engines.launch import HOST
 from deployer.running.native import process
 from tests.kits.processes import free_port, until
 
@@ -70,7 +72,10 @@ def test_a_program_that_only_names_the_supervisor_is_not_taken_for_one(folder, m
 
 
 def test_a_supervisor_and_what_it_started_are_found_and_ended(folder):
-    process.start(folder, [SLEEP, "60"], {"host": "127.0.0.1", "port": free_port(), "path": "/"})
+    (folder / "key").write_text("dk-a-key-of-a-test")
+    wanted = process.Supervised([SLEEP, "60"], free_port(), folder / "key")
+    with socket.create_server((HOST, wanted.port)) as listener:
+        process.start(folder, wanted, [listener])
     until(lambda: len(process.find(folder)) == 2, 10)
     first, engine = process.find(folder)
     assert process.is_supervisor(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from deployer.core.deployment import Deployment
 from deployer.core.errors import DeployerError, Exit, StaleError, UsageError
 from deployer.core.home import home
-from deployer.running.store import Store
+from deployer.running.store import DamagedError, Store
 
 RECORD = Deployment(
     name="bot-local",
@@ -81,6 +82,26 @@ def test_a_damaged_record_says_where_it_is_and_how_to_be_rid_of_it(store, text):
         store.load("bot-local")
     assert caught.value.where == str(path)
     assert "down bot-local" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.mkdir(),
+        os.mkfifo,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to(path.name),
+    ],
+    ids=["a folder", "a pipe", "a link to nothing", "a link to itself"],
+)
+def test_what_is_no_file_is_a_damaged_record_and_waited_for_by_nobody(store, make):
+    store.save(RECORD)
+    path = store.folder("bot-local") / "deployment.json"
+    path.unlink()
+    make(path)
+    assert store.names() == ["bot-local"]
+    with pytest.raises(DamagedError):
+        store.load("bot-local")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def use(config: Path, name: str) -> None:
         ("tcp://[fd00::5]:2375", True, "fd00::5"),
         ("10.0.0.5:2375", True, "10.0.0.5"),
         ("npipe:////./pipe/docker_engine", False, "127.0.0.1"),
+        ("npipe:////server/pipe/docker_engine", True, "server"),
     ],
 )
 def test_docker_host_says_where_the_daemon_is(url, elsewhere, host, monkeypatch):

@@ -55,6 +55,37 @@ def test_a_chip_without_memory_of_its_own_is_there(tools, monkeypatch, unknown):
     assert found == (HostGpu("NVIDIA GB10", None),)
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "told"),
+    [
+        ("NVIDIA L4, [N/A], [N/A]", "NVIDIA L4", "'[N/A]'"),
+        ("NVIDIA L4, [Unknown Error], [Unknown Error]", "NVIDIA L4", "'[Unknown Error]'"),
+        ("NVIDIA L4, [GPU is lost], [GPU is lost]", "NVIDIA L4", "'[GPU is lost]'"),
+        ("NVIDIA L4, 0, 0", "NVIDIA L4", "'0'"),
+        ("ERR!, ERR!, ERR!", "NVIDIA GPU", "'ERR!'"),
+        ("No devices were found", "NVIDIA GPU", "names no GPU"),
+    ],
+)
+def test_a_gpu_that_is_out_of_order_says_so_and_has_no_memory(tools, monkeypatch, line, name, told):
+    (found,) = nvidia(tools, monkeypatch, f"echo '{line}'")
+    assert (found.name, found.memory_mib) == (name, None)
+    assert told in str(found.fault)
+
+
+def test_a_gpu_without_a_name_keeps_its_memory(tools, monkeypatch):
+    (found,) = nvidia(tools, monkeypatch, "echo '[Unknown Error], 23034 MiB, 22000 MiB'")
+    assert found == HostGpu("NVIDIA GPU", 23034, 22000)
+
+
+def test_a_gpu_in_mig_mode_without_instances_cannot_serve(tools, monkeypatch):
+    script = (
+        'case "$*" in -L) echo "GPU 0: NVIDIA H100 (UUID: GPU-1)";;'
+        ' *) echo "NVIDIA H100, 81559, 81000, Enabled";; esac'
+    )
+    (found,) = nvidia(tools, monkeypatch, script)
+    assert found.fault == host_gpus.NO_INSTANCES
+
+
 def test_an_old_driver_that_knows_no_mig_is_asked_again(tools, monkeypatch):
     script = 'case "$*" in *mig*) exit 2;; *) echo "Tesla T4, 15360, 15100";; esac'
     assert nvidia(tools, monkeypatch, script) == (HostGpu("Tesla T4", 15360, 15100),)

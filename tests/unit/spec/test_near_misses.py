@@ -46,6 +46,31 @@ def hint(model: str, more: str = "") -> str:
         ("ollama:llama3", "hf:<owner>/<name>"),
         ("https://example.com/m.gguf", "fetch it to this machine"),
         ("s3:bucket/x", "did you mean s3://bucket/x?"),
+        ("S3://Bucket/x/", "did you mean s3://bucket/x?"),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F1", "did you mean hf:a/b@refs/pr/1?"),
+        ("https://huggingface.co/a/b.git", "did you mean hf:a/b?"),
+        ("https://huggingface.co/api/models/a/b", "did you mean hf:a/b?"),
+        ("git@hf.co:a/b", "did you mean hf:a/b?"),
+        ("HTTPS://HuggingFace.co/a/b", "did you mean hf:a/b?"),
+        ("hf:https://huggingface.co/a/b", "did you mean hf:a/b?"),
+        ("https://huggingface.co/datasets/a/b", "not the page of a model"),
+        ("https://huggingface.co/spaces/a/b", "not the page of a model"),
+        ("https://huggingface.co/gpt2", "not the page of a model"),
+        ("hf:a / b", "did you mean hf:a/b?"),
+        ("hf:a/b@", "did you mean hf:a/b?"),
+        ("hf:../..", "hf:<owner>/<name>"),
+        ("hf:a/b@../../c", "hf:<owner>/<name>"),
+        ("hf:datasets/a", "hf:<owner>/<name>"),
+        ("hf:Qw\u0435n/Qwen3-8B", "CYRILLIC SMALL LETTER IE"),
+        ("models--Qwen--Qwen3-8B", "did you mean hf:Qwen/Qwen3-8B?"),
+        ("openai/gpt-oss-20b:latest", "did you mean hf:openai/gpt-oss-20b?"),
+        ("llama3:8b", "hf:<owner>/<name>"),
+        ("ollama://llama3", "hf:<owner>/<name>"),
+        ("file:///x/y", "did you mean /x/y?"),
+        ("$HOME/m", "$ is not expanded"),
+        ("model/", "did you mean ./model?"),
+        ("m.safetensors", "name the folder"),
+        (".", "a folder of its own"),
     ],
 )
 def test_a_source_in_another_form_is_understood(source, meant):
@@ -80,3 +105,24 @@ def test_an_engine_in_another_spelling_is_understood(engine, meant):
 
 def test_a_value_that_is_nothing_known_has_no_hint():
     assert hint("source: '!!'") == "None"
+
+
+@pytest.mark.parametrize(
+    ("rule", "meant"),
+    [
+        ("local_only", "did you mean local-only?"),
+        ("Local-Only", "did you mean local-only?"),
+        ("eu", "did you mean region:eu?"),
+        ("region:EU", "did you mean region:eu?"),
+        ("'region: de'", "did you mean region:de?"),
+    ],
+)
+def test_a_rule_of_privacy_in_other_words_is_understood(rule, meant):
+    assert hint("source: hf:a/b", f"policy: {{privacy: {rule}}}\n") == meant
+
+
+def test_a_secret_in_an_address_is_not_repeated():
+    with pytest.raises(UsageError) as caught:
+        check("name: b\nmodel: {source: 'https://me:hf_secret@huggingface.co/a/b'}", Path("s.yaml"))
+    assert "hf_secret" not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint == "did you mean hf:a/b?"

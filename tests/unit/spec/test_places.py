@@ -81,6 +81,7 @@ def test_an_unknown_key_is_refused_in_every_section_even_when_it_is_empty(path, 
     assert f"{file}:{line}:" in f"{refused.value.where} {refused.value.message}"
 
 
+LAMBDA = "targets: {cloud-gpu: {provider: lambda}}"
 JUDGED = [  # what is wrong, the target, the place, words of the message
     ("targets: {local: {hardware: {gpu: rtx-9999}}}", "local", (3, 30), "no GPU 'rtx-9999'"),
     (
@@ -103,6 +104,28 @@ JUDGED = [  # what is wrong, the target, the place, words of the message
     ),
     ("serve: {engine: mlx}", "cloud-gpu", (3, 9), "does not run mlx"),
     ("policy: {privacy: local-only}", "cloud-gpu", (3, 10), "local-only forbids"),
+    ("serve: {replicas: 2}\n" + LAMBDA, "cloud-gpu", (3, 9), "without a load balancer"),
+    ("policy: {idle: {action: stop}}\n" + LAMBDA, "cloud-gpu", (3, 17), "Lambda has no stop"),
+    (
+        "targets: {cloud-gpu: {provider: lambda, spot: true}}",
+        "cloud-gpu",
+        (3, 41),
+        "no spot machines",
+    ),
+    (
+        "targets: {cloud-gpu: {provider: lambda, expose: private}}",
+        "cloud-gpu",
+        (3, 41),
+        "a public address alone",
+    ),
+    (
+        "targets: {serverless: {provider: huggingface, region: eu-west-3}}",
+        "serverless",
+        (3, 47),
+        "eu-west-1",
+    ),
+    ("serve: {engine: llama.cpp}", "cloud-gpu", (2, 9), "llama.cpp serves gguf files"),
+    ("", "local", (1, 1), "no GPU is named"),
     ("policy:\n  privacy: region:de", "cloud-gpu", (4, 3), "is not in region:de"),
     ("policy: {budget: 4 USD/month}", "cloud-gpu", (3, 10), "over the budget"),
 ]
@@ -127,19 +150,59 @@ def test_what_only_a_plan_can_judge_is_refused_where_it_stands(
     ],
 )
 def test_what_has_no_effect_on_ones_own_machine_is_said(policy, key, place, tmp_path):
-    file = tmp_path / "deployer.yaml"
     hardware = "targets: {local: {hardware: {gpu: rtx-4090}}}"
-    file.write_text(f"{HEAD}{policy}\n{hardware}\n")
-    (plan,) = make_plans(file, ["local"], Setting(tmp_path / "home", offline=True))
-    said = [note for note in plan.warnings if "has no effect" in note]
-    assert [note.startswith(key) for note in said] == [True]
-    assert f"{file}{place}" in said[0]
-    file.write_text(f"{HEAD}{hardware}\n")
-    (plan,) = make_plans(file, ["local"], Setting(tmp_path / "home", offline=True))
-    assert not [note for note in plan.warnings if "has no effect" in note]
+    file = tmp_path / "deployer.yaml"
+    (said,) = _without_effect(file, f"{policy}\n{hardware}", "local")
+    assert said.startswith(key)
+    assert "on your own machine it runs until 'deployer down'" in said
+    assert f"{file}{place}" in said
+    assert not _without_effect(file, hardware, "local")
+
+
+@pytest.mark.parametrize(
+    ("policy", "provider", "says"),
+    [
+        ("expires: 7d", "bedrock", "policy.expires has no effect: nothing removes"),
+        (
+            "idle: {after: 10m}",
+            "bedrock",
+            "policy.idle.after has no effect: bedrock keeps it awake for 5",
+        ),
+        ("idle: {after: 5m}", "huggingface", "keeps it awake for 15 minutes"),
+        ("idle: {after: 20m}", "huggingface", None),
+        ("idle: {after: 5m, action: stop}", "bedrock", None),
+        ("idle: {action: destroy}", "sagemaker", "policy.idle.action has no effect"),
+        (
+            "{budget: 9999 USD/month, over_budget: stop}",
+            "sagemaker",
+            "policy.over_budget has no effect",
+        ),
+    ],
+)
+def test_what_has_no_effect_on_what_sleeps_is_said(policy, provider, says, tmp_path):
+    text = f"policy: {policy if policy.startswith('{') else '{' + policy + '}'}\n"
+    where = f"targets: {{serverless: {{provider: {provider}, region: us-east-1}}}}"
+    said = _without_effect(tmp_path / "deployer.yaml", text + where, "serverless")
+    assert [says in note for note in said if says] == [True] * (says is not None)
+    assert len(said) == (says is not None)
+
+
+def test_what_always_runs_has_no_use_for_a_time_to_sleep(tmp_path):
+    text = "serve: {replicas: 2}\npolicy: {idle: {after: 20m}}\n"
+    where = "targets: {serverless: {provider: huggingface}}"
+    (said,) = _without_effect(tmp_path / "deployer.yaml", text + where, "serverless")
+    assert "it never sleeps" in said
+
+
+def _without_effect(file: Path, text: str, target: str) -> list[str]:
+    file.write_text(f"{HEAD}{text}\n")
+    (plan,) = make_plans(file, [target], Setting(file.parent / "home", offline=True))
+    return [note for note in plan.warnings if " no effect" in note]
 
 
 SOURCES = [
+    ("s3://models/big-00001-of-00003.gguf", "is one of 3 parts of a model"),
+    ("s3://models/of/big-00002-of-00003.GGUF", "is one of 3 parts of a model"),
     ("./nothing", "does not exist"),
     ("./nothing.gguf", "does not exist"),
     ("./notes.txt", "neither a folder nor a .gguf file"),

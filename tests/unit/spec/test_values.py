@@ -93,8 +93,9 @@ def test_a_word_that_yaml_reads_as_true_or_false_is_shown_as_written(tmp_path, w
         f"{HEAD}policy: {{idle: {{action: {word}}}}}\n",
     ):
         refused = _refusal(tmp_path, text)
-        assert f"{word} is read as {read}" in f"{refused.message} {refused.hint}"
-        assert "quotes" in f"{refused.message} {refused.hint}"
+        told = f"{refused.message} {refused.hint}"
+        assert f"{word} is read as {read}" in told
+        assert ("quotes" in told) == text.startswith(f"name: {word}")
 
 
 KEYS = [  # the wrong key, where it stands, what is meant
@@ -216,3 +217,54 @@ def test_a_message_about_a_long_value_stays_short(tmp_path, text, letter):
     refused = _refusal(tmp_path, text.replace("@@", letter * 20_000))
     assert len(refused.message) < 500
     assert len(refused.hint or "") < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policy: {privacy: no}", "write local-only"),
+        ("policy: {privacy: 1}", "write local-only"),
+        ("policy: {idle: {after: off}}", "write it like 30m"),
+        ("policy: {idle: {action: off}}", "off is read as false"),
+        ("policy: {over_budget: off}", "off is read as false"),
+        ("serve: {engine: 5}", "write one of auto"),
+        ("serve: {engine: no}", "write one of auto"),
+    ],
+)
+def test_quotes_are_advised_only_where_they_help(tmp_path, text, says):
+    refused = _refusal(tmp_path, f"{HEAD}{text}\n")
+    told = f"{refused.message} {refused.hint}"
+    assert says in told
+    assert "quotes" not in told
+
+
+def test_a_comma_between_two_numbers_is_not_one_within_a_number(tmp_path):
+    refused = _refusal(tmp_path, f"{HEAD}targets: {{local: {{gpus: '0,1'}}}}\n")
+    assert "write 01" not in str(refused.hint)
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [(HEAD.encode() + b"# caf\xe9\n", "3:6"), (HEAD.encode("utf-16"), "1:1")],
+)
+def test_text_that_is_not_utf_8_is_refused_with_its_place(tmp_path, raw, place):
+    file = tmp_path / "deployer.yaml"
+    file.write_bytes(raw)
+    with pytest.raises(UsageError) as refused:
+        load(file)
+    assert refused.value.where == f"{file}:{place}"
+    assert "iconv" in str(refused.value.hint)
+
+
+def test_what_is_no_spec_file_gets_the_hint_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deployer.yml").write_text(HEAD)
+    said = {}
+    for name in (".", "-", "deployer.yaml", "x.yaml"):
+        with pytest.raises(UsageError) as refused:
+            load(Path(name))
+        said[name] = str(refused.value.hint)
+    assert said["."] == "name the file in it, such as deployer.yaml"
+    assert "/dev/stdin" in said["-"]
+    assert said["deployer.yaml"] == "did you mean -f deployer.yml?"
+    assert "deployer init" in said["x.yaml"]

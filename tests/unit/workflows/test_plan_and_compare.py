@@ -21,12 +21,12 @@ from deployer.engines import names
 from deployer.planning import catalog, compare, report
 from deployer.planning import plan as planning
 from deployer.planning.capacity import allowed
-from deployer.planning.choose import Question
 from deployer.planning.compare.options import own_way
 from deployer.planning.compare.result import Recommendation, Row
 from deployer.planning.compare.rows import row
 from deployer.planning.compare.rules import Case, recommend
 from deployer.planning.compare.shapes import Shapes
+from deployer.planning.question import Question
 from deployer.planning.traffic.demand import of_traffic
 from deployer.providers.api import Host, Provider
 from deployer.spec import Spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from deployer.running.store import Store
 from deployer.workflows import down, status
 from deployer.workflows.claims import Claim
 from deployer.workflows.up import apply
-from tests.kits.documents import made, printed
+from tests.kits.documents import made, printed, read
 from tests.kits.processes import PATIENCE_S
 
 NAME = "bot-local"
@@ -46,6 +47,7 @@ class Server(ThreadingHTTPServer):
     """An endpoint that is as healthy and as careful as it is told to be."""
 
     health, careful = 200, True
+    key: str | None = None  # the first that it is sent
     words: Sequence[str] = ("Hel", "lo")
     broken = cut_off = False
 
@@ -63,7 +65,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def may(self) -> bool:
-        return not self.server.careful or "Authorization" in self.headers
+        given = self.headers["Authorization"]
+        self.server.key = self.server.key or given
+        return not self.server.careful or (given is not None and given == self.server.key)
 
     def do_GET(self) -> None:
         if self.server.cut_off:
@@ -299,9 +303,11 @@ def test_down_removes_it_and_twice_removes_nothing(world):
         "schema": 1,
         "deployment": NAME,
         "removed": [{"type": "fake:index:Thing", "id": "1"}],
+        "answers_cut": 0,
         "remaining": [],
         "not_asked": [],
         "kept": [],
+        "record_kept": None,
     }
     assert down.down(world.home, NAME).removed == ()
 
@@ -470,3 +476,25 @@ def test_a_key_is_not_shown_when_an_endpoint_is_printed():
 def test_metrics_with_labels_are_added_up():
     text = '# HELP a b\na{x="1 2"} 3\na{x="2"} 4.5\nb 1\n\n'
     assert parse_metrics(text) == {"a": 7.5, "b": 1}
+
+
+def test_a_damaged_record_of_a_cloud_that_is_silent_stays_and_that_is_said(
+    tmp_path, monkeypatch, capsys
+):
+    """Nobody can say whether a machine of it runs: it is named everywhere, and the exit code is 1."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "LAMBDA_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DEPLOYER_HOME", str(tmp_path / "home"))
+    folder = Store(tmp_path / "home").folder("lost-cloud-gpu")
+    folder.mkdir(parents=True)
+    (folder / "deployment.json").write_text("{")
+    for command in (["status"], ["idle"], ["down", "lost-cloud-gpu"]):
+        assert main(command) == 1, command
+        assert "not checked: " in capsys.readouterr().err
+    assert main(["down", "lost-cloud-gpu", "--json"]) == 1
+    told = read("down", capsys.readouterr().out)
+    assert (told["removed"], told["remaining"], told["record_kept"]) == ([], [], str(folder))
+    assert {one["provider"] for one in told["not_asked"]} > {"cloud-gpu/aws"}
+    assert folder.exists()

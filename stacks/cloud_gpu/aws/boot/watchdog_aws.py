@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from http.client import HTTPException
 from urllib.request import Request, urlopen
 
 LONGEST_CALL_S = 90
@@ -74,7 +75,7 @@ def metadata(path: str) -> str:
         asked = Request(f"{base}/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token})
         with urlopen(asked, timeout=5) as answer:
             return str(answer.read().decode())
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return ""
 
 

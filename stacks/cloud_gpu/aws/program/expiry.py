@@ -72,14 +72,16 @@ def told(kind: str, identity: str) -> str:
 
 
 def _role(to: Any, kind: str) -> Any:
-    """What the scheduler may do: end what has this deployment's tag, and nothing else."""
-    from pulumi_aws import iam
+    """What the scheduler may do: end what has this deployment's tag, and nothing else; for this account alone."""
+    import pulumi
+    from pulumi_aws import get_caller_identity_output, iam
 
     deployment = to.inputs["deployment"]
+    account = get_caller_identity_output(opts=pulumi.InvokeOptions(provider=to.here.provider))
     role = iam.Role(
         "expiry",
         path=f"/deployer/{deployment}/",
-        assume_role_policy=json.dumps(_document("scheduler", "sts:AssumeRole")),
+        assume_role_policy=account.account_id.apply(_trust),
         tags=to.tags,
         opts=to.here,
     )
@@ -92,9 +94,18 @@ def _role(to: Any, kind: str) -> Any:
     return role
 
 
-def _document(service: str, action: str) -> dict[str, Any]:
-    who = {"Service": f"{service}.amazonaws.com"}
-    return _statement({"Effect": "Allow", "Action": action, "Principal": who})
+def _trust(account: str) -> str:
+    """Let the scheduler act for schedules of this account (AWS: "cross-service confused deputy")."""
+    return json.dumps(
+        _statement(
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": "scheduler.amazonaws.com"},
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            }
+        )
+    )
 
 
 def _allowed(action: str, deployment: str) -> dict[str, Any]:

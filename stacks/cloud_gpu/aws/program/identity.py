@@ -24,7 +24,16 @@ TRUST = json.dumps(
     }
 )
 """Only EC2 may take on the machine's role."""
-SSM_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+SESSIONS = [
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+]
+"""What Session Manager needs and no more, for AWS's own policy reads all of Parameter Store besides. They take no
+narrower resource (AWS Systems Manager, "Create a custom IAM role for Session Manager").
+"""
 SECRETS = {
     "api_key": "apiKey",
     "hub_token": "hubToken",
@@ -100,16 +109,14 @@ def profile(to: Setting, kept: Kept) -> Profile:
         lambda arns: _policy(to, *arns)
     )
     own = iam.RolePolicy("own-things", role=role.name, policy=allowed, opts=to.here)
-    managed = iam.RolePolicyAttachment(
-        "managed", role=role.name, policy_arn=SSM_POLICY, opts=to.here
-    )
     made = iam.InstanceProfile("profile", path=path, role=role.name, tags=to.tags, opts=to.here)
-    return Profile(made, [own, managed, kept.value, kept.logs])
+    return Profile(made, [own, kept.value, kept.logs])
 
 
 def _policy(to: Setting, secret: str, logs: str) -> str:
     statements = [
         _allow(["secretsmanager:GetSecretValue"], secret),
+        _allow(SESSIONS, "*"),
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{logs}:*"),
         {
             **_allow(["cloudwatch:PutMetricData"], "*"),

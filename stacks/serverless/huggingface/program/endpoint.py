@@ -225,9 +225,9 @@ def _stamps(props: Mapping[str, Any]) -> list[str]:
 
 
 def _image(props: Mapping[str, Any]) -> dict[str, Any]:
-    """The engine's image in the service's own variant, split over all GPUs of the instance."""
+    """The engine's image in the service's own variant, split over as many GPUs as the model can be split over."""
     variant, image, port = _IMAGES[props["engine"]]
-    gpus = props["gpu_count"]
+    gpus = props["gpus"]
     return {
         variant: {"url": image, "port": port, "healthRoute": "/health", "tensorParallelSize": gpus}
     }

@@ -83,10 +83,11 @@ def _role(
     import pulumi
     import pulumi_aws as aws
 
+    account = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=here.provider))
     role = aws.iam.Role(
         "role",
         path=f"/deployer/{inputs['deployment']}/",
-        assume_role_policy=_TRUST,
+        assume_role_policy=account.account_id.apply(_trust),
         tags=tags,
         opts=here,
     )
@@ -95,18 +96,15 @@ def _role(
     return role, aws.iam.RolePolicy("allowed", role=role.id, policy=policy, opts=here)
 
 
-_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"Service": "sagemaker.amazonaws.com"},
-            }
-        ],
+def _trust(account: str) -> str:
+    """Let SageMaker act for this account's endpoints alone (AWS: "cross-service confused deputy")."""
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
     }
-)
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _policy(logs: str, bucket: str) -> str:

@@ -27,6 +27,8 @@ def refused(path: Path) -> UsageError:
         ({**kit.keys(), "general.type": "adapter", "adapter.type": "lora"}, "a LoRA adapter"),
         ({"general.type": "imatrix"}, "an importance matrix"),
         ({"general.architecture": "controlvector"}, "a control vector"),
+        ({"general.architecture": "eagle3"}, "a draft model"),
+        ({**kit.keys(), "general.type": "dataset"}, "of type 'dataset'"),
     ],
 )
 def test_a_file_that_lies_beside_a_model_is_refused_by_name(tmp_path, metadata, what):
@@ -62,7 +64,7 @@ def split(folder: Path, stem: str = "m", count: int = 3, tensors: int = 3) -> li
                 "split.count": count,
                 "split.tensors.count": tensors,
             },
-            {f"blk.{number}.w": (8, 8)},
+            {f"blk.{number}.w" if number else "token_embd.weight": (8, 8)},
         )
         for number in range(count)
     ]

@@ -50,6 +50,8 @@ def read(**said: Any):
         ({"num_key_value_heads": [2, 2, 1, 3]}, 4 * ONE, 4),
         ({"num_key_value_heads": None, "num_attention_groups": 4}, 2 * 4 * ONE, 4),
         ({"num_key_value_heads": None, "num_key_value_heads_per_layer": [1, 2, 1, 1]}, 4 * ONE, 4),
+        ({"num_key_value_heads": None, "n_kv_heads": 4}, 2 * 4 * ONE, 4),
+        ({"num_key_value_heads": None, "num_query_groups": 4}, 2 * 4 * ONE, 4),
         ({"num_key_value_heads": None, "multi_query": True}, 2 * ONE, 4),
         ({"num_key_value_heads": None, "attn_config": {"kv_n_heads": 1}}, 2 * ONE, 4),
         ({"num_key_value_heads": None, "model_type": "mistral"}, 4 * 4 * ONE, 4),
@@ -158,6 +160,30 @@ def test_each_layer_may_have_a_window_of_its_own():
 def test_a_pattern_of_letters_says_which_layers_are_local(letters, full):
     info = read(sliding_window=128, sliding_window_pattern=letters)
     assert (info.full_attn_layers, info.kv_bytes_per_token) == (full, full * ONE)
+
+
+@pytest.mark.parametrize(
+    ("said", "full"),
+    [
+        ({"sliding_window_size": 64, "sliding_window_layout": [0, 1, 1, 1]}, 1),  # SmallThinker
+        ({"sliding_window": 64, "global_attn_every_n_layers": 2}, 2),  # AFMoE
+    ],
+)
+def test_a_layout_says_which_layers_slide(said, full):
+    info = read(**said)
+    assert (info.full_attn_layers, info.kv_bytes_per_token) == (full, full * ONE)
+    assert info.kv_window_bytes == (4 - full) * ONE * 64
+
+
+def test_no_kv_heads_at_all_are_unknown_and_not_those_of_the_queries():
+    info = read(num_key_value_heads=0, model_type="llama")
+    assert (info.kv_heads, info.kv_bytes_per_token) == (None, None)
+
+
+def test_a_language_model_that_lies_elsewhere_is_not_guessed():
+    info = from_config("m", {"text_model_id": "a/b", "text_config": {"model_type": "llama"}})
+    assert (info.layers, info.kv_bytes_per_token) == (None, None)
+    assert "its language model is a/b, which is not read" in info.notes[0]
 
 
 def test_layers_without_attention_keep_nothing():

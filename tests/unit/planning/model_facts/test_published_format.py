@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployer.core.domain import ModelInfo
+from deployer.core.errors import UsageError
 from deployer.planning.model_facts import describe
 from deployer.planning.model_facts.hf_config import from_config
 from deployer.planning.model_facts.tensor_totals import Sums, Tensor, add_up, with_sums
@@ -48,6 +49,10 @@ def groups(*weights: tuple[str, int]) -> dict[str, Any]:
           "config_groups": groups(("float", 8), ("float", 4))}, "nvfp4"),
         ({"quant_method": "compressed-tensors", "config_groups": groups(("int", 3))}, "compressed_int3"),
         ({"quant_method": "compressed-tensors"}, "unknown"),
+        ({"quant_method": "exl2", "bits": 4.5}, "exl2"),
+        ({"quant_method": "exl3", "bits": 4.0}, "exl3"),
+        ({"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, "bnb_4bit"),
+        ({"quant_method": "AWQ", "w_bit": 4}, "awq"),
     ],
 )  # fmt: skip
 def test_a_method_is_named_and_never_taken_for_another_one(quant, name):
@@ -129,12 +134,30 @@ def test_headers_decide_over_the_config_and_it_is_said(said, by_dtype, found):
         ("bf16", {"BF16": 90, "I64": 200}, "bf16"),
         (None, {"BF16": 90}, "bf16"),
         (None, {"U8": 90}, "unknown"),
+        (None, {"F64": 90}, "unknown"),
+        ("unknown", {"BF16": 90}, "bf16"),
         (None, {}, None),
     ],
 )
 def test_headers_that_can_be_what_the_config_says_change_nothing(said, by_dtype, found):
     info = with_sums(ModelInfo("m", native_dtype=said), Sums(100, 10, 0, 0, by_dtype))
     assert (info.native_dtype, info.notes) == (found, ())
+
+
+@pytest.mark.parametrize(("said", "held"), [("fp16", "BF16"), ("bf16", "F16")])
+def test_of_the_two_formats_of_16_bits_the_config_decides(said, held):
+    """vLLM and SGLang load the weights as config.json says, so that a V100 serves fp16 of files in bf16."""
+    info = with_sums(ModelInfo("m", native_dtype=said), Sums(200, 10, 0, 0, {held: 200}))
+    assert info.native_dtype == said
+    assert info.notes[0].startswith(
+        f"config.json says that the weights are {said}, and their files"
+    )
+    assert info.notes[0].endswith("engines serve them as config.json says")
+
+
+def test_weights_of_no_bits_are_refused():
+    with pytest.raises(UsageError, match="bits = 0"):
+        from_config("m", {**SHAPE, "quantization_config": {"quant_method": "gptq", "bits": 0}})
 
 
 @pytest.mark.parametrize(
@@ -146,6 +169,10 @@ def test_headers_that_can_be_what_the_config_says_change_nothing(said, by_dtype,
         ("gptq_3bit", [("w.qweight", "I32", 9), ("w.scales", "F16", 4)], 96),
         ("torchao_int4", [("w.weight", "U8", 50), ("w.scale", "BF16", 4)], 100),
         ("aqlm", [("w.codes", "U8", 50)], None),
+        ("aqlm", [("w.codes", "I16", 50)], None),
+        ("higgs_4bit", [("w.weight", "I8", 50)], None),
+        ("unknown", [("w.weight", "I8", 50)], None),
+        ("int8", [("w.weight", "I8", 50)], 50),
     ],
 )  # fmt: skip
 def test_packed_weights_are_counted_where_their_packing_is_known(form, tensors, params):

@@ -88,7 +88,7 @@ def test_bursts_do_not_depend_on_how_much_is_asked():
 
 def test_a_silent_night_ends_with_one_cold_start_however_many_come_at_ten():
     made = simulate(of_traffic(traffic(100_000, [0] * 10 + [1] + [0] * 13)).expected, SLEEPER)
-    assert made.totals["cold_starts"] == pytest.approx(7)
+    assert made.total("cold_starts") == pytest.approx(7)
 
 
 def test_what_never_stops_has_no_cold_start():
@@ -106,8 +106,8 @@ def test_copies_are_built_for_four_fifths_of_their_capacity():
 def test_what_an_hour_cannot_answer_is_left_to_the_next_and_counted_as_waiting():
     # 100 an hour from one copy: 250 come in the first hour, none after: 150 left, then 50, then none
     made = simulate((250.0, 0.0, 0.0, 0.0), Server(seconds=36.0, batch=1))
-    assert [hour.backlog for hour in made.hours] == [150, 50, 0, 0]
-    assert [wait_class(hour.wait_seconds) for hour in made.hours] == [
+    assert made.backlogs == [150, 50, 0, 0]
+    assert [wait_class(each) for each in made.waits or ()] == [
         "overloaded",
         "overloaded",
         "overloaded",
@@ -118,15 +118,15 @@ def test_what_an_hour_cannot_answer_is_left_to_the_next_and_counted_as_waiting()
 def test_a_queue_of_one_server_waits_as_the_textbook_says():
     # M/M/1 at half its capacity: the mean wait is u / (1 - u) services, one service of 36 s
     made = simulate((50.0,), Server(seconds=36.0, batch=1))
-    assert made.hours[0].wait_seconds == pytest.approx(36.0)
+    assert made.waits == pytest.approx([36.0])
 
 
 def test_copies_that_follow_the_traffic_are_paid_when_they_run():
     server = Server(seconds=3.0, batch=10, copies=None, keep_hours=0.25)
     made = simulate((19_200.0, 100.0, 0.0, 0.0), server)
-    assert [hour.copies for hour in made.hours] == [2, 1, 1, 1]
+    assert made.copies_running == [2, 1, 1, 1]
     # two copies for an hour; then one, and a quarter of an hour of the other; then the last quarter of the one
-    assert [hour.copy_hours for hour in made.hours] == pytest.approx([2, 1.25, 0.25, 0], abs=0.01)
+    assert made.copy_hours == pytest.approx([2, 1.25, 0.25, 0], abs=0.01)
 
 
 def test_an_unknown_speed_is_told_as_unknown():
@@ -156,7 +156,7 @@ def test_more_requests_never_make_fewer_hours(rates, factor, keep, cold, copies,
     few = simulate(tuple(rates), server)
     many = simulate(tuple(rate * factor for rate in rates), server)
     for figure in FIELDS:
-        assert many.totals[figure] >= few.totals[figure] * (1 - 1e-9) - 1e-9
+        assert many.total(figure) >= few.total(figure) * (1 - 1e-9) - 1e-9
 
 
 @settings(max_examples=60)
@@ -167,8 +167,7 @@ def test_more_requests_never_make_fewer_hours(rates, factor, keep, cold, copies,
 )
 def test_no_hour_is_longer_than_an_hour_and_no_share_more_than_all(rates, keep, cold):
     made = simulate(tuple(rates), Server(5.0, batch=4, keep_hours=keep, cold_hours=cold))
-    for hour in made.hours:
-        assert -1e-9 <= hour.awake_hours <= 1 + 1e-9
-        assert 0 <= hour.busy_hours <= 1
-        assert 0 <= hour.met_cold <= hour.requests
+    assert all(-1e-9 <= share <= 1 + 1e-9 for share in made.awake_hours)
+    assert all(0 <= share <= 1 for share in made.busy_hours)
+    assert all(0 <= met <= came for met, came in zip(made.met_cold, made.requests, strict=True))
     assert 0 <= made.cold_share <= 1

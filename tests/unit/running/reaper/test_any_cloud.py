@@ -57,9 +57,9 @@ def leftover(key: str, **more: Any) -> Leftover:
     return Leftover(Found("fake:disk", key, key, "gone-cloud-gpu", "north"), **more)
 
 
-def record(home: Path, name: str, provider: str) -> Deployment:
+def record(home: Path, name: str, provider: str, **more: Any) -> Deployment:
     """What is remembered of a deployment."""
-    told: dict[str, Any] = {"spec_name": "bot", "spec_digest": "d", "target": "cloud-gpu"}
+    told: dict[str, Any] = more | {"spec_name": "bot", "spec_digest": "d", "target": "cloud-gpu"}
     told |= {"engine": "vllm", "model": "bot", "started_at": "2027-01-15T00:00:00+00:00"}
     made = Deployment(name=name, provider=provider, planned=[], **told)
     Store(home).save(made)
@@ -329,3 +329,19 @@ def test_what_sleeps_by_itself_is_kept_and_told_of(home):
     (shown,) = idle.listed(reaper(home, FakeCloud(sleepers=[asleep])).look([])).endpoints
     assert (shown.decision, shown.state, shown.awake) == ("keep", "healthy", False)
     assert "asleep" in shown.reason
+
+
+@pytest.mark.parametrize(
+    ("running", "resting", "says"),
+    [
+        ("6.8675", "0.0059", "it is asleep: it costs 0.0059 USD/hour while it sleeps (as planned)"),
+        ("1.8", "0", "it is asleep: it costs nothing while it sleeps"),
+        ("1.8", None, "it is asleep: what it costs while it sleeps is unpriced"),
+        ("3.6", "3.6", "it never sleeps, as its spec asks: 3.6000 USD/hour"),
+    ],
+)
+def test_what_sleeps_is_told_with_what_it_costs_asleep(running, resting, says, home):
+    record(home, "gone-cloud-gpu", "other", usd_per_hour=running, usd_per_hour_idle=resting)
+    asleep = Sleeper(leftover("e").found, "healthy", awake=False)
+    (shown,) = idle.listed(reaper(home, FakeCloud(sleepers=[asleep])).look([])).endpoints
+    assert shown.reason == says

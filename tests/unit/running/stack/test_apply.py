@@ -83,6 +83,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(certificates, "authority", lambda *_: Pair("PEM", "KEY"))
     monkeypatch.setattr(health, "healthy", lambda *_: True)
     monkeypatch.setattr(health, "smoke_test", lambda *_: None)
+    monkeypatch.setattr(health, "check_refusal", lambda *_: None)
     program = Program(run=lambda _inputs: made.zones.append(zone_of()))
     provider = replace(registry.provider("cloud-gpu", "aws"), program=program)
 
