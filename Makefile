@@ -51,9 +51,8 @@ examples/tiny/tiny.gguf: examples/tiny/generate.py $(RUNTIME)
 demo: $(RUNTIME) examples/tiny/tiny.gguf  ## Price an 8B model on a rented GPU, serve a tiny one here, compare the three places
 	$(DEPLOYER) plan -f examples/qwen3-8b.yaml --target cloud-gpu
 	$(DEPLOYER) plan -f examples/tiny.yaml --target local
-	$(DEPLOYER) up -f examples/tiny.yaml --target local --yes
-	$(DEPLOYER) chat tiny-local 'Who are you?' || { $(DEPLOYER) down tiny-local; exit 1; }
-	$(DEPLOYER) down tiny-local
+	trap 'exit 130' INT TERM; trap '$(DEPLOYER) down tiny-local' EXIT; \
+	  $(DEPLOYER) up -f examples/tiny.yaml --target local --yes && $(DEPLOYER) chat tiny-local 'Who are you?'
 	$(DEPLOYER) compare -f examples/qwen3-8b.yaml
 
 test: $(READY) $(MLX)  ## Run the tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ def command(
 
         made = document(plans, now())
         if out:
-            _keep(out, made)
+            _keep(out, made, spec_file, target)
         if as_json:
             terminal.emit(made)
     if not as_json:
@@ -78,6 +79,9 @@ def _show(plans: Sequence[Plan]) -> None:
         view.show(plan)
 
 
-def _keep(file: Path, made: PlanDocument) -> None:
+def _keep(file: Path, made: PlanDocument, spec_file: Path | None, target: str | None) -> None:
     write_output(file, terminal.as_json(made))
-    terminal.say(f"Saved to {file}. To apply exactly this plan: deployer up --plan {file}")
+    words = ["deployer", "up", "--plan", str(file)]
+    words += ["-f", str(spec_file)] if spec_file else []
+    words += [] if len(made.plans) == 1 else ["--target", target or "TARGET"]
+    terminal.say(f"Saved to {file}. To apply exactly this plan: {shlex.join(words)}")

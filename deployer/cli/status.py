@@ -44,7 +44,7 @@ def _show(document: StatusDocument) -> None:
     if document.deployments:
         terminal.out(_table(document.deployments))
     elif not document.gaps:
-        terminal.say("No deployments. Next: deployer up --target local")
+        terminal.say("No deployments. Next: deployer init, then deployer up --target local")
     for shown in document.deployments:
         for key, why in shown.unkept.items():
             terminal.say(terminal.printable(f"{shown.name}: {key} has no effect: {why}"))

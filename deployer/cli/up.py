@@ -50,7 +50,8 @@ def command(
 
     setting = pipeline.Setting.here(offline=offline)
     file = spec_file or options.DEFAULT_SPEC
-    plan = pipeline.make_plans(file, [_target(target)], setting)[0]
+    asked = target or (saved_plan.target_of(saved) if saved else None)
+    plan = pipeline.make_plans(file, [_target(asked)], setting)[0]
     if saved:
         saved_plan.check_saved(saved, plan)
     how = _How(setting, yes=yes, as_json=as_json, wait=not no_wait, saved=saved)

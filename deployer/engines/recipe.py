@@ -15,7 +15,7 @@ from deployer.core.records import dataclass
 
 KEY_FILE = "/run/secrets/api_key"
 KEY_CHECK = (
-    f'[ "$(tr -d "[:space:]" <{KEY_FILE} | wc -c)" -ge 16 ] || '
+    f'read -r key <{KEY_FILE} || :; [ "${{#key}}" -ge 16 ] || '
     '{ echo "the API key is shorter than 16 characters"; exit 6; }; '
 )
 """What a script in a container does before it serves: with an empty key an engine would answer anybody."""

@@ -126,8 +126,9 @@ class Store:
     def unknown(self, name: str) -> UsageError:
         """Return the error of a name that no deployment has: with the nearest, or with all that there are."""
         near = self.nearest(name)
-        have = ", ".join(self.names()) or "none"
-        hint = f"did you mean '{near}'? deployments: {have}" if near else f"deployments: {have}"
+        names = self.names()
+        have = f"deployments: {', '.join(names)}" if names else "nothing is deployed from here"
+        hint = f"did you mean '{near}'? {have}" if near else have
         return UsageError(f"no deployment named '{name}'", hint=hint)
 
     def load(self, name: str) -> Deployment | None:

@@ -61,7 +61,14 @@ def read(file: Path) -> Trace:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             return _trace(_rows(opened, file), file)
     except (OSError, UnicodeError, csv.Error) as error:
-        raise UsageError(f"{file} cannot be read: {error}", where=str(file)) from None
+        why = "it is not text in UTF-8" if isinstance(error, UnicodeError) else str(error)
+        if isinstance(error, OSError):
+            why = error.strerror or type(error).__name__
+        raise UsageError(
+            f"{file} cannot be read: {why}",
+            hint="name a CSV file with the columns timestamp, input_tokens and output_tokens",
+            where=str(file),
+        ) from None
 
 
 def _rows(lines: Iterable[str], file: Path) -> Iterator[tuple[int, _Request | str]]:

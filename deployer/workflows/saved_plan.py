@@ -38,11 +38,30 @@ def check_doing(file: Path, made: Plan, doing: Sequence[tuple[str, str, str]]) -
         )
 
 
+def target_of(file: Path) -> str | None:
+    """Return the target that a saved plan is of; None where it names none.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    saved = _saved(file)
+    plans = saved.get("plans") if isinstance(saved, dict) else None
+    try:
+        (only,) = list(plans or [])
+        return str(only["target"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _saved(file: Path) -> Any:
+    hint = "'deployer plan --target TARGET --out plan.json' saves one"
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, RecursionError, ValueError) as error:
-        raise UsageError(f"no plan can be read from {file}: {error}", where=str(file)) from None
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except (RecursionError, ValueError):
+        why = "it is not a plan in JSON"
+    raise UsageError(f"no plan can be read from {file}: {why}", hint=hint, where=str(file))
 
 
 def _stale(file: Path, made: Plan, why: str) -> StaleError:

@@ -43,4 +43,10 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
 
-ThreadingHTTPServer((ASKED.host, ASKED.port), Answers).serve_forever()
+class Server(ThreadingHTTPServer):
+    """It takes the port that is kept for it, as vLLM does (SO_REUSEPORT)."""
+
+    allow_reuse_port = True
+
+
+Server((ASKED.host, ASKED.port), Answers).serve_forever()

@@ -19,6 +19,7 @@ import pytest
 from deployer.running.native import process
 from deployer.running.store import Store
 from tests.e2e.test_native import ENGINES, NAME, Cli, write_for
+from tests.kits.documents import read
 from tests.kits.guarded import answer_of, status_of
 from tests.kits.parts import need
 from tests.kits.processes import free_port, until
@@ -326,9 +327,11 @@ def test_who_took_the_port_of_a_dead_deployment_is_sent_neither_key_nor_prompt(h
         words = {"chat": ("chat", NAME, MARK), "bench": ("bench", NAME, "--requests", "1")}
         code, out, _ = handler.run(*words.get(command, (command, NAME)), "--json")
         if command == "status":
-            assert json.loads(out)["deployments"][0]["state"] == "failed"
+            assert read("status", out)["deployments"][0]["state"] == "failed"
         else:
-            assert code == 6, out
+            refused = read(command, out, code)["error"]
+            assert "is not listened on by" in refused["message"]
+            assert refused["exit_code"] == 6
         impostor.terminate()
         heard = impostor.stdout.read()
     assert key(handler) not in heard

@@ -11,8 +11,8 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import io
-import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -170,11 +170,15 @@ def _run(*command: str, given: str | None = None) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-def variant(name: str, *entrypoint: str) -> str:
-    """Return an image like another one that runs something else."""
-    told = json.dumps(entrypoint)
-    tag = f"{name}-{sha256(told.encode()).hexdigest()[:6]}"
+def variant(name: str, *command: str) -> str:
+    """Return an image like another one that has something else for its server."""
+    script = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
+    tag = f"{name}-{sha256(script.encode()).hexdigest()[:6]}"
     if not _has(tag):
-        text = f"FROM {name}\nENTRYPOINT {told}\n"
-        _run("docker", "build", "--quiet", "--tag", tag, "-", given=text)
+        with tempfile.TemporaryDirectory() as folder:
+            server = Path(folder) / "llama-server"
+            server.write_text(script)
+            server.chmod(0o755)
+            (Path(folder) / "Dockerfile").write_text(f"FROM {name}\nCOPY llama-server /app/\n")
+            _run("docker", "build", "--quiet", "--tag", tag, folder)
     return tag

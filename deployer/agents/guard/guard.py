@@ -187,9 +187,8 @@ class Guard:
     # for callers
 
     def is_open(self, asked: wire.Request) -> bool:
-        """Whether a request is answered without a key: a health check, or a browser's question before its own."""
-        path = asked.target.partition(b"?")[0]
-        return (asked.method in (b"GET", b"HEAD") and path in OPEN) or asked.method == b"OPTIONS"
+        """Whether a request is answered without a key: a health check."""
+        return asked.method in (b"GET", b"HEAD") and asked.target.partition(b"?")[0] in OPEN
 
     def has_key(self, asked: wire.Request) -> bool:
         """Whether a request has the key."""

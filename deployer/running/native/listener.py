@@ -13,6 +13,17 @@ WAIT_S = 5.0
 MOST_BYTES = 4096
 
 
+def is_taken(host: str, port: int) -> bool:
+    """Whether anything listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=WAIT_S):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True
+
+
 def proves(host: str, port: int, key: str) -> bool:
     """Whether what listens there holds the key. The key is not sent."""
     nonce = secrets.token_hex(16)

@@ -150,19 +150,24 @@ class NativeRunner:
         """See that its own guard listens at its port: it proves that it holds the API key, and is not sent it.
 
         Raises:
-            PrerequisiteError: somebody else listens there, or nobody.
+            PrerequisiteError: somebody else listens there.
+            RemoteError: nobody does.
         """
         slots = self._slots(deployment)
         ports = process.ports(slots.newest)
         if not ports or listener.proves(HOST, ports[0], self.store.key(deployment)):
             return
+        hint = f"'deployer status {deployment}' shows how it is; 'deployer up' starts it again"
+        where = f"{HOST}:{ports[0]}"
+        if not listener.is_taken(HOST, ports[0]):
+            raise RemoteError(f"{deployment} does not run: nothing listens", hint=hint, where=where)
         by = process.holder(ports[0], [p.pid for p in process.find(slots.folder)])
         raise PrerequisiteError(
             f"port {ports[0]} is not listened on by {deployment}"
             + (f" but by {by}" if by else "")
             + ": neither its API key nor a prompt is sent there",
-            hint=f"'deployer status {deployment}' shows how it is; 'deployer up' starts it again",
-            where=f"{HOST}:{ports[0]}",
+            hint=hint,
+            where=where,
         )
 
     def drain(self, deployment: str, limit_s: float, say: Say) -> int:

@@ -203,6 +203,16 @@ def test_the_expiry_is_a_span_so_that_a_plan_needs_no_clock():
     assert one("plain", "Instance")["tags"][tag] == "never"
 
 
+SESSIONS = {
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+}
+"""What Session Manager needs of a machine."""
+
+
 def test_the_role_may_read_its_own_secret_and_write_its_own_log_and_no_more():
     policy = json.loads(one("plain", "RolePolicy")["policy"])
     allowed = {(a, s["Resource"]) for s in policy["Statement"] for a in s["Action"]}
@@ -211,6 +221,7 @@ def test_the_role_may_read_its_own_secret_and_write_its_own_log_and_no_more():
         ("logs:CreateLogStream", "${logs.arn}:*"),
         ("logs:PutLogEvents", "${logs.arn}:*"),
         ("cloudwatch:PutMetricData", "*"),
+        *((action, "*") for action in SESSIONS),
         ("ec2:StopInstances", "arn:aws:ec2:us-east-1:*:instance/*"),
         ("ec2:TerminateInstances", "arn:aws:ec2:us-east-1:*:instance/*"),
     }
@@ -220,14 +231,17 @@ def test_whatever_the_role_may_end_carries_the_tag_of_its_deployment(variant):
     policy = json.loads(one(variant, "RolePolicy")["policy"])
     tag = {"aws:ResourceTag/deployer:deployment": "support-bot-cloud-gpu"}
     for statement in policy["Statement"]:
-        if any(word in a for a in statement["Action"] for word in ("Stop", "Terminate", "Update")):
+        ends = ("Stop", "Terminate", "UpdateAutoScalingGroup")
+        if any(word in a for a in statement["Action"] for word in ends):
             assert statement["Condition"] == {"StringEquals": tag}
 
 
 def test_only_what_takes_no_narrower_resource_is_allowed_on_everything(variant):
     policy = json.loads(one(variant, "RolePolicy")["policy"])
     wide = {a for s in policy["Statement"] if s["Resource"] == "*" for a in s["Action"]}
-    assert wide <= {"cloudwatch:PutMetricData", "autoscaling:DescribeAutoScalingInstances"}
+    narrowest = {"cloudwatch:PutMetricData", "autoscaling:DescribeAutoScalingInstances"}
+    assert wide <= narrowest | SESSIONS
+    assert not any("Parameter" in action or action.endswith("*") for action in wide)
 
 
 def test_weights_in_a_bucket_may_be_read_below_their_prefix_only():
