@@ -11,6 +11,9 @@ from deployer.planning import cloud_init
 from deployer.planning.catalog.age import stale
 from deployer.planning.choose import Candidate
 
+PRICED_ONLY = "priced, but 'deployer up' cannot serve it there"
+"""How a caution begins of what has a plan and a price, and cannot be applied."""
+
 
 def ages(made: Plan, today: str) -> Iterator[str]:
     """Warn of prices that are old or undated; what the spec itself says has no age."""
@@ -26,7 +29,7 @@ def of_candidate(best: Candidate, order: Order, inputs: Mapping[str, Any]) -> It
     """What should be known before it is applied: that it cannot be, where data goes, what the provider says."""
     reason = cloud_init.unservable(order, best.provider) if best.provider.boot else None
     if reason:
-        yield f"priced, but 'deployer up' cannot serve it there: {reason}"
+        yield f"{PRICED_ONLY}: {reason}"
     said = best.provider.warnings
     if said is not None:
         yield f"where the data goes: {best.provider.privacy}"

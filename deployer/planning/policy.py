@@ -108,13 +108,15 @@ def _elsewhere(wanted: str, docker: OtherDocker) -> Verdict:
 def _budget(budget: Decimal, cost: Estimate) -> Verdict:
     worst = cost.monthly_range[1] if cost.monthly_range else cost.monthly_usd
     if worst is None:
-        what = ", ".join(cost.unpriced) or "the price"
+        what = "; ".join(cost.unpriced) or "anything"
         return Verdict(
-            "budget", ok=False, detail=f"{what} is unpriced, so the budget cannot be guaranteed"
+            "budget",
+            ok=False,
+            detail=f"no price is known of {what}: the budget cannot be guaranteed",
         )
     compared = f"{usd(worst)} of {usd(budget)} USD/month"
     if cost.unpriced:
-        compared += f", without what is unpriced: {', '.join(cost.unpriced)}"
+        compared += f", without what is unpriced: {'; '.join(cost.unpriced)}"
     if worst <= budget:
         return Verdict("budget", ok=True, detail=compared)
     return Verdict(

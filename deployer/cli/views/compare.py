@@ -105,7 +105,7 @@ def _amount(row: Row) -> str:
 
 
 def _without(row: Row) -> str:
-    return f" and {row.without}, unpriced" if row.without else ""
+    return f" (no price is known of: {row.without})" if row.without else ""
 
 
 def _length(amount: Decimal | None, most: float) -> int:

@@ -223,7 +223,7 @@ def _totals(cost: Estimate) -> Iterator[list[str]]:
     if cost.usd_per_1m_tokens:
         yield ["tokens", f"{_dollars(cost.usd_per_1m_tokens)} USD per 1M tokens at this traffic"]
     if cost.unpriced:
-        yield ["unpriced", f"{', '.join(cost.unpriced)} (not in the total)"]
+        yield ["unpriced", f"{'; '.join(cost.unpriced)} (not in the total)"]
 
 
 def _dollars(pair: tuple[Decimal, Decimal]) -> str:

@@ -25,6 +25,7 @@ from decimal import Decimal
 from deployer.core.documents.compare import Traffic
 from deployer.core.domain import HOURS_PER_MONTH, Sizing
 from deployer.planning.capacity import Capacity
+from deployer.planning.cautions import PRICED_ONLY
 from deployer.planning.compare import breakeven, curve, rules, scaling_wall
 from deployer.planning.compare.bill import Pricing
 from deployer.planning.compare.options import Asked, Way, other_ways, own_way
@@ -110,6 +111,9 @@ def _development(asked: Asked) -> Demand:
 def _notes(asked: Asked, ways: Mapping[str, Way], rows: Sequence[Row]) -> Iterator[str]:
     """What the plans warn of, too, in the same words and figures; and what has no price."""
     for r in rows:
+        for said in ways[r.target].plan.warnings:
+            if said.startswith(PRICED_ONLY):
+                yield f"{r.target}: {said}"
         sizing = ways[r.target].sizing
         if r.simulation is None or sizing is None:
             continue

@@ -20,7 +20,7 @@ Money = tuple[Decimal, Decimal]
 
 def left_out(unpriced: tuple[str, ...]) -> str:
     """Name the lines of a bill that have no price; "" where all have one."""
-    return " and ".join(dict.fromkeys(name.partition(": ")[2] or name for name in unpriced))
+    return "; ".join(dict.fromkeys(name.partition(": ")[2] or name for name in unpriced))
 
 
 @dataclass(frozen=True)

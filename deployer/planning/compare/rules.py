@@ -167,6 +167,9 @@ def _dearer(case: Case, left: tuple[str, ...], kept: tuple[str, ...]) -> str:
     return f"; that costs {usd(ours - theirs)} USD a month more than {cheapest}"
 
 
+PRICES = {"local": "set targets.local.hardware (price_usd, usd_per_kwh)"}
+"""Where a user says what has no price, by target."""
+
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("feasible", _feasible),
     ("prefer", _prefer),
@@ -222,6 +225,10 @@ def _by_cost(case: Case, order: Sequence[str]) -> Rule:
     detail = f"USD a month: {', '.join(said)}"
     if close:
         detail += f"; too close to call: {', '.join((order[0], *close))}"
+    for row in map(case.row, order if len(order) > 1 else ()):
+        if row.unpriced:
+            step = PRICES.get(row.target, "'deployer prices refresh' may know it")
+            detail += f"; {row.target} is compared without {row.without}, of which no price is known: {step}"
     return Rule("cost", "applies", detail, (order[0],))
 
 
