@@ -48,7 +48,11 @@ def _spec(draw: Random, number: int) -> str:
         ),
         f"decide: {{needs: [{needs}], prefer: {draw.choice(('auto', 'auto', 'auto', 'cloud-gpu', 'serverless'))}}}",
     ]
-    targets = [f"cloud-gpu: {{spot: {draw.choice(('false', 'false', 'false', 'true'))}}}"]
+    region = draw.choice(
+        ("", "", ", region: eu-west-1", ", region: eu-central-1", ", region: us-west-2")
+    )
+    spot = draw.choice(("false", "false", "false", "true"))
+    targets = [f"cloud-gpu: {{spot: {spot}{region}}}"]
     targets += [f"local: {{hardware: {hardware}}}"] if hardware else []
     serverless = draw.choice(("auto", "auto", "auto", "huggingface", "sagemaker"))
     return "\n".join(

@@ -174,6 +174,7 @@ def test_machines_and_usd_are_the_same_in_both(told: list[Told]) -> None:
                 known = plan.cost.monthly_usd
                 if known is not None:
                     assert (found.decimal("monthly_usd") or 0) >= known * Decimal("0.999"), one.text
+                continue  # more copies are another stack, with a balancer of its own
             assert found.unpriced == plan.cost.unpriced
 
 
