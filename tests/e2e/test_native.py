@@ -596,7 +596,9 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system without a free byte, which only root may make."""
     place = tmp_path / "disk"
     place.mkdir()
-    if os.geteuid() or call("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)):
+    if os.geteuid() or call(
+        "mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", str(place)
+    ):
         pytest.skip("only root may mount a file system; the test before this one needs none")
     with (place / "filler").open("wb", buffering=0) as filler, suppress(OSError):
         while True:

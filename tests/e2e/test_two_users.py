@@ -12,6 +12,7 @@ import pytest
 from tests.kits import cloud as cloud_kit
 from tests.kits import copied_tags
 from tests.kits.cloud import NAME, Cloud, kill_all
+from tests.kits.documents import read
 from tests.kits.loopback import until
 
 BUCKET = "states"
@@ -34,7 +35,7 @@ def owner_of(cloud: Cloud) -> str:
 def test_a_colleague_s_deployment_is_listed_and_removed_only_by_its_owner_s_name(cloud, colleague):
     cloud.up(cloud.spec())
     before, owner = cloud.leftovers(), owner_of(cloud)
-    for more in ((), ("--yes",), ("--owner", "somebody"), ("--yes", "--json")):
+    for more in ((), ("--yes",), ("--owner", "somebody")):
         said = colleague.run("down", NAME, *more, code=4)
         assert cloud.leftovers() == before, "nothing was touched"
     said = colleague.run("down", NAME, "--yes", code=4)
@@ -53,7 +54,7 @@ def test_a_colleague_s_deployment_is_listed_and_removed_only_by_its_owner_s_name
 def test_a_name_that_is_taken_is_refused_with_its_owner_and_a_name_that_is_free(cloud, colleague):
     cloud.up(cloud.spec())
     before, owner = cloud.leftovers(), owner_of(cloud)
-    error = json.loads(colleague.up(colleague.spec(), "--json", code=5))["error"]
+    error = read("up", colleague.up(colleague.spec(), "--json", code=5), 5)["error"]
     assert owner in error["message"]
     assert "'name: bot-2', which is free" in error["hint"]
     assert "down" not in error["hint"]
