@@ -82,8 +82,8 @@ def _imported(source: str) -> Iterator[str]:
     yield from sorted(used)
 
 
-def commands(home: Path) -> Mapping[str, tuple[list[str], Callable[[], None]]]:
-    """Return each command with what is done before each of its runs."""
+def commands(first: Path, later: Path) -> Mapping[str, tuple[list[str], Path, Callable[[], None]]]:
+    """Return each command with its home, and with what is done before each of its runs."""
     plan = [str(DEPLOYER), "plan", "-f", str(SPEC), "--target", "cloud-gpu"]
     compare = [str(DEPLOYER), "compare", "-f", str(SPEC), "--offline"]
 
@@ -91,31 +91,29 @@ def commands(home: Path) -> Mapping[str, tuple[list[str], Callable[[], None]]]:
         """Leave everything as it is."""
 
     def forget() -> None:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(first, ignore_errors=True)
 
     return {
-        PASS: ([sys.executable, "-c", "pass"], nothing),
-        HELP: ([str(DEPLOYER), "--help"], nothing),
-        PULUMI: ([sys.executable, "-c", "import pulumi"], nothing),
-        CLASSES: ([sys.executable, "-c", stack_imports()], nothing),
-        FIRST: (plan, forget),
-        LATER: (plan, nothing),
-        COMPARE: (compare, nothing),
+        PASS: ([sys.executable, "-c", "pass"], later, nothing),
+        HELP: ([str(DEPLOYER), "--help"], later, nothing),
+        PULUMI: ([sys.executable, "-c", "import pulumi"], later, nothing),
+        CLASSES: ([sys.executable, "-c", stack_imports()], later, nothing),
+        FIRST: (plan, first, forget),
+        LATER: (plan, later, nothing),
+        COMPARE: (compare, later, nothing),
     }
 
 
 def measure(runs: int) -> dict[str, list[float]]:
     """Run every command `runs` times after one warm-up, in turn, and return the seconds of each."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        environment["DEPLOYER_HOME"] = str(home)
-        table = commands(home)
+        table = commands(Path(folder) / "first", Path(folder) / "later")
         seconds: dict[str, list[float]] = {name: [] for name in table}
         for turn in range(runs + 1):
-            for name, (command, before) in table.items():
+            for name, (command, home, before) in table.items():
                 before()
-                took = once(command, environment)
+                took = once(command, {**environment, "DEPLOYER_HOME": str(home)})
                 if turn:
                     seconds[name].append(took)
         return seconds
