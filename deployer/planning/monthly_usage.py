@@ -12,7 +12,6 @@ from deployer.planning.choose import Candidate
 from deployer.planning.question import Question
 from deployer.planning.traffic.profile import COLD_START_MINUTES
 from deployer.planning.traffic.profile import usage as usage_of
-from deployer.planning.unkept import always_runs
 
 if TYPE_CHECKING:
     from deployer.planning.traffic.month import Month
@@ -27,7 +26,7 @@ def month_of(
     sleep = best.provider.sleep
     cold = sleep.cold_start_minutes if sleep else COLD_START_MINUTES
     keep = float(inputs.get("scale_to_zero_minutes", 0))
-    if not keep or always_runs(inputs):
+    if not keep or (sleep is not None and sleep.always_runs(inputs)):
         used = usage_of(
             traffic,
             scale_to_zero_minutes=keep,

@@ -10,8 +10,6 @@ from deployer.planning.question import Question
 
 EXPIRES, OVER_BUDGET = "policy.expires", "policy.over_budget"
 AFTER, ACTION = "policy.idle.after", "policy.idle.action"
-LEAST = ("min_replica", "min_copies")
-"""The inputs of an endpoint that say how many of it always run."""
 
 
 def unkept(
@@ -29,11 +27,6 @@ def notes(why: Mapping[str, str], place: Callable[[str], str]) -> Iterator[str]:
         keys = [key for key in why if why[key] == reason]
         has = "have" if len(keys) > 1 else "has"
         yield f"{' and '.join(keys)} {has} no effect: {reason} ({place(keys[0])})"
-
-
-def always_runs(inputs: Mapping[str, Any]) -> bool:
-    """Whether some of an endpoint runs at all times, so that it never sleeps."""
-    return any(float(inputs.get(key) or 0) > 0 for key in LEAST)
 
 
 def _on_own_machine(question: Question) -> Iterator[tuple[str, str]]:
@@ -58,7 +51,7 @@ def _asleep(
     if policy.expires is not None:
         yield EXPIRES, f"nothing removes what {name} serves until 'deployer down'"
     awake = sleep.minutes_of(policy.idle.after)
-    if always_runs(inputs):
+    if sleep.always_runs(inputs):
         yield AFTER, "it never sleeps, as serve.replicas asks"
     elif awake * 60 != policy.idle.after:
         yield AFTER, f"{name} keeps it awake for {awake:g} minutes after a request"

@@ -147,11 +147,17 @@ class Sleep:
 
     `minutes_of` turns the spec's `policy.idle.after` (seconds) into the minutes that it stays awake after a request;
     `window_minutes` is what is billed at least each time that it wakes; `cold_start_minutes` is lowest and highest.
+    `least` is the input that says how many copies run at all times (None: there are never such).
     """
 
     minutes_of: Callable[[float], float]
     cold_start_minutes: tuple[float, float]
     window_minutes: float = 0.0
+    least: str | None = None
+
+    def always_runs(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether some of an endpoint with these inputs runs at all times, so that it never sleeps."""
+        return self.least is not None and float(inputs.get(self.least) or 0) > 0
 
 
 @dataclass(frozen=True)

@@ -70,15 +70,25 @@ def find() -> DockerAddress | None:
     Raises:
         PrerequisiteError: a context is named that is not there.
     """
-    given = os.environ.get("DOCKER_HOST")
-    if given:
-        return _there(DockerAddress(_with_scheme(given), "DOCKER_HOST"))
-    name, by = _context()
-    if name not in ("", DEFAULT):
-        return _there(_of_context(name, by))
+    address = named()
+    if address is not None:
+        return _there(address)
     return next(
         (DockerAddress(f"unix://{one}", "its socket") for one in SOCKETS if one.exists()), None
     )
+
+
+def named() -> DockerAddress | None:
+    """Return the daemon that DOCKER_HOST or a context names, whether it is there or not; None where neither does.
+
+    Raises:
+        PrerequisiteError: a context is named that is not there.
+    """
+    given = os.environ.get("DOCKER_HOST")
+    if given:
+        return DockerAddress(_with_scheme(given), "DOCKER_HOST")
+    name, by = _context()
+    return _of_context(name, by) if name not in ("", DEFAULT) else None
 
 
 def _with_scheme(url: str) -> str:

@@ -14,7 +14,6 @@ from deployer.planning.compare.bill import Ran
 from deployer.planning.traffic.demand import Demand
 from deployer.planning.traffic.profile import UNKNOWN_SECONDS
 from deployer.planning.traffic.simulation import Server, copies_for, simulate
-from deployer.planning.unkept import always_runs
 from deployer.providers.api import Sleep
 from deployer.providers.registry import provider
 from deployer.spec import Spec
@@ -74,7 +73,7 @@ def serving(spec: Spec, plan: Plan, sizing: Sizing, demand: Demand, *, stops: bo
     """Say how a plan serves. `stops`: a rented machine that is stopped when idle, as policy.idle has it."""
     follows = plan.target == "serverless"
     sleep = provider(plan.target, plan.provider).sleep if follows else None
-    keep = _scale_to_zero(plan, spec.policy.idle.after / 3600) if follows else None
+    keep = _scale_to_zero(plan, sleep, spec.policy.idle.after / 3600) if follows else None
     if stops:
         keep = spec.policy.idle.after / 3600
     minutes = _cold_minutes(plan.target, sleep) if keep is not None else (0.0, 0.0)
@@ -100,10 +99,10 @@ def _cold_minutes(target: str, sleep: Sleep | None) -> Range:
     return known[0] if known else (0.0, 0.0)
 
 
-def _scale_to_zero(plan: Plan, otherwise: float) -> float | None:
+def _scale_to_zero(plan: Plan, sleep: Sleep | None, otherwise: float) -> float | None:
     """Hours that an endpoint runs on after its last request; None: it never stops by itself."""
     given = (plan.inputs, *(r.inputs for r in plan.resources))
     told: Mapping[str, Any] = next((i for i in given if "scale_to_zero_minutes" in i), {})
-    if always_runs(told):
+    if sleep is not None and sleep.always_runs(told):
         return None
     return float(told["scale_to_zero_minutes"]) / 60 if told else otherwise

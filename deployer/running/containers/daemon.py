@@ -82,7 +82,7 @@ def connect(url: str | None = None, limit_s: float = LIMIT_S) -> APIClient:
     if url is not None and (address is None or address.url != url):
         address = DockerAddress(url, "where it was deployed to")
     if address is None:
-        raise unreachable("no socket was found")
+        raise absent(docker_address.named())
     if address.url not in _CLIENTS:
         _CLIENTS[address.url] = address, _new(address, limit_s)
     return _CLIENTS[address.url][1]
@@ -119,6 +119,17 @@ def _settings(address: DockerAddress) -> dict[str, Any]:
         )
         return {"base_url": address.url, "tls": tls}
     return {**docker.utils.kwargs_from_env(), "base_url": address.url}
+
+
+def absent(named: DockerAddress | None) -> PrerequisiteError:
+    """Return the error where no socket is: that of the daemon which is named, or none at all."""
+    if named is None:
+        return unreachable("no socket was found")
+    return PrerequisiteError(
+        f"the Docker daemon at {named} does not answer: its socket does not exist",
+        hint="start it, or go back to the usual one: unset DOCKER_HOST; docker context use default",
+        where=named.url,
+    )
 
 
 def unreachable(why: str, address: DockerAddress | None = None) -> PrerequisiteError:

@@ -168,7 +168,7 @@ PROVIDER = Provider(
     program=Program(run=_run, voices=("huggingface",)),
     refuses=refuses,
     warnings=warnings,
-    sleep=Sleep(idle_minutes, COLD_START_MINUTES),
+    sleep=Sleep(idle_minutes, COLD_START_MINUTES, least="min_replica"),
     pricing=Pricing(pricing.RULES),
     driver=endpoints.make_driver,
     manager=_manager,

@@ -161,7 +161,7 @@ PROVIDER = Provider(
     ),
     refuses=refuses,
     warnings=warnings,
-    sleep=Sleep(idle_minutes, COLD_START_MINUTES),
+    sleep=Sleep(idle_minutes, COLD_START_MINUTES, least="min_copies"),
     native_api=native_api(NAME, backend, limit_s=1800.0),
     pricing=PRICING,
     driver=endpoints.make_driver,

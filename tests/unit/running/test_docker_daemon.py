@@ -37,3 +37,12 @@ def test_a_daemon_that_went_away_is_named(monkeypatch):
         f"the Docker daemon at {address} (DOCKER_HOST) does not answer: "
     )
     assert refused.value.where == address
+
+
+def test_a_socket_that_is_named_and_not_there_is_named_with_a_way_back(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(PrerequisiteError) as refused:
+        connect()
+    told = refused.value
+    assert "unix:///nowhere/docker.sock (DOCKER_HOST) does not answer" in told.message
+    assert "unset DOCKER_HOST" in str(told.hint)
